@@ -1,0 +1,48 @@
+/**
+ * The MetricsSource port: instant and range PromQL.
+ *
+ * Adapters: `prometheus-client.ts` (the HTTP API, through axios) and the embedded Prometheus (direct calls).
+ */
+
+export type Labels = Readonly<Record<string, string>>;
+
+export interface Sample {
+  readonly labels: Labels;
+  /** Evaluation time of an instant query, in seconds since the epoch, by the clock of the metrics server. */
+  readonly timestampSeconds: number;
+  /** May be NaN or infinite: the caller classifies. */
+  readonly value: number;
+}
+
+export interface Series {
+  readonly labels: Labels;
+  /** `[seconds since the epoch, value]`, by time. */
+  readonly points: readonly (readonly [number, number])[];
+}
+
+/** Why a query gave nothing: the reason goes into the `MetricsAvailable` condition. */
+export class MetricsError extends Error {
+  readonly kind: "Unreachable" | "QueryInvalid" | "TooLarge" | "Failed";
+  constructor(kind: MetricsError["kind"], message: string) {
+    super(message);
+    this.name = "MetricsError";
+    this.kind = kind;
+  }
+}
+
+export interface MetricsSource {
+  /** A scalar result comes back as one sample without labels. Rejects with {@link MetricsError}. */
+  query(
+    promql: string,
+    options?: { readonly timeSeconds?: number; readonly signal?: AbortSignal },
+  ): Promise<readonly Sample[]>;
+  queryRange(
+    promql: string,
+    range: {
+      readonly startSeconds: number;
+      readonly endSeconds: number;
+      readonly stepSeconds: number;
+      readonly signal?: AbortSignal;
+    },
+  ): Promise<readonly Series[]>;
+}

@@ -1,0 +1,35 @@
+import { defineConfig } from "vitest/config";
+
+const shared = {
+  pool: "forks",
+  sequence: { shuffle: true },
+  unstubEnvs: true,
+  expect: { requireAssertions: true },
+} as const;
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: "unit",
+          include: ["src/**/*.test.ts", "test/**/*.test.ts", "grafana/**/*.test.ts"],
+          exclude: ["test/real/**", "**/node_modules/**"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: "real",
+          include: ["test/real/**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
