@@ -90,12 +90,14 @@ function updateGang(live: PodGang, gang: ExpectedPodGang, complete: boolean, inp
       spec: { ...live.spec, ...gangSpec(gang, input, references), ...absentPriority(live, input) },
     },
   );
-  const status = mergePatch(live.status, gangStatus(live, complete, input.now));
   const common = { kind: "patch", of: "gang", object: live, errorCode: "ERR_CREATE_OR_UPDATE_PODGANG" } as const;
-  return [
-    ...(patch === undefined ? [] : [{ ...common, patch, events: EVENTS }]),
-    ...(status === undefined ? [] : [{ ...common, patch: { status }, subresource: "status" as const }]),
-  ];
+  if (patch !== undefined) return [{ ...common, patch, events: EVENTS }];
+  const status = mergePatch(live.status, gangStatus(live, complete, input.now));
+  if (status === undefined) return [];
+  // Schedulers write conditions too, and a merge patch replaces the list: only on the version that was looked at. That
+  // is also why the status waits for the pass after a change of the spec, which its event brings.
+  const guarded = { metadata: { resourceVersion: live.metadata.resourceVersion }, status };
+  return [{ ...common, patch: guarded, subresource: "status" }];
 }
 
 const pick = ({ labels = {}, annotations = {} }: PodGang["metadata"]) => ({ labels, annotations });
