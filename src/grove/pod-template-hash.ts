@@ -10,8 +10,18 @@ import { applyDefaults } from "../api/schema/defaults.ts";
 
 /** Label value of one clique: its labels, annotations and pod spec, with the priority class of the set. */
 export function podTemplateHash(clique: PodCliqueTemplate, priorityClassName: string | undefined): string {
-  return safeEncode(fnv1a64(canonicalJson(podTemplate(clique, priorityClassName))));
+  const known = cliqueHashes.get(clique);
+  if (known !== undefined && known.priorityClassName === priorityClassName) return known.hash;
+  const hash = safeEncode(fnv1a64(canonicalJson(podTemplate(clique, priorityClassName))));
+  cliqueHashes.set(clique, { priorityClassName, hash });
+  return hash;
 }
+
+/** Templates are never mutated, and every pass over every replica asks again. */
+const cliqueHashes = new WeakMap<
+  PodCliqueTemplate,
+  { readonly priorityClassName: string | undefined; readonly hash: string }
+>();
 
 /** `status.currentGenerationHash` of a set: all its cliques, in order. */
 export function generationHash({ cliques, priorityClassName }: PodCliqueSetTemplate): string {

@@ -14,6 +14,9 @@ import { scalingGroupStatus } from "./status.ts";
 
 const NAME = "podcliquescalinggroup-controller";
 
+/** Members report in bursts. */
+const COALESCE_MS = 20;
+
 export function startScalingGroupController(context: OperatorContext, workers: number): Controller {
   const { stores } = context;
   const recorder = context.recorderFor(NAME);
@@ -55,7 +58,7 @@ export function startScalingGroupController(context: OperatorContext, workers: n
     if (clique === undefined || group === undefined) return;
     const same =
       before && after && isTerminating(before) === isTerminating(after) && equalJson(before.status, after.status);
-    if (!same) controller.enqueue(scoped(clique.metadata.namespace, group));
+    if (!same) controller.enqueueAfter(scoped(clique.metadata.namespace, group), COALESCE_MS);
   });
   stores.set.onChange(({ before, after }) => {
     if (after === undefined) return;

@@ -1,7 +1,9 @@
 /** Pure: what a PodCliqueSet needs done, in the order of grove.md 9.1. */
+
 import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-group.ts";
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
+import { equalJson } from "../../api/json.ts";
 import type {
   HorizontalPodAutoscaler,
   Pod,
@@ -18,7 +20,7 @@ import type { Action, ActionEvents, Plan } from "../actions.ts";
 import { finalizerAddition, finalizerRemoval } from "../finalizers.ts";
 import type { KindName, Kinds } from "../kinds.ts";
 import { indexLabelOf, labelOf, POD_CLIQUE, SCALING_GROUP, SET_FINALIZER, SET_REPLICA_INDEX } from "../labels.ts";
-import { mergePatch } from "../merge-patch.ts";
+import { standaloneCliqueName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
 import { standaloneClique } from "../pod-clique/clique-object.ts";
 import { scalingGroup } from "../pod-clique-scaling-group/group-object.ts";
@@ -98,8 +100,14 @@ function foundationActions(snapshot: PodCliqueSetSnapshot, waits: string[]): rea
 
 function cliqueActions({ set, cliques }: PodCliqueSetSnapshot, waits: string[]): readonly Action[] {
   const standalone = cliques.filter((clique) => labelOf(clique, SCALING_GROUP) === undefined);
+  const templates = standaloneCliques(set.spec.template);
+  const byName = new Map(standalone.map((clique) => [clique.metadata.name, clique]));
+  // Objects are only made for what is missing: most passes find everything there.
   const wanted = setIndices(set).flatMap((index) =>
-    standaloneCliques(set.spec.template).map((clique) => standaloneClique(set, index, clique)),
+    templates.map(
+      (clique) =>
+        byName.get(standaloneCliqueName(set.metadata.name, index, clique.name)) ?? standaloneClique(set, index, clique),
+    ),
   );
   return [
     ...deleteExcess(set, "clique", standalone, {
@@ -206,16 +214,14 @@ function syncAll<K extends KindName>(
 
 /** The merge patch that puts `wanted` over the live object; fields that others or the server added stay. */
 function overlayPatch(live: object, wanted: object): Readonly<Record<string, unknown>> | undefined {
-  return mergePatch(live, overlay(live, wanted) as object);
-}
-
-function overlay(live: unknown, wanted: unknown): unknown {
-  if (!isPlainObject(live) || !isPlainObject(wanted)) return wanted;
-  const merged: Record<string, unknown> = { ...live };
+  const patch: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(wanted)) {
-    if (value !== undefined) merged[key] = overlay(live[key], value);
+    const old = (live as Readonly<Record<string, unknown>>)[key];
+    if (value === undefined || equalJson(old, value)) continue;
+    const inner = isPlainObject(old) && isPlainObject(value) ? overlayPatch(old, value) : value;
+    if (inner !== undefined) patch[key] = inner;
   }
-  return merged;
+  return Object.keys(patch).length === 0 ? undefined : patch;
 }
 
 const isPlainObject = (value: unknown): value is Readonly<Record<string, unknown>> =>

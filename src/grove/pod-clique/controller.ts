@@ -15,6 +15,9 @@ import { podCliqueStatus } from "./status.ts";
 
 const NAME = "podclique-controller";
 
+/** Pods of one clique are bound and become ready in bursts; one status write tells of many. */
+const COALESCE_MS = 20;
+
 export function startPodCliqueController(context: OperatorContext, workers: number): Controller {
   const { stores } = context;
   const recorder = context.recorderFor(NAME);
@@ -55,7 +58,7 @@ export function startPodCliqueController(context: OperatorContext, workers: numb
     const clique = pod && labelOf(pod, POD_CLIQUE);
     if (pod === undefined || clique === undefined) return;
     if (before === undefined || after === undefined || !equalJson(vitals(before), vitals(after))) {
-      controller.enqueue(scoped(pod.metadata.namespace, clique));
+      controller.enqueueAfter(scoped(pod.metadata.namespace, clique), COALESCE_MS);
     }
   });
   stores.gang.onChange(({ before, after }) => {

@@ -32,7 +32,8 @@ export interface PodGangPlan {
   readonly incomplete: readonly string[];
 }
 
-export function planPodGangs(input: PodGangInput): PodGangPlan {
+export function planPodGangs(given: PodGangInput): PodGangPlan {
+  const input = { ...given, common: commonMetadata(given) };
   const names = new Set(input.expected.map(({ name }) => name));
   const deletes = [...input.gangs.values()]
     .filter((gang) => !names.has(gang.metadata.name) && !isTerminating(gang))
@@ -60,7 +61,7 @@ function hasAllPods(name: string, gang: string, { cliques, podsByClique }: PodGa
 
 const EVENTS: ActionEvents = { success: "PodGangCreateOrUpdateSuccessful", failure: "PodGangCreateOrUpdateFailed" };
 
-function createGang(gang: ExpectedPodGang, input: PodGangInput): Action {
+function createGang(gang: ExpectedPodGang, input: Input): Action {
   const { set } = input;
   const object: PodGang = {
     apiVersion: apiVersionOf(POD_GANGS),
@@ -77,7 +78,7 @@ function createGang(gang: ExpectedPodGang, input: PodGangInput): Action {
   return { kind: "create", of: "gang", object, errorCode: "ERR_CREATE_OR_UPDATE_PODGANG", events: EVENTS };
 }
 
-function updateGang(live: PodGang, gang: ExpectedPodGang, complete: boolean, input: PodGangInput): readonly Action[] {
+function updateGang(live: PodGang, gang: ExpectedPodGang, complete: boolean, input: Input): readonly Action[] {
   const initialized = isInitialized(live);
   const references = (clique: string): PodReferences =>
     initialized || complete ? liveReferences(clique, gang.name, input) : [];
@@ -139,22 +140,33 @@ function liveReferences(clique: string, gang: string, { podsByClique, set }: Pod
  * Labels and annotations: those of the operator, over the set's own, over what is there under `grove.io/` and what
  * scheduler backends keep on the gang (grove.md 3.3; upstream drops the latter).
  */
-function gangMetadata(live: PodGang | undefined, { set, defaultSchedulerName }: PodGangInput) {
-  const { cliques } = set.spec.template;
-  const scheduler = cliques
-    .map(({ spec }) => spec.podSpec.schedulerName)
-    .find((name) => name !== undefined && name !== "");
+function gangMetadata(live: PodGang | undefined, { common }: Input): Metadata {
+  return {
+    labels: { ...keep(live?.metadata.labels), ...common.labels },
+    annotations: { ...keep(live?.metadata.annotations), ...common.annotations },
+  };
+}
+
+/** What every gang of the set carries. */
+function commonMetadata({ set, defaultSchedulerName }: PodGangInput): Metadata {
+  const names = set.spec.template.cliques.map(({ spec }) => spec.podSpec.schedulerName);
   return {
     labels: {
-      ...keep(live?.metadata.labels),
       ...mirrored(set.metadata.labels),
       ...managedLabels(set.metadata.name),
       [COMPONENT]: "podgang",
-      [SCHEDULER_NAME]: scheduler ?? defaultSchedulerName,
+      [SCHEDULER_NAME]: names.find((name) => name !== undefined && name !== "") ?? defaultSchedulerName,
     },
-    annotations: { ...keep(live?.metadata.annotations), ...mirrored(set.metadata.annotations) },
+    annotations: mirrored(set.metadata.annotations),
   };
 }
+
+interface Metadata {
+  readonly labels: StringMap;
+  readonly annotations: StringMap;
+}
+
+type Input = PodGangInput & { readonly common: Metadata };
 
 type StringMap = Readonly<Record<string, string>>;
 

@@ -1,6 +1,6 @@
 /** Carries out plans: the only place where the operator writes objects. */
 import type { KubeObject } from "../../api/kubernetes/meta.ts";
-import { isAlreadyExists, isConflict, isNotFound } from "../../kube/api-error.ts";
+import { ApiError, isAlreadyExists, isConflict, isNotFound } from "../../kube/api-error.ts";
 import type { EventRecorder } from "../../kube/events.ts";
 import type { Action, Plan, Stage } from "../actions.ts";
 import type { Store } from "./store.ts";
@@ -61,13 +61,20 @@ async function run(action: Action, { stores, recorder, regarding }: ActContext):
     }
     return "done";
   } catch (error) {
-    if (isConflict(error) || isAlreadyExists(error) || isNotFound(error)) return "stale";
+    if (isStale(error, action)) return "stale";
     const why = error instanceof Error ? error.message : String(error);
     const description = `failed to ${action.kind} ${kind} ${namespace}/${name}: ${why}`;
     if (action.events?.failure !== undefined) recorder.event(regarding, "Warning", action.events.failure, description);
     return { code: action.errorCode, description };
   }
 }
+
+/** What is there is not what was looked at. A JSON patch whose `test` fails is refused as invalid. */
+const isStale = (error: unknown, action: Action): boolean =>
+  isConflict(error) ||
+  isAlreadyExists(error) ||
+  isNotFound(error) ||
+  (error instanceof ApiError && error.code === 422 && action.kind === "patch" && Array.isArray(action.patch));
 
 /** @returns the name of the written object */
 async function write(action: Action, store: Store<KubeObject>): Promise<string> {

@@ -4,6 +4,8 @@
  * A cache lags behind. Without the overlay, a pass right after a create would create again, and a pass right after a
  * delete would count the pod as alive: expectations, but precise, since the objects themselves are there.
  */
+
+import { isTerminating } from "../../api/kubernetes/core.ts";
 import { type KubeObject, keyOf, type Resource } from "../../api/kubernetes/meta.ts";
 import { formatTime } from "../../api/kubernetes/time.ts";
 import type { Clock } from "../../clock.ts";
@@ -48,7 +50,8 @@ export function createStore<T extends KubeObject>({
   informers,
   indexes,
 }: StoreOptions<T>): Store<T> {
-  const created = new Map<string, { readonly object: T; readonly atMs: number }>();
+  /** The server's answers to our writes, as long as they are newer than the cache. */
+  const written = new Map<string, Written<T>>();
   /** By uid. */
   const deleted = new Map<string, { readonly time: string; readonly atMs: number }>();
 
@@ -59,30 +62,43 @@ export function createStore<T extends KubeObject>({
     }
     return undefined;
   };
+  /** The cached object, or our own newer version of it, as terminating when we deleted it. */
   const overlaid = (object: T): T => {
-    if (deleted.size === 0 || object.metadata.deletionTimestamp !== undefined) return object;
-    const deletion = deleted.get(object.metadata.uid ?? "");
-    if (deletion === undefined) return object;
-    return { ...object, metadata: { ...object.metadata, deletionTimestamp: deletion.time } };
+    const own = written.size === 0 ? undefined : written.get(keyOf(object))?.object;
+    const latest = own !== undefined && isNewer(own, object) ? own : object;
+    if (deleted.size === 0 || isTerminating(latest)) return latest;
+    const deletion = deleted.get(latest.metadata.uid ?? "");
+    if (deletion === undefined) return latest;
+    return { ...latest, metadata: { ...latest.metadata, deletionTimestamp: deletion.time } };
   };
   const expire = (): void => {
     const beforeMs = clock.monotonicMs() - OVERLAY_EXPIRY_MS;
-    for (const [key, { atMs }] of created) if (atMs < beforeMs) created.delete(key);
+    for (const [key, { atMs }] of written) if (atMs < beforeMs) written.delete(key);
     for (const [uid, { atMs }] of deleted) if (atMs < beforeMs) deleted.delete(uid);
   };
   const unseen = (): readonly T[] => {
-    if (created.size === 0) return [];
+    if (written.size === 0 && deleted.size === 0) return [];
     expire();
-    return [...created].filter(([key]) => cached(key) === undefined).map(([, { object }]) => object);
+    const result: T[] = [];
+    for (const [key, { object, created }] of written) if (created && cached(key) === undefined) result.push(object);
+    return result;
+  };
+  const remember = (object: T, created: boolean): void => {
+    const key = keyOf(object);
+    const known = cached(key);
+    if (known !== undefined && !isNewer(object, known)) return;
+    const before = written.get(key);
+    const isCreated = created || (before?.created === true && before.object.metadata.uid === object.metadata.uid);
+    written.set(key, { object, created: isCreated, atMs: clock.monotonicMs() });
   };
 
   for (const informer of informers) {
     informer.onChange(({ before, after }) => {
       const object = after ?? before;
       if (object === undefined) return;
-      created.delete(keyOf(object));
-      if (after === undefined || after.metadata.deletionTimestamp !== undefined)
-        deleted.delete(object.metadata.uid ?? "");
+      const own = written.get(keyOf(object))?.object;
+      if (own !== undefined && (after === undefined || !isNewer(own, after))) written.delete(keyOf(object));
+      if (after === undefined || isTerminating(after)) deleted.delete(object.metadata.uid ?? "");
     });
   }
 
@@ -90,7 +106,8 @@ export function createStore<T extends KubeObject>({
     synced: Promise.all(informers.map(({ synced }) => synced)),
     get(namespace, name) {
       const key = keyOf({ metadata: { name, ...(namespace !== undefined && { namespace }) } });
-      const object = cached(key) ?? created.get(key)?.object;
+      const own = written.get(key);
+      const object = cached(key) ?? (own?.created ? own.object : undefined);
       return object && overlaid(object);
     },
     list: () => [...informers.flatMap((informer) => informer.list()), ...unseen()].map(overlaid),
@@ -104,8 +121,7 @@ export function createStore<T extends KubeObject>({
     },
     async create(object) {
       const stored = await api.create(resource, object);
-      const key = keyOf(stored);
-      if (cached(key) === undefined) created.set(key, { object: stored, atMs: clock.monotonicMs() });
+      remember(stored, true);
       return stored;
     },
     async delete(object) {
@@ -118,20 +134,34 @@ export function createStore<T extends KubeObject>({
       } catch (error) {
         if (!isNotFound(error)) throw error;
       }
-      created.delete(keyOf(object));
-      if (uid !== undefined) deleted.set(uid, { time: formatTime(clock.nowMs()), atMs: clock.monotonicMs() });
+      const known = cached(keyOf(object));
+      if (known === undefined) written.delete(keyOf(object));
+      else if (uid !== undefined && !isTerminating(known)) {
+        deleted.set(uid, { time: formatTime(clock.nowMs()), atMs: clock.monotonicMs() });
+      }
     },
     async patch(object, patch, subresource) {
-      const written = await api.patch(resource, keyOfObject(object), patch, {
+      const answer = await api.patch(resource, keyOfObject(object), patch, {
         type: Array.isArray(patch) ? "json" : "merge",
         ...(subresource !== undefined && { subresource }),
       });
-      const pending = created.get(keyOf(written));
-      if (pending !== undefined) created.set(keyOf(written), { ...pending, object: written });
-      for (const informer of informers) informer.observeWrite(written);
-      return written;
+      remember(answer, false);
+      return answer;
     },
   };
+}
+
+interface Written<T> {
+  readonly object: T;
+  /** Shown although the cache does not have it yet. */
+  readonly created: boolean;
+  readonly atMs: number;
+}
+
+/** Of the same object; resource versions of one resource are comparable as integers (KEP-5504). */
+function isNewer(object: KubeObject, than: KubeObject): boolean {
+  if (object.metadata.uid !== than.metadata.uid) return false;
+  return BigInt(object.metadata.resourceVersion ?? "0") > BigInt(than.metadata.resourceVersion ?? "0");
 }
 
 const keyOfObject = ({ metadata: { name, namespace } }: KubeObject) => ({
