@@ -15,6 +15,7 @@ import {
   SERVICES,
 } from "../../src/api/kubernetes/core.ts";
 import { POD_GANGS } from "../../src/api/scheduler/pod-gang.ts";
+import { seededRandom } from "../../src/random.ts";
 import { startTestWorld, type TestWorld } from "./test-world.ts";
 import { clique, workload, workload1, workload2 } from "./workloads.ts";
 
@@ -371,4 +372,87 @@ test("autoscalers follow their configuration and go with their replica", async (
   await world.api.setScale(POD_CLIQUE_SETS, { namespace: ns, name: "auto" }, 1);
   await world.settle();
   expect(await world.names(HORIZONTAL_POD_AUTOSCALERS)).toEqual(["auto-0-a", "auto-0-g"]);
+});
+
+test("a hundred replicas cost at most seven writes for each pod", async () => {
+  world = await startTestWorld();
+  await world.createSet(workload("expert", { cliques: [clique("worker", 2, 2)] }, { replicas: 100 }));
+  await world.settle(60_000);
+  const set = await world.api.get(POD_CLIQUE_SETS, { namespace: ns, name: "expert" });
+  expect(set.status).toMatchObject({ availableReplicas: 100, observedGeneration: set.metadata.generation });
+  expect((await world.list(PODS)).length).toBe(200);
+  expect(world.takeWrites().length).toBeLessThanOrEqual(7 * 200);
+});
+
+describe("faults", () => {
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    "one write in five fails and watches break: the end is the same (seed %i)",
+    async (seed) => {
+      const random = seededRandom(seed);
+      let faulty = true;
+      world = await startTestWorld({ seed, failsWrite: () => faulty && random.next() < 0.2 });
+      await world.createSet(workload2());
+      for (let step = 0; step < 6; step++) {
+        await world.settle(random.next() * 3000);
+        world.breakWatches();
+        if (step === 2) await world.api.setScale(POD_CLIQUE_SETS, { namespace: ns, name: "workload2" }, 2);
+        if (step === 4) await world.api.setScale(POD_CLIQUE_SETS, { namespace: ns, name: "workload2" }, 1);
+      }
+      faulty = false;
+      await world.settle(600_000);
+      expect((await hostnames()).length).toBe(10);
+      expect((await hostnames()).every((name) => name.startsWith("workload2-0-"))).toBe(true);
+      expect((await world.list(PODS)).every(isPodReady)).toBe(true);
+      expect(await world.names(POD_GANGS)).toEqual(["workload2-0", "workload2-0-sg-x-0"]);
+      const set = await world.api.get(POD_CLIQUE_SETS, { namespace: ns, name: "workload2" });
+      expect(set.status).toMatchObject({
+        availableReplicas: 1,
+        observedGeneration: set.metadata.generation,
+        lastErrors: [],
+      });
+      for (const { metadata, status } of await world.list(POD_CLIQUES)) {
+        expect([metadata.name, status?.lastErrors, status?.observedGeneration]).toEqual([
+          metadata.name,
+          [],
+          metadata.generation,
+        ]);
+      }
+      world.problems.length = 0;
+      await expectQuiet();
+    },
+  );
+});
+
+test("two sets of one template do not disturb one another, nor do names that end alike", async () => {
+  world = await startTestWorld();
+  const template = {
+    cliques: [clique("worker", 1, 1), clique("prefill-worker", 2, 2), clique("decode", 1, 1)],
+    podCliqueScalingGroups: [{ name: "g", cliqueNames: ["prefill-worker", "decode"] }],
+  };
+  await world.createSet(workload("a", template));
+  await world.createSet(workload("a-0", template));
+  await world.settle();
+  expect(await hostnames()).toEqual([
+    "a-0-0-g-0-decode-0",
+    "a-0-0-g-0-prefill-worker-0",
+    "a-0-0-g-0-prefill-worker-1",
+    "a-0-0-worker-0",
+    "a-0-g-0-decode-0",
+    "a-0-g-0-prefill-worker-0",
+    "a-0-g-0-prefill-worker-1",
+    "a-0-worker-0",
+  ]);
+  await expectQuiet();
+});
+
+test("with a start-up order, cliques wait for the token of their account", async () => {
+  await running(
+    workload("ordered", {
+      cliqueStartupType: "CliqueStartupTypeInOrder",
+      cliques: [clique("a", 1, 1), clique("b", 1, 1)],
+    }),
+  );
+  const b = await world.api.get(POD_CLIQUES, { namespace: ns, name: "ordered-0-b" });
+  expect(b.spec.startsAfter).toEqual(["ordered-0-a"]);
+  expect((await world.list(PODS)).length).toBe(2);
 });

@@ -7,6 +7,7 @@ import type { KubeObject, Resource } from "../../src/api/kubernetes/meta.ts";
 import { formatTime } from "../../src/api/kubernetes/time.ts";
 import { VirtualClock } from "../../src/clock.ts";
 import { type GroveOperator, startGroveOperator } from "../../src/grove/operator.ts";
+import { ApiError } from "../../src/kube/api-error.ts";
 import { startInformer } from "../../src/kube/informer.ts";
 import type { KubeApi } from "../../src/kube/kube-api.ts";
 import type { Logger } from "../../src/log.ts";
@@ -35,15 +36,29 @@ export interface TestWorld {
   /** Lets everything that can happen happen. */
   settle(durationMs?: number): Promise<void>;
   createSet(set: PodCliqueSetInput): Promise<void>;
+  /** Ends all watches and forgets history, as a restart of the API server does. */
+  breakWatches(): void;
   stop(): Promise<void>;
 }
 
-export async function startTestWorld(options: { readonly seed?: number } = {}): Promise<TestWorld> {
+const OPERATOR = "system:serviceaccount:grove:operator";
+
+export interface TestWorldOptions {
+  readonly seed?: number;
+  /** Whether the API server refuses this write of the operator with an internal error. */
+  readonly failsWrite?: () => boolean;
+}
+
+export async function startTestWorld(options: TestWorldOptions = {}): Promise<TestWorld> {
   const clock = new VirtualClock();
   const random = seededRandom(options.seed ?? 1);
   const server = createApiServer({
     clock,
     random,
+    rejectionFault: ({ userInfo }) =>
+      userInfo.username === OPERATOR && options.failsWrite?.() === true
+        ? new ApiError(500, "InternalError", "injected")
+        : undefined,
     admit: ({ operation, object, oldObject, subresource }) =>
       subresource === undefined
         ? admit({ operation, object, ...(oldObject !== undefined && { oldObject }) }, { nowMs: clock.nowMs() })
@@ -64,7 +79,7 @@ export async function startTestWorld(options: { readonly seed?: number } = {}): 
   };
   const api = server.api;
   const operator = startGroveOperator({
-    api: recorded(server.apiAs({ username: "system:serviceaccount:grove:operator" }), writes),
+    api: recorded(server.apiAs({ username: OPERATOR }), writes),
     clock,
     random,
     signal: stop.signal,
@@ -82,6 +97,10 @@ export async function startTestWorld(options: { readonly seed?: number } = {}): 
     settle: (durationMs = 20_000) => clock.advance(durationMs),
     createSet: async (set) => {
       await api.create(POD_CLIQUE_SETS, set as never);
+    },
+    breakWatches() {
+      server.compact();
+      server.disconnectWatches();
     },
     async stop() {
       stop.abort();
