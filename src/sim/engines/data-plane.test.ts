@@ -276,9 +276,7 @@ describe("laws", () => {
     const once = await run(60_000);
     expect(once).toContain("vllm:generation_tokens_total");
     expect(await run(60_000)).toBe(once);
-    expect((await run(500)).split("
-")).toEqual(once.split("
-"));
+    expect((await run(500)).split("\n")).toEqual(once.split("\n"));
   });
 });
 
