@@ -116,7 +116,7 @@ describe("one request", () => {
     expect(plane.summary(SYSTEM, LATENCY)).toMatchObject({ completed: 1, inFlight: 0 });
   });
 
-  test("a request that no engine takes fails after the routing timeout", async () => {
+  test("a request without a first token fails after the timeout of its client", async () => {
     const { clock, plane } = world();
     plane.attachTraffic(SYSTEM, single);
     await clock.advance(599_999);

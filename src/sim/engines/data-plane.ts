@@ -38,8 +38,8 @@ export interface DataPlaneOptions {
   readonly clock: Clock;
   /** Profiles by name, beside the built-in ones. */
   readonly profiles?: Readonly<Record<string, EngineProfile>>;
-  /** Default 10 min: what a client waits for an engine to take its request. */
-  readonly routingTimeoutMs?: number;
+  /** Default 10 min: what a client waits for its first token. */
+  readonly firstTokenTimeoutMs?: number;
   /** Default 2: a request whose engine dies is tried once more. */
   readonly maxAttempts?: number;
 }
@@ -75,7 +75,7 @@ export interface DataPlane {
   readonly httpHandler: (request: IncomingMessage, response: ServerResponse) => void;
 }
 
-const DEFAULT_ROUTING_TIMEOUT_MS = 600_000;
+const DEFAULT_FIRST_TOKEN_TIMEOUT_MS = 600_000;
 /** A GPU gauge is the mean over at least this time, as dcgm's own sampling is. */
 const GPU_WINDOW_MS = 10_000;
 /** Weights and KV cache are allocated at the start: 0.9 of 79.19 GiB. */
@@ -88,7 +88,7 @@ interface BusyWindow {
 }
 
 export function createDataPlane(options: DataPlaneOptions): DataPlane {
-  const { clock, routingTimeoutMs = DEFAULT_ROUTING_TIMEOUT_MS, maxAttempts = 2 } = options;
+  const { clock, firstTokenTimeoutMs = DEFAULT_FIRST_TOKEN_TIMEOUT_MS, maxAttempts = 2 } = options;
   const profiles = { ...PROFILES, ...options.profiles };
   const events = new EventQueue();
   const pods = new PodRegistry();
@@ -103,7 +103,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   const systemOf = (key: string): ServingSystem => {
     const known = systems.get(key);
     if (known !== undefined) return known;
-    const made = new ServingSystem({ events, routingTimeoutMs, maxAttempts, log: new RequestLog() });
+    const made = new ServingSystem({ events, firstTokenTimeoutMs, maxAttempts, log: new RequestLog() });
     systems.set(key, made);
     return made;
   };

@@ -5,6 +5,8 @@ export interface Request {
   readonly inputTokens: number;
   readonly outputTokens: number;
   attempts: number;
+  /** The attempt under way; undefined when the request has ended. */
+  current: Attempt | undefined;
 }
 
 export interface Attempt {
@@ -27,7 +29,7 @@ export interface Attempt {
 
 export function newAttempt(request: Request): Attempt {
   request.attempts++;
-  return {
+  const attempt: Attempt = {
     request,
     cancelled: false,
     prefilledTokens: 0,
@@ -38,4 +40,6 @@ export function newAttempt(request: Request): Attempt {
     finishStep: 0,
     joinTokens: 0,
   };
+  request.current = attempt;
+  return attempt;
 }

@@ -25,8 +25,8 @@ export interface EngineHandle {
 
 export interface ServingSystemOptions {
   readonly events: EventQueue;
-  /** A client gives up when no engine has taken its request by then. */
-  readonly routingTimeoutMs: number;
+  /** A client gives up when it has no first token by then. */
+  readonly firstTokenTimeoutMs: number;
   /** Attempts in all, for requests whose engine dies. */
   readonly maxAttempts: number;
   readonly log: RequestLog;
@@ -35,8 +35,6 @@ export interface ServingSystemOptions {
 interface Placement {
   frontend?: Frontend;
   prefill?: EngineHandle;
-  /** Set while no engine can take it; the value tells one wait from the next. */
-  waiting?: symbol;
 }
 
 export class ServingSystem {
@@ -118,9 +116,14 @@ export class ServingSystem {
       inputTokens: Math.max(1, Math.round(inputTokens)),
       outputTokens: Math.max(1, Math.round(outputTokens)),
       attempts: 0,
+      current: undefined,
     };
     this.log.arrived++;
     this.#begin(request, nowMs);
+    this.#options.events.schedule(nowMs + this.#options.firstTokenTimeoutMs, (atMs) => {
+      const { current } = request;
+      if (current !== undefined && current.firstTokenMs === undefined) this.#fail(current, atMs);
+    });
   }
 
   #begin(request: Request, nowMs: number): void {
@@ -141,7 +144,6 @@ export class ServingSystem {
     );
     if (frontend === undefined) {
       this.#ingress.push(attempt);
-      this.#giveUpLater(attempt, nowMs);
       return;
     }
     this.#placement(attempt).frontend = frontend;
@@ -155,12 +157,9 @@ export class ServingSystem {
     const { frontend } = this.#placement(attempt);
     if (handle === undefined) {
       (frontend?.unrouted ?? this.#ingress).push(attempt);
-      this.#giveUpLater(attempt, nowMs);
       return;
     }
-    const placement = this.#placement(attempt);
-    placement.prefill = handle;
-    delete placement.waiting;
+    this.#placement(attempt).prefill = handle;
     handle.engine.submit(attempt, nowMs);
     this.#touch(handle);
   }
@@ -187,10 +186,8 @@ export class ServingSystem {
     const decode = leastLoaded(candidates, nowMs);
     if (decode === undefined) {
       prefill.handoffs.push(attempt);
-      this.#giveUpLater(attempt, nowMs);
       return;
     }
-    delete this.#placement(attempt).waiting;
     // Not at once: the prefill engine is in the middle of a step, and the decode engine may answer back.
     this.#options.events.schedule(nowMs, (atMs) => {
       if (attempt.cancelled) return;
@@ -231,6 +228,7 @@ export class ServingSystem {
     const itlMs = generatedTokens > 1 ? (nowMs - firstTokenMs) / (generatedTokens - 1) : 0;
     this.#placement(attempt).frontend?.end(attempt, { success: true, itlMs });
     this.#placements.delete(attempt);
+    attempt.request.current = undefined;
     this.log.complete({ ttftMs: firstTokenMs - arrivedMs, itlMs, inputTokens, outputTokens: generatedTokens });
   }
 
@@ -244,7 +242,9 @@ export class ServingSystem {
   #lose(attempt: Attempt, nowMs: number): void {
     if (attempt.cancelled) return;
     this.#cancel(attempt, nowMs);
-    if (attempt.request.attempts >= this.#options.maxAttempts) {
+    const { arrivedMs, attempts } = attempt.request;
+    const { maxAttempts, firstTokenTimeoutMs } = this.#options;
+    if (attempts >= maxAttempts || nowMs - arrivedMs >= firstTokenTimeoutMs) {
       this.log.failed++;
       return;
     }
@@ -255,6 +255,7 @@ export class ServingSystem {
   #cancel(attempt: Attempt, nowMs: number): void {
     const { frontend, prefill } = this.#placement(attempt);
     attempt.cancelled = true;
+    attempt.request.current = undefined;
     frontend?.end(attempt, { success: false });
     this.#placements.delete(attempt);
     if (prefill !== undefined) this.#releaseLater(attempt, prefill, nowMs);
@@ -264,15 +265,6 @@ export class ServingSystem {
     this.#options.events.schedule(nowMs, (atMs) => {
       prefill.engine.release(attempt, atMs);
       this.#touch(prefill);
-    });
-  }
-
-  /** A client does not wait for ever; neither does a prefill engine keep KV for ever. */
-  #giveUpLater(attempt: Attempt, nowMs: number): void {
-    const waiting = Symbol("waiting");
-    this.#placement(attempt).waiting = waiting;
-    this.#options.events.schedule(nowMs + this.#options.routingTimeoutMs, (atMs) => {
-      if (this.#placement(attempt).waiting === waiting) this.#fail(attempt, atMs);
     });
   }
 
