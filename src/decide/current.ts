@@ -38,8 +38,8 @@ export function totalsOf(observation: Observation, index: number): Totals {
 }
 
 /**
- * A set replica that is on its way: something of it is starting and its minimum is not ready yet. Bounded in time, because what starts for too
- * long counts as pending and no longer as starting.
+ * A set replica that is on its way: something of it waits or starts and its minimum is not ready yet. Bounded in time, because what takes too
+ * long is overdue and no longer on its way.
  */
 export function isSetStarting(observation: Observation): boolean {
   for (let set = 0; set < observation.set.replicas; set++) {
@@ -47,7 +47,9 @@ export function isSetStarting(observation: Observation): boolean {
     const isBelowMinimum = objects.some(
       (object, index) => (object?.ready ?? 0) < (observation.targets[index]?.minAvailable ?? 0),
     );
-    const isOnItsWay = objects.some((object) => object === undefined || object.starting > 0);
+    const isOnItsWay = objects.some(
+      (object) => object === undefined || object.starting + object.pending > object.overdue,
+    );
     if (isBelowMinimum && isOnItsWay) return true;
   }
   return false;

@@ -125,6 +125,7 @@ class Plant {
       },
       targets,
       gpusInUse,
+      isSharing: false,
       startupsMs: [],
       foreignWriters: {},
       ...(this.override === undefined ? {} : { override: this.override }),

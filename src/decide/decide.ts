@@ -146,6 +146,7 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
     servedRatio: goal.servedRatio,
     relaxed: goal.relaxed,
     transition,
+    ...(observation.isSharing ? { offer: offerOf(problem) } : {}),
     ...(observation.override === undefined ? {} : { override: observation.override }),
   };
   return {
@@ -287,6 +288,30 @@ function ratioDecision(
     desiredWithinBand: perSet.every((vector) => isWithinBand(band, vector[a] as number, vector[b] as number)),
     readyWithinSlack: readyPairs.every(([x, y]) => isWithinBand(band, x, y, band.transientSlackRatio)),
   };
+}
+
+/** Points of the curve that is offered to a shared budget: 5 % steps of the served fraction. */
+const OFFER_STEPS = 20;
+
+/** What serving a fraction of the demand costs, whatever the budget is. */
+function offerOf(problem: SolveInput): NonNullable<Decision["offer"]> {
+  const gpusAt = (fraction: number): number =>
+    solve({
+      ...problem,
+      gpuBudget: Number.POSITIVE_INFINITY,
+      targets: problem.targets.map((target) => ({ ...target, demandReplicas: target.demandReplicas * fraction })),
+    }).gpus;
+  const minimum = solve({
+    ...problem,
+    gpuBudget: Number.POSITIVE_INFINITY,
+    sets: { ...problem.sets, max: problem.sets.min },
+    targets: problem.targets.map((target) => ({ ...target, demandReplicas: 0 })),
+  });
+  const curve = Array.from(
+    { length: OFFER_STEPS + 1 },
+    (_, step) => [step / OFFER_STEPS, gpusAt(step / OFFER_STEPS)] as const,
+  );
+  return { minGpus: minimum.gpus, curve };
 }
 
 interface TargetsInput {

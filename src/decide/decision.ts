@@ -1,4 +1,5 @@
 /** The record of one decision: what every output (status, events, metrics, `explain`) renders, and nothing else is. */
+import type { Offer } from "./arbitrate.ts";
 import type { Demand } from "./demand.ts";
 import type { ForecastResult } from "./forecast.ts";
 import type { Relaxation } from "./solve.ts";
@@ -90,5 +91,7 @@ export interface Decision {
   readonly servedRatio: number;
   readonly relaxed: readonly Relaxation[];
   readonly transition: Transition;
+  /** Only when the policy shares a budget. */
+  readonly offer?: Pick<Offer, "minGpus" | "curve">;
   readonly override?: { readonly name: string; readonly reason: string; readonly expiresAtMs: number };
 }

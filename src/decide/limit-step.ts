@@ -155,6 +155,12 @@ function limitObject(
     note("HeldDown", `does not go down while ${why}`);
     lo = current;
   }
+  const foreign = observation.foreignWriters[target.name];
+  if (foreign !== undefined && recommendation !== current) {
+    note("ForeignController", `${foreign} wrote this object: its value is respected for now`);
+    lo = current;
+    hi = current;
+  }
   if (isGrowthForbidden && recommendation > current) {
     note("GPUCostUnknown", "there is a GPU budget and the GPUs of a replica are unknown");
     hi = current;

@@ -82,6 +82,8 @@ export interface Observation {
   readonly targets: readonly TargetObservation[];
   /** GPUs held by all pods of the set, terminating ones included. */
   readonly gpusInUse: number;
+  /** The policy shares a budget, and its decision offers its curve to the others. */
+  readonly isSharing: boolean;
   /** What a shared budget grants; absent without one. */
   readonly gpusGranted?: number;
   /** The override in force, if there is one. */

@@ -79,6 +79,11 @@ describe("defaults", () => {
           preset: { name: "waitingRequests", target: { type: "AverageValue", averageValue: "5" } },
           advisoryOnly: false,
         },
+        {
+          type: "Preset",
+          preset: { name: "gpuUtilization", target: { type: "Utilization", averageUtilization: 70 } },
+          advisoryOnly: false,
+        },
       ],
       behavior: {
         scaleUp: {
@@ -402,14 +407,16 @@ describe("ScalingPolicy rules", () => {
     expect(errorsOf(policy(change))).toEqual(want);
   });
 
-  test("acting on GPU utilisation warns, looking at it does not", () => {
+  test("acting on GPU utilisation warns where it is no load signal, looking at it does not", () => {
     const gpu = {
       type: "Preset",
       preset: { name: "gpuUtilization", target: { type: "Utilization", averageUtilization: 80 } },
     };
-    const warningsOf = (value: Json): number =>
-      admit({ operation: "CREATE", object: policy(metric(value)) }).warnings.length;
-    expect([warningsOf(gpu), warningsOf({ ...gpu, advisoryOnly: true })]).toEqual([1, 0]);
+    const warningsOf = (prefill: Json, decode: Json): number =>
+      admit({ operation: "CREATE", object: policy(targets(prefill, decode)) }).warnings.length;
+    expect(warningsOf({}, { metrics: [gpu] })).toBe(1);
+    expect(warningsOf({}, { metrics: [{ ...gpu, advisoryOnly: true }] })).toBe(0);
+    expect(warningsOf({ metrics: [gpu] }, {})).toBe(0);
   });
 
   test("a mistyped field names the right one", () => {

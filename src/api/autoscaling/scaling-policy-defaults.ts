@@ -16,8 +16,18 @@ const KV_CACHE_USAGE: PolicyMetric = {
   advisoryOnly: false,
 };
 
+/**
+ * An empty queue says nothing about how much a prefill replica has to do, so a queue alone would swing between its bounds. The busy share of a
+ * prefill GPU is close to the load of queueing theory, and delay grows as load / (1 − load).
+ */
+const GPU_UTILIZATION: PolicyMetric = {
+  type: "Preset",
+  preset: { name: "gpuUtilization", target: { type: "Utilization", averageUtilization: 70 } },
+  advisoryOnly: false,
+};
+
 const DEFAULT_METRICS: Readonly<Record<ScaleTargetRole, readonly PolicyMetric[]>> = {
-  prefill: [WAITING_REQUESTS],
+  prefill: [WAITING_REQUESTS, GPU_UTILIZATION],
   decode: [KV_CACHE_USAGE],
   aggregated: [WAITING_REQUESTS, KV_CACHE_USAGE],
   // Nothing says what loads them; they follow bounds, ratios and schedules.

@@ -66,7 +66,8 @@ function checkTargets(
     checkBehavior(target, report);
     for (const [at, metric] of target.metrics.entries()) {
       errors.push(...validateMetric(metric, `${path}.metrics[${at}]`));
-      if (metric.preset?.name === "gpuUtilization" && !metric.advisoryOnly) {
+      // On a prefill worker the busy share is its load; a decode worker is busy from its first request on.
+      if (metric.preset?.name === "gpuUtilization" && !metric.advisoryOnly && target.role !== "prefill") {
         warnings.push(
           `${path}.metrics[${at}]: GPU utilisation is near 100 % long before an engine is full; ` +
             "prefer kvCacheUsage or waitingRequests and set advisoryOnly here",

@@ -15,6 +15,7 @@ import type { Admit, Core, RejectionFault, UserInfo } from "./core.ts";
 import { startCrdController } from "./crd-controller.ts";
 import { type Authorize, directApi } from "./direct-api.ts";
 import { startGarbageCollector } from "./garbage-collector.ts";
+import { type Listening, type ListenOptions, listen } from "./http/listen.ts";
 import { KindRegistry } from "./kind.ts";
 import { createInitialNamespaces, startNamespaceControllers } from "./namespace-controllers.ts";
 import { Store, type StoreOptions } from "./store.ts";
@@ -42,6 +43,8 @@ export interface ApiServer {
   apiAs(user: UserInfo): KubeApi;
   /** Creates or replaces definitions; their kinds are in service when this resolves. */
   installCustomResources(definitions: readonly CustomResourceDefinition[]): Promise<void>;
+  /** Opens the HTTP door on loopback; `stop` closes it too. */
+  listen(options?: ListenOptions): Promise<Listening>;
   /** Ends all open watches, as a restart of a server does. */
   disconnectWatches(): void;
   /** Forgets history, so that watches and lists from older versions get 410. */
@@ -64,6 +67,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   startNamespaceControllers(core, { caCertificate });
   createInitialNamespaces(core);
   const api = directApi(core, ADMIN, authorize);
+  const fronts: Listening[] = [];
 
   return {
     api,
@@ -74,8 +78,14 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     disconnectWatches: () => store.closeSubscriptions(),
     compact: () => store.compact(),
     resourceVersion: () => String(store.version),
+    async listen(listenOptions = {}) {
+      const front = await listen(core, options, listenOptions);
+      fronts.push(front);
+      return front;
+    },
     async stop() {
       store.closeSubscriptions();
+      await Promise.all(fronts.splice(0).map((front) => front.close()));
     },
   };
 }

@@ -3,14 +3,15 @@ import type { KubeObject, ObjectKey, Resource } from "../../api/kubernetes/meta.
 import type { Clock } from "../../clock.ts";
 import type { ApiError } from "../../kube/api-error.ts";
 import type { KubeApi, ListOptions, Scale, WatchEvent, WatchOptions, WriteOptions } from "../../kube/kube-api.ts";
-import { asVersion, type Core, type Request, type UserInfo } from "./core.ts";
+import type { Core, Request, UserInfo } from "./core.ts";
 import { deleteObject } from "./deletion.ts";
 import { forbidden, unknownResource } from "./failure.ts";
 import type { JsonObject, StoredObject } from "./json.ts";
 import type { Kind } from "./kind.ts";
 import { createSubresource } from "./pod-subresources.ts";
-import { getObject, listObjects, matcherOf, parseVersion } from "./reads.ts";
+import { getObject, listObjects } from "./reads.ts";
 import { getScale, patchScale, updateScale } from "./scale.ts";
+import { openWatch } from "./watches.ts";
 import { createObject, patchObject, updateObject } from "./writes.ts";
 
 /** Says whether a user may do something; everything is allowed where it is absent. */
@@ -129,12 +130,9 @@ async function* watchStore(
     isOver = true;
     wake();
   };
-  const stop = core.store.subscribe(kind.collection, {
-    namespace: options.namespace,
-    matches: matcherOf(kind, options),
-    fromVersion: parseVersion(options.resourceVersion),
-    onEvent: ({ type, object }) => {
-      pending.push({ type, object: asVersion(kind, object) });
+  const stop = openWatch(core, kind, options, {
+    onEvent: (type, object) => {
+      pending.push({ type, object });
       wake();
     },
     onClose: end,

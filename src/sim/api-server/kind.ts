@@ -66,12 +66,17 @@ export class KindRegistry {
   readonly #byPath = new Map<string, Kind>();
   readonly #byOwner = new Map<string, Kind>();
 
+  /** Grows with every change of what is served. */
+  revision = 0;
+
   add(kind: Kind): void {
+    this.revision++;
     this.#byPath.set(`${kind.apiVersion}/${kind.resource.plural}`, kind);
     this.#byOwner.set(`${kind.apiVersion}/${kind.resource.kind}`, kind);
   }
 
   remove(kind: Kind): void {
+    this.revision++;
     this.#byPath.delete(`${kind.apiVersion}/${kind.resource.plural}`);
     this.#byOwner.delete(`${kind.apiVersion}/${kind.resource.kind}`);
   }
