@@ -54,8 +54,8 @@ export function misfit(pod: Pod, requests: Resources, { node, free }: NodeState)
     return "node(s) didn't match Pod's node affinity/selector";
   const taint = (node.spec?.taints ?? []).find((each) => each.effect !== "PreferNoSchedule" && !tolerates(pod, each));
   if (taint !== undefined) return `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ""}}`;
-  const isReady = node.status?.conditions?.find(({ type }) => type === "Ready")?.status !== "False";
-  if (!isReady) return "node(s) were not ready";
+  const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
+  if (ready !== undefined && ready.status !== "True") return "node(s) were not ready";
   const short = RESOURCES.find((name) => requests[name] > 0 && requests[name] > free[name] + ROUNDING);
   if (short === "pods") return "Too many pods";
   return short === undefined ? undefined : `Insufficient ${short}`;
