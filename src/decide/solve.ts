@@ -115,7 +115,10 @@ function bestOver(input: SolveInput, ratios: readonly LatticeConstraint[]): Solu
     if (sets >= current && candidate.servedRatio >= 1) break;
   }
   if (best === undefined) return undefined;
-  const { plan, servedRatio, limitedBy } = best;
+  const { plan, servedRatio } = best;
+  // At their maxima inside, with room for more set replicas: then it is the budget that kept those away.
+  const isKeptSmall = best.limitedBy.includes("Max") && best.sets < input.sets.max && input.gpuBudget !== Number.POSITIVE_INFINITY;
+  const limitedBy = isKeptSmall ? [...new Set([...best.limitedBy, "GPUBudget" as const])] : best.limitedBy;
   return { perSet: expand(plan), gpus: plan.gpus, servedRatio, limitedBy, relaxed: [] };
 }
 

@@ -142,10 +142,12 @@ describe("bounds that people set", () => {
       policy: { ...policy, spec: { ...policy.spec, gpuBudget: { ...policy.spec.gpuBudget, max: 20 } } },
     });
     simulation.attach(day(900, 51));
-    await simulation.clock.advance(500_000);
+    const limited = (): boolean => simulation.decisions.at(-1)?.budget.isLimited === true;
+    expect(await simulation.clock.advanceUntil(limited, 600_000)).toBe(true);
+    await simulation.clock.advance(1_000);
     const { status } = await policyOf(simulation);
     expect(conditionOf(status?.conditions, "ScalingLimited")).toMatchObject({ status: "True", reason: "GPUBudget" });
-    await simulation.clock.advance(600_000);
+    await simulation.clock.advance(900_000);
     expect(simulation.monitor.report()).toMatchObject({
       budgetViolationSeconds: 0,
       ratioViolationSeconds: 0,

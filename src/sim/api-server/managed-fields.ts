@@ -187,7 +187,8 @@ function removeFields(schema: Schema, value: unknown, gone: FieldSet): unknown {
         child.here && child.children.size === 0
           ? undefined
           : removeFields(fieldSchema(schema, field), result[field], child);
-      if (next === undefined || (child.here && isObject(next) && Object.keys(next).length === 0)) delete result[field];
+      // A map that loses its last field goes too: structured-merge-diff leaves null there, and null is pruned.
+      if (next === undefined || (isObject(next) && Object.keys(next).length === 0)) delete result[field];
       else result[field] = next;
     }
     return result;
