@@ -45,6 +45,8 @@ export interface TestWorldOptions {
   readonly seed?: number;
   /** Whether the API server refuses this write of the operator with an internal error. */
   readonly failsWrite?: () => boolean;
+  /** That the operator looks after; all when absent. */
+  readonly namespaces?: readonly string[];
 }
 
 export async function startTestWorld(options: TestWorldOptions = {}): Promise<TestWorld> {
@@ -82,6 +84,7 @@ export async function startTestWorld(options: TestWorldOptions = {}): Promise<Te
     random,
     signal: stop.signal,
     log,
+    ...(options.namespaces !== undefined && { namespaces: options.namespaces }),
   });
   const world: TestWorld = {
     api,
