@@ -10,14 +10,8 @@ import type { KubeApi } from "../../src/kube/kube-api.ts";
 import type { Logger } from "../../src/log.ts";
 import { seededRandom } from "../../src/random.ts";
 import { createApiServer } from "../../src/sim/api-server/api-server.ts";
+import { recordedApi, type Write } from "./recorded-api.ts";
 import { startTinyKubelet } from "./tiny-kubelet.ts";
-
-export interface Write {
-  readonly verb: string;
-  readonly plural: string;
-  readonly name: string;
-  readonly subresource?: string;
-}
 
 export interface TestWorld {
   readonly api: KubeApi;
@@ -79,7 +73,7 @@ export async function startTestWorld(options: TestWorldOptions = {}): Promise<Te
   };
   const api = server.api;
   const operator = startGroveOperator({
-    api: recorded(server.apiAs({ username: OPERATOR }), writes),
+    api: recordedApi(server.apiAs({ username: OPERATOR }), writes),
     clock,
     random,
     signal: stop.signal,
@@ -113,29 +107,4 @@ export async function startTestWorld(options: TestWorldOptions = {}): Promise<Te
   await clock.advance(1000);
   await operator.ready;
   return world;
-}
-
-function recorded(api: KubeApi, writes: Write[]): KubeApi {
-  const note = (verb: string, plural: string, name: string, subresource?: string): void => {
-    if (plural !== "events") writes.push({ verb, plural, name, ...(subresource !== undefined && { subresource }) });
-  };
-  return {
-    ...api,
-    create(resource, object, options) {
-      note("create", resource.plural, object.metadata.name || (object.metadata.generateName ?? ""));
-      return api.create(resource, object, options);
-    },
-    update(resource, object, options) {
-      note("update", resource.plural, object.metadata.name, options?.subresource);
-      return api.update(resource, object, options);
-    },
-    patch(resource, key, patch, options) {
-      note("patch", resource.plural, key.name, options.subresource);
-      return api.patch(resource, key, patch, options);
-    },
-    delete(resource, key, options) {
-      note("delete", resource.plural, key.name);
-      return api.delete(resource, key, options);
-    },
-  };
 }
