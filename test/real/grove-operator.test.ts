@@ -1,4 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  SCALING_POLICIES,
+  SCALING_POLICY_DEFINITION,
+  type ScalingPolicyInput,
+} from "../../src/api/autoscaling/scaling-policy.ts";
 import { customResourceDefinitions } from "../../src/api/crds/all.ts";
 import { POD_CLIQUES } from "../../src/api/grove/pod-clique.ts";
 import { POD_CLIQUE_SCALING_GROUPS } from "../../src/api/grove/pod-clique-scaling-group.ts";
@@ -18,6 +23,7 @@ import {
 } from "../../src/api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../../src/api/kubernetes/meta.ts";
 import { POD_GANGS } from "../../src/api/scheduler/pod-gang.ts";
+import { applyDefaults } from "../../src/api/schema/defaults.ts";
 import { wallClock } from "../../src/clock.ts";
 import { startGroveOperator } from "../../src/grove/operator.ts";
 import { createKubeClient } from "../../src/kube/client.ts";
@@ -115,6 +121,26 @@ describe.skipIf(!canStartControlPlane())("the Grove operator on a real control p
       "topologyConstraint must specify pack or deprecated packDomain",
     );
     expect(await refusal({ pack: {} })).toContain("pack must specify at least one of required or preferred");
+  });
+
+  test("the real server defaults a ScalingPolicy as we do", async () => {
+    const smallest: ScalingPolicyInput = {
+      apiVersion: "autoscaling.grove.io/v1alpha1",
+      kind: "ScalingPolicy",
+      metadata: { name: "smallest", namespace: NAMESPACE },
+      spec: {
+        targetRef: { name: "llama" },
+        scaleTargets: [
+          { name: "prefill", level: "PodCliqueScalingGroup", ref: "prefill", maxReplicas: 16 },
+          { name: "decode", level: "PodCliqueScalingGroup", ref: "decode", maxReplicas: 32, behavior: { panic: {} } },
+        ],
+        ratios: [{ between: ["prefill", "decode"], min: "1:4", max: "1:1" }],
+        slo: { ttft: { target: "500ms" } },
+        fallback: {},
+      },
+    };
+    const stored = await api.create(SCALING_POLICIES, smallest as never, { dryRun: true });
+    expect(stored.spec).toEqual(applyDefaults(SCALING_POLICY_DEFINITION.schema, smallest).spec);
   });
 
   test("brings a set up, scales it at all levels, and leaves nothing behind", async () => {
