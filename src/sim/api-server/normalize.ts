@@ -17,7 +17,7 @@ export function normalize(schema: Schema, value: unknown, { known, dropNulls, de
 export interface Options {
   /** A value already in normal form: subtrees that are the same object are taken as they are. */
   readonly known?: unknown;
-  /** Built-in kinds read `null` as absent; custom resources keep it only where it is nullable or an error. */
+  /** Built-in kinds read every `null` as absent, custom resources where it is not nullable. */
   readonly dropNulls: boolean;
   /** Whether defaults are filled in; an applied configuration stays as it was written. */
   readonly defaults?: boolean;
@@ -75,7 +75,7 @@ function walkObject(schema: Schema, value: JsonObject, known: JsonObject, path: 
       continue;
     }
     if (child === null) {
-      if (pass.dropNulls || (!property.nullable && property.defaultValue !== undefined)) delete change()[field];
+      if (pass.dropNulls || !property.nullable) delete change()[field];
       continue;
     }
     const next = walk(property, child, known[field], path === "" ? field : `${path}.${field}`, pass);

@@ -16,7 +16,7 @@ export const POD_RULES: KindRules = {
       status: {
         phase: "Pending",
         ...(gated && { conditions: [gatedCondition(nowMs)] }),
-        qosClass: "BestEffort",
+        qosClass: qosClass(spec),
       },
     };
   },
@@ -75,6 +75,19 @@ function withRequests(resources: NonNullable<Container["resources"]>): NonNullab
     : { ...resources, requests: { ...resources.limits, ...resources.requests } };
 }
 
+/** Guaranteed: every container limits cpu and memory at its requests. BestEffort: nothing is asked for at all. */
+function qosClass(spec: Pod["spec"] | undefined): string {
+  const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
+  const asked = (container: Container): [string, unknown, unknown][] =>
+    ["cpu", "memory"].map((name) => [name, container.resources?.requests?.[name], container.resources?.limits?.[name]]);
+  if (containers.flatMap(asked).every(([, request, limit]) => request === undefined && limit === undefined))
+    return "BestEffort";
+  const isFull = containers
+    .flatMap(asked)
+    .every(([, request, limit]) => limit !== undefined && sameJson(request, limit));
+  return isFull ? "Guaranteed" : "Burstable";
+}
+
 const gatedCondition = (nowMs: number): PodCondition => ({
   type: "PodScheduled",
   status: "False",
@@ -119,14 +132,10 @@ function validatePodUpdate(pod: StoredObject & Pod, old: StoredObject & Pod): Fi
   if (pod.spec === old.spec) return [];
   const errors: FieldError[] = [];
   const before = new Set((old.spec.schedulingGates ?? []).map(({ name }) => name));
-  const added = (pod.spec?.schedulingGates ?? []).filter(({ name }) => !before.has(name));
-  if (added.length > 0) {
-    errors.push(
-      forbiddenField(
-        "spec.schedulingGates",
-        `only deletion is allowed, but found new scheduling gate ${added.map(({ name }) => `'${name}'`).join(", ")}`,
-      ),
-    );
+  for (const [index, { name }] of (pod.spec?.schedulingGates ?? []).entries()) {
+    if (before.has(name)) continue;
+    const why = `only deletion is allowed, but found new scheduling gate '${name}'`;
+    errors.push(forbiddenField(`spec.schedulingGates[${index}].name`, why));
   }
   const gated = before.size > 0;
   const oldTolerations = old.spec.tolerations ?? [];

@@ -46,14 +46,11 @@ function setReplicas(
   const replicas = scale.spec?.replicas ?? 0;
   const { resourceVersion, uid } = scale.metadata ?? {};
   if (uid !== undefined && uid !== current.metadata.uid) {
-    throw conflict(
-      kind.resource,
-      name,
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`,
-    );
+    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`;
+    throw conflict(kind.resource, name, why);
   }
   if (!Number.isInteger(replicas)) throw badRequest("spec.replicas must be a whole number");
-  if (replicas < 0) {
+  if (replicas < 0 && !kind.isCustom) {
     throw invalid({ group: "autoscaling", plural: "scales", kind: "Scale" }, name, [
       invalidValue("spec.replicas", replicas, "must be greater than or equal to 0"),
     ]);

@@ -11,9 +11,23 @@ import { ANYTHING, type Schema } from "./schema.ts";
 export function validateSchema(schema: Schema, value: unknown, old: unknown, path = ""): FieldError[] {
   const errors: FieldError[] = [];
   check(schema, value, old, path, errors);
-  if (schema.hasRulesBelow && errors.length === 0) checkRules(schema, value, old, path, errors);
+  if (!schema.hasRulesBelow) return errors;
+  if (errors.some(({ reason }) => BLOCKS_RULES.has(reason))) {
+    const why =
+      "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+    errors.push(invalidValue("<nil>", null, why));
+  } else checkRules(schema, value, old, path, errors);
   return errors;
 }
+
+/** Rules could not rely on what the schema says where one of these was found. */
+const BLOCKS_RULES: ReadonlySet<string> = new Set([
+  "FieldValueNotSupported",
+  "FieldValueRequired",
+  "FieldValueTooLong",
+  "FieldValueTooMany",
+  "FieldValueTypeInvalid",
+]);
 
 const MAX_ERRORS = 100;
 
@@ -34,7 +48,7 @@ function check(schema: Schema, value: unknown, old: unknown, path: string, error
   checkCombinations(schema, value, path, errors);
 }
 
-function checkType({ type, format }: Schema, value: unknown, path: string, errors: FieldError[]): void {
+function checkType({ type }: Schema, value: unknown, path: string, errors: FieldError[]): void {
   const wrong = (name: string): void => {
     const shown = value === null ? '"null"' : JSON.stringify(goTypeOf(value));
     errors.push({
@@ -57,14 +71,7 @@ function checkType({ type, format }: Schema, value: unknown, path: string, error
     return;
   }
   if (type === "integer") {
-    if (typeof value !== "number" || !Number.isInteger(value)) {
-      wrong("integer");
-      return;
-    }
-    const limit = format === "int32" ? 2 ** 31 : 2 ** 63;
-    if (value >= limit || value < -limit) {
-      errors.push(invalidValue(path, value, `${path} in body must be of type ${format ?? "int64"}: ${quoted(value)}`));
-    }
+    if (!Number.isInteger(value)) wrong("integer");
     return;
   }
   if ((type === "string" || type === "number" || type === "boolean") && typeof value !== type) wrong(type);
@@ -161,7 +168,7 @@ function checkObject(schema: Schema, value: JsonObject, old: unknown, path: stri
   for (const field in value) {
     const child = schema.properties.get(field) ?? schema.additional;
     if (child !== undefined && value[field] !== undefined) {
-      check(child, value[field], oldObject[field], fieldPath(schema, path, field), errors);
+      check(child, value[field], oldObject[field], join(path, field), errors);
     }
   }
   const count = Object.keys(value).length;

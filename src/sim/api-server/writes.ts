@@ -17,7 +17,7 @@ import {
   staleVersion,
   unsupportedMediaType,
 } from "./failure.ts";
-import { isObject, type JsonObject, type StoredObject, sameJson, withField } from "./json.ts";
+import { isObject, type JsonObject, type StoredObject, sameJson, valueAt, withField } from "./json.ts";
 import { hasStatus, type Kind } from "./kind.ts";
 import { applyConfig, trackUpdate } from "./managed-fields.ts";
 import { validateMeta, validateName } from "./names.ts";
@@ -93,6 +93,11 @@ export function updateObject(
     ]);
   }
   refuse(core, "update", kind, key.namespace, key.name, subresource, request);
+  const { uid } = object.metadata;
+  if (uid && uid !== current.metadata.uid) {
+    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`;
+    throw conflict(kind.resource, key.name, why);
+  }
   return write(core, kind, asVersion(kind, current), object, request, subresource);
 }
 
@@ -168,7 +173,7 @@ function applyObject(core: Core, kind: Kind, key: ObjectKey, patch: Patch, reque
   const current = stored === undefined ? undefined : asVersion(kind, stored);
   if (current !== undefined) {
     refuse(core, "patch", kind, key.namespace, key.name, patch.subresource, request);
-    checkVersionAndUid(kind, current, config.metadata);
+    checkVersion(kind, current, config.metadata);
   }
   const { object, managedFields } = applyConfig(
     kind.schema,
@@ -206,21 +211,23 @@ export function write(
   subresource: string | undefined,
   applied?: readonly ManagedFieldsEntry[],
 ): StoredObject {
-  checkVersionAndUid(kind, current, input.metadata);
+  checkVersion(kind, current, input.metadata);
   const { name } = current.metadata;
   let next = normalized(kind, scoped(kind, current, input, subresource), current, request);
   next = withField(next, "metadata", updatedMeta(current.metadata, next.metadata)) as StoredObject;
   next = kind.rules.prepareUpdate?.(next, current, subresource) ?? next;
   next = admitted(core, kind, "UPDATE", next, current, subresource, request);
-  const errors = [...finalizerErrors(next, current), ...objectErrors(kind, next, current, subresource)];
+  const errors = [...uidErrors(input, current), ...finalizerErrors(next, current)];
+  errors.push(...objectErrors(kind, next, current, subresource));
   if (errors.length > 0) throw invalid(kind.resource, name, errors);
 
-  if (kind.hasGeneration && subresource !== "status" && !sameSpec(kind, next, current)) {
+  if (kind.hasGeneration && subresource !== "status" && subresource !== "binding" && !sameSpec(kind, next, current)) {
     next = withMeta(next, { generation: (current.metadata.generation ?? 0) + 1 });
   }
   const managedFields =
     applied ??
     cleared(input, current) ??
+    untracked(kind, current, subresource) ??
     trackUpdate(kind.schema, current, next, writerOf(core, kind, request, subresource), structDepth(kind));
   next = withMeta(next, { managedFields });
   if (sameButFieldTimes(next, current)) return current;
@@ -282,14 +289,7 @@ function checkNamespace({ store }: Core, kind: Kind, namespace: string | undefin
   }
 }
 
-function checkVersionAndUid(kind: Kind, current: StoredObject, { resourceVersion, uid, name }: ObjectMeta): void {
-  if (uid !== undefined && uid !== "" && uid !== current.metadata.uid) {
-    throw conflict(
-      kind.resource,
-      name,
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`,
-    );
-  }
+function checkVersion(kind: Kind, current: StoredObject, { resourceVersion }: ObjectMeta): void {
   if (resourceVersion && resourceVersion !== "0" && resourceVersion !== current.metadata.resourceVersion) {
     throw staleVersion(kind.resource, current.metadata.name);
   }
@@ -358,7 +358,7 @@ function objectErrors(
 ): FieldError[] {
   const errors = object.metadata === old?.metadata ? [] : validateMeta(object.metadata);
   const schemaErrors = validateSchema(kind.schema, object, old);
-  if (kind.isCustom) errors.push(...schemaErrors);
+  if (kind.isCustom) errors.push(...schemaErrors, ...scaleErrors(kind, object));
   else {
     const mistyped = schemaErrors.find(({ reason }) => reason === "FieldValueTypeInvalid");
     if (mistyped !== undefined) {
@@ -369,6 +369,16 @@ function objectErrors(
   }
   errors.push(...(kind.rules.validate?.(object, old, subresource) ?? []));
   return errors;
+}
+
+function scaleErrors({ scale }: Kind, object: StoredObject): FieldError[] {
+  const replicas = scale && valueAt(object, scale.replicas);
+  if (scale === undefined || typeof replicas !== "number" || replicas >= 0) return [];
+  return [invalidValue(`.${scale.replicas.join(".")}`, replicas, "should be a non-negative integer")];
+}
+
+function uidErrors({ metadata: { uid } }: StoredObject, current: StoredObject): FieldError[] {
+  return uid && uid !== current.metadata.uid ? [invalidValue("metadata.uid", uid, "field is immutable")] : [];
 }
 
 function finalizerErrors(next: StoredObject, current: StoredObject): FieldError[] {
@@ -436,6 +446,19 @@ function cleared(input: StoredObject, current: StoredObject): readonly ManagedFi
   return given.filter((entry) => Object.keys(entry).length > 0);
 }
 
+/** A binding is nobody's; replicas that nobody owns stay so when they are set through `/scale`. */
+function untracked(
+  kind: Kind,
+  { metadata: { managedFields = [] } }: StoredObject,
+  subresource: string | undefined,
+): readonly ManagedFieldsEntry[] | undefined {
+  if (subresource === "binding") return managedFields;
+  if (subresource !== "scale" || kind.scale === undefined) return undefined;
+  const path = kind.scale.replicas.map((field) => `f:${field}`);
+  const isOwned = managedFields.some(({ fieldsV1 }) => valueAt(fieldsV1, path) !== undefined);
+  return isOwned ? undefined : managedFields;
+}
+
 function sameButFieldTimes(a: StoredObject, b: StoredObject): boolean {
   const untimed = (entries: readonly ManagedFieldsEntry[] | undefined): unknown =>
     (entries ?? []).map(({ time: _, ...entry }) => entry);
@@ -449,7 +472,8 @@ function sameButFieldTimes(a: StoredObject, b: StoredObject): boolean {
 const writerOf = ({ clock }: Core, kind: Kind, { manager }: Request, subresource: string | undefined) => ({
   manager: manager === "" ? "unknown" : manager,
   apiVersion: kind.apiVersion,
-  time: formatTime(clock.nowMs()),
+  // Entries of `/scale` carry no time.
+  time: subresource === "scale" ? undefined : formatTime(clock.nowMs()),
   subresource,
 });
 

@@ -7,12 +7,13 @@ import { ApiError } from "../../../kube/api-error.ts";
 import type { ApiServerOptions } from "../api-server.ts";
 import type { Core, UserInfo } from "../core.ts";
 import { CRD_COLLECTION } from "../crd-controller.ts";
-import { unknownResource } from "../failure.ts";
-import { isObject, type JsonObject, type StoredObject } from "../json.ts";
+import { unknownResource, unsupportedMediaType } from "../failure.ts";
+import { isObject, type JsonObject, type StoredObject, valueAt } from "../json.ts";
 import type { Kind } from "../kind.ts";
 import { openWatch } from "../watches.ts";
 import { aggregated, coreVersions, group, groupList, resourceList } from "./discovery.ts";
 import { openapiDocument, openapiIndex, swaggerDocument } from "./openapi.ts";
+import { decodeProtobuf } from "./protobuf.ts";
 import { parseResourcePath, type ResourcePath } from "./request-path.ts";
 import { type Answer, answerResourceRequest, isTrue, unreadableBody } from "./resource-requests.ts";
 import { review } from "./reviews.ts";
@@ -29,7 +30,10 @@ export interface TokenUser {
 export interface ListenOptions {
   /** 0 or absent: a free port. */
   readonly port?: number;
-  /** Who may come in; everyone, as an administrator, when absent. */
+  /**
+   * Who may come in; everyone, as an administrator, when absent. kubectl sends no token over plain HTTP, so a front for
+   * people at a terminal has none.
+   */
   readonly tokens?: readonly TokenUser[];
 }
 
@@ -85,10 +89,13 @@ async function handle(
 ): Promise<ServerResponse> {
   const url = new URL(incoming.url ?? "/", "http://localhost");
   const path = parseResourcePath(url.pathname);
+  let named = path?.name;
   try {
     if (HEALTH.has(url.pathname)) return sendText(outgoing, "ok");
     const user = authenticate(incoming, users, needsToken);
     const body = await readBody(incoming);
+    const given = valueAt(body, ["metadata", "name"]);
+    if (typeof given === "string") named ??= given;
     const reviewed =
       incoming.method === "POST" && isObject(body)
         ? review(url.pathname, body, user, users, options.authorize)
@@ -117,7 +124,7 @@ async function handle(
       );
     return send(core, answer, incoming, outgoing, url.searchParams);
   } catch (error) {
-    return sendFailure(outgoing, error, path);
+    return sendFailure(outgoing, error, path && { ...path, name: named });
   }
 }
 
@@ -144,15 +151,14 @@ async function readBody(incoming: IncomingMessage): Promise<unknown> {
     chunks.push(chunk);
   }
   if (size === 0) return undefined;
-  const text = Buffer.concat(chunks).toString("utf8");
+  const bytes = Buffer.concat(chunks);
   const type = incoming.headers["content-type"] ?? "";
   if (type.includes("protobuf") || type.includes("cbor")) {
-    throw new ApiError(
-      415,
-      "UnsupportedMediaType",
-      `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml`,
-    );
+    const decoded = decodeProtobuf(bytes);
+    if (decoded === undefined) throw unsupportedMediaType(["application/json", "application/yaml"]);
+    return decoded;
   }
+  const text = bytes.toString("utf8");
   try {
     return type.includes("yaml") ? (parseYaml(text) as unknown) : (JSON.parse(text) as unknown);
   } catch (error) {
