@@ -49,6 +49,8 @@ export interface Schema {
   readonly anyOf: readonly Schema[];
   readonly oneOf: readonly Schema[];
   readonly not: Schema | undefined;
+  /** Has any of the four above. */
+  readonly isCombined: boolean;
   readonly listType: "atomic" | "set" | "map";
   readonly listMapKeys: readonly string[];
   readonly atomicMap: boolean;
@@ -122,6 +124,7 @@ export function compileSchema(source: JsonObject, options: CompileOptions = {}, 
     anyOf: many("anyOf"),
     oneOf: many("oneOf"),
     not: isObject(source["not"]) ? compileSchema(source["not"], options, `${path}.not`) : undefined,
+    isCombined: ["allOf", "anyOf", "oneOf", "not"].some((field) => source[field] !== undefined),
     listType: listTypeOf(source),
     listMapKeys: (source["x-kubernetes-list-map-keys"] as string[] | undefined) ?? [],
     atomicMap: source["x-kubernetes-map-type"] === "atomic",
