@@ -228,6 +228,22 @@ export function describeApiServer(name: string, makeTarget: () => Promise<Target
         expect([json.data, json.stringData, json.type]).toEqual([{ a: "Yg==" }, undefined, "Opaque"]);
       });
 
+      test("a Service gets an address of its own, unless it is headless", async () => {
+        const service = (name: string, spec: object) => ({
+          apiVersion: "v1",
+          kind: "Service",
+          metadata: { name },
+          spec: { ports: [{ port: 80 }], ...spec },
+        });
+        const { json } = await post(core("services"), service("a", {}));
+        expect(json.spec).toMatchObject({ type: "ClusterIP", ports: [{ port: 80, protocol: "TCP", targetPort: 80 }] });
+        expect(json.spec.clusterIP).toMatch(/^10\.96\.\d+\.\d+$/);
+        const headless = await post(core("services"), service("b", { clusterIP: "None" }));
+        expect(headless.json.spec.clusterIP).toBe("None");
+        const changed = await patch(`${core("services")}/a`, { spec: { clusterIP: "10.96.9.9" } });
+        expect(changed.status).toBe(422);
+      });
+
       test("YAML bodies are read for creation", async () => {
         const body = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: written\ndata:\n  a: b\n";
         const answer = await ask("POST", core("configmaps"), { body, headers: { "content-type": "application/yaml" } });

@@ -58,6 +58,7 @@ export function createObject(
     }),
   };
   next = kind.rules.prepareCreate?.(next, clock.nowMs()) ?? next;
+  if (kind.collection === "/services") next = withClusterIp(core, next);
   next = admitted(core, kind, "CREATE", next, undefined, undefined, request);
   const errors = [...validateName(name, kind.rules.names), ...objectErrors(kind, next, undefined, undefined)];
   if (errors.length > 0) throw invalid(kind.resource, name, errors);
@@ -68,6 +69,14 @@ export function createObject(
     applied ?? trackUpdate(kind.schema, undefined, next, writerOf(core, kind, request, undefined), structDepth(kind));
   next = withMeta(next, { managedFields });
   return request.dryRun === true ? next : store.put(kind.collection, next);
+}
+
+/** Every Service but headless and external ones has an address of its own. */
+function withClusterIp(core: Core, service: StoredObject): StoredObject {
+  const { spec } = service;
+  if (!isObject(spec) || spec["type"] === "ExternalName") return service;
+  const clusterIP = spec["clusterIP"] || core.nextClusterIp();
+  return { ...service, spec: { ...spec, clusterIP, clusterIPs: [clusterIP] } };
 }
 
 /** PUT: replaces the object, or its status alone. */
