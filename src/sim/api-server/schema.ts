@@ -33,7 +33,7 @@ export interface Schema {
   readonly embedded: boolean;
   readonly required: readonly string[];
   readonly enumValues: readonly unknown[] | undefined;
-  readonly pattern: RegExp | undefined;
+  readonly pattern: { readonly text: string; readonly regexp: RegExp } | undefined;
   readonly minimum: number | undefined;
   readonly maximum: number | undefined;
   readonly exclusiveMinimum: boolean;
@@ -108,7 +108,7 @@ export function compileSchema(source: JsonObject, options: CompileOptions = {}, 
     embedded,
     required: Array.isArray(source["required"]) ? (source["required"] as string[]) : [],
     enumValues: Array.isArray(source["enum"]) ? source["enum"] : undefined,
-    pattern: typeof source["pattern"] === "string" ? new RegExp(source["pattern"], "u") : undefined,
+    pattern: typeof source["pattern"] === "string" ? patternOf(source["pattern"]) : undefined,
     minimum: numberOf(source["minimum"]),
     maximum: numberOf(source["maximum"]),
     exclusiveMinimum: source["exclusiveMinimum"] === true,
@@ -152,6 +152,15 @@ function referenced(target: Schema, source: JsonObject): Schema {
 
 function lazy(child: unknown, options: CompileOptions, path: string): Schema {
   return compileSchema(isObject(child) ? child : {}, options, path);
+}
+
+/** Go allows escapes, as in `\-`, that Unicode mode here refuses. */
+function patternOf(text: string): NonNullable<Schema["pattern"]> {
+  try {
+    return { text, regexp: new RegExp(text, "u") };
+  } catch {
+    return { text, regexp: new RegExp(text) };
+  }
 }
 
 function typeOf(source: JsonObject): SchemaType {

@@ -97,10 +97,8 @@ function checkString(schema: Schema, value: string, path: string, errors: FieldE
       message: `Too long: may not be more than ${schema.maxLength} bytes`,
     });
   }
-  if (schema.pattern !== undefined && !schema.pattern.test(value)) {
-    errors.push(
-      invalidValue(path, value, `${path} in body should match '${schema.pattern.source.replaceAll("\\/", "/")}'`),
-    );
+  if (schema.pattern !== undefined && !schema.pattern.regexp.test(value)) {
+    errors.push(invalidValue(path, value, `${path} in body should match '${schema.pattern.text}'`));
   }
   if (schema.format === "date-time" && !DATE_TIME.test(value)) {
     errors.push(invalidValue(path, value, `${path} in body must be of type date-time: ${quoted(value)}`));
