@@ -1,0 +1,67 @@
+/** Rules of one metric of a scale target. */
+import { parseQuantity } from "../quantity.ts";
+import type { FieldError } from "../schema/validate.ts";
+import type { MetricPreset, MetricTarget, PolicyMetric } from "./scale-target.ts";
+
+/** What a preset measures decides which targets make sense for it. */
+const TARGET_TYPES: Readonly<Record<MetricPreset, readonly MetricTarget["type"][]>> = {
+  kvCacheUsage: ["Utilization"],
+  gpuUtilization: ["Utilization"],
+  waitingRequests: ["AverageValue", "Value"],
+  runningRequests: ["AverageValue", "Value"],
+  requestsPerSecond: ["AverageValue", "Value"],
+  promptTokensPerSecond: ["AverageValue", "Value"],
+  generationTokensPerSecond: ["AverageValue", "Value"],
+  timeToFirstToken: ["Value"],
+  interTokenLatency: ["Value"],
+};
+
+const VALUE_FIELD = { Utilization: "averageUtilization", AverageValue: "averageValue", Value: "value" } as const;
+
+export function validateMetric(metric: PolicyMetric, path: string): readonly FieldError[] {
+  const [own, other] =
+    metric.type === "Preset" ? (["preset", "prometheus"] as const) : (["prometheus", "preset"] as const);
+  const errors: FieldError[] = [];
+  if (metric[other] !== undefined) {
+    errors.push({
+      field: `${path}.${other}`,
+      message: `must not be set with type ${metric.type}; remove it or change type`,
+    });
+  }
+  const source = metric[own];
+  if (source === undefined) {
+    errors.push({ field: `${path}.${own}`, message: `is required with type ${metric.type}` });
+    return errors;
+  }
+  const at = `${path}.${own}.target`;
+  errors.push(...validateTarget(source.target, at));
+  if (metric.type === "Preset" && metric.preset !== undefined) {
+    const allowed = TARGET_TYPES[metric.preset.name];
+    if (!allowed.includes(source.target.type)) {
+      errors.push({ field: `${at}.type`, message: `must be ${allowed.join(" or ")} for preset ${metric.preset.name}` });
+    } else if (source.target.type === "Utilization" && (source.target.averageUtilization ?? 0) > 100) {
+      errors.push({
+        field: `${at}.averageUtilization`,
+        message: `must be at most 100 for preset ${metric.preset.name}`,
+      });
+    }
+  }
+  return errors;
+}
+
+function validateTarget(target: MetricTarget, path: string): readonly FieldError[] {
+  const field = VALUE_FIELD[target.type];
+  const errors: FieldError[] = [];
+  const value = target[field];
+  if (value === undefined) {
+    errors.push({ field: `${path}.${field}`, message: `is required with type ${target.type}` });
+  } else if (!((parseQuantity(value) ?? Number.NaN) > 0)) {
+    errors.push({ field: `${path}.${field}`, message: `must be a quantity above 0, not ${JSON.stringify(value)}` });
+  }
+  for (const extra of Object.values(VALUE_FIELD)) {
+    if (extra !== field && target[extra] !== undefined) {
+      errors.push({ field: `${path}.${extra}`, message: `must not be set with type ${target.type}; use ${field}` });
+    }
+  }
+  return errors;
+}

@@ -1,0 +1,45 @@
+/** Whether ratio bands leave any whole-number state inside the bounds of the targets. */
+import type { Ratio } from "../ratio.ts";
+
+export interface Bounds {
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface Band {
+  readonly a: string;
+  readonly b: string;
+  readonly min?: Ratio;
+  readonly max?: Ratio;
+}
+
+/**
+ * The least state at or above every minimum that satisfies all bands, or undefined when none is below the maxima.
+ *
+ * `p:q ≤ a:b` is `a ≥ ⌈p·b/q⌉` and `a:b ≤ u:v` is `b ≥ ⌈v·a/u⌉`. Both right sides are monotone, so raising components
+ * until nothing changes ends in the least solution or passes a maximum; each round raises by at least one.
+ */
+export function leastState(
+  bounds: ReadonlyMap<string, Bounds>,
+  bands: readonly Band[],
+): ReadonlyMap<string, number> | undefined {
+  const state = new Map([...bounds].map(([name, { min }]) => [name, min]));
+  const raise = (name: string, floor: number): boolean => {
+    if (floor <= state.get(name)!) return false;
+    state.set(name, floor);
+    return true;
+  };
+  const within = (): boolean => [...bounds].every(([name, { max }]) => state.get(name)! <= max);
+  for (let changed = true; changed; ) {
+    if (!within()) return undefined;
+    changed = false;
+    for (const { a, b, min, max } of bands) {
+      if (min !== undefined) changed = raise(a, ceilDivide(min.first * state.get(b)!, min.second)) || changed;
+      if (max !== undefined) changed = raise(b, ceilDivide(max.second * state.get(a)!, max.first)) || changed;
+    }
+  }
+  return state;
+}
+
+/** 0 / 0 asks for nothing; anything else over 0 cannot be reached. */
+const ceilDivide = (dividend: number, divisor: number): number => (dividend === 0 ? 0 : Math.ceil(dividend / divisor));

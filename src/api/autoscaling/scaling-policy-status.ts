@@ -1,0 +1,108 @@
+/** What a ScalingPolicy reports. Everything is bounded, so that the object stays far from etcd's 1.5 MB. */
+import { CONDITION_MAP } from "../kubernetes/conditions.ts";
+import {
+  array,
+  boolean,
+  dateTime,
+  type Infer,
+  int32,
+  int64,
+  literals,
+  number,
+  object,
+  optional,
+  record,
+  string,
+} from "../schema/builder.ts";
+
+/** Decisions kept in `status.history`. */
+export const HISTORY_MAX_ENTRIES = 20;
+const CHAIN_MAX_ENTRIES = 200;
+
+const OUTCOME = literals(["Scaled", "Held", "Limited", "Advisory", "Failed"]);
+
+const DECISION_SUMMARY = {
+  id: string(),
+  time: dateTime(),
+  outcome: OUTCOME,
+  reason: string({ maxLength: 1024 }),
+  message: optional(string({ maxLength: 4096 })),
+};
+
+const TARGET = object({
+  name: string(),
+  level: string(),
+  current: int32(),
+  ready: int32(),
+  starting: int32(),
+  pending: int32(),
+  desired: int32(),
+  minViable: int32(),
+});
+
+const RATIO = object({
+  name: string(),
+  current: optional(string()),
+  min: optional(string()),
+  max: optional(string()),
+  withinBand: boolean(),
+});
+
+const LAST_DECISION = object({
+  ...DECISION_SUMMARY,
+  chain: optional(
+    array(
+      object({
+        stage: string(),
+        target: optional(string()),
+        before: optional(number()),
+        after: optional(number()),
+        reason: string({ maxLength: 1024 }),
+        detail: optional(string({ maxLength: 4096 })),
+      }),
+      { listType: "atomic", maxItems: CHAIN_MAX_ENTRIES },
+    ),
+  ),
+});
+
+export const SCALING_POLICY_STATUS = object({
+  observedGeneration: optional(int64()),
+  conditions: optional(CONDITION_MAP),
+  replicas: optional(string({ description: "For people: `prefill 2, decode 4→6`." })),
+  targets: optional(array(TARGET, { listType: "map", mapKeys: ["name"] })),
+  lastDecision: optional(LAST_DECISION),
+  ratios: optional(array(RATIO, { listType: "map", mapKeys: ["name"] })),
+  budget: optional(
+    object({
+      gpusUsed: int32(),
+      gpusRequested: int32(),
+      gpusMax: optional(int32()),
+      limited: boolean(),
+    }),
+  ),
+  override: optional(object({ name: string(), expiresAt: dateTime(), reason: optional(string()) })),
+  schedule: optional(object({ active: array(string(), { listType: "set" }) })),
+  forecast: optional(
+    object({
+      horizon: string(),
+      predicted: record(number()),
+      errorRatio: optional(number()),
+      trusted: boolean(),
+    }),
+  ),
+  history: optional(
+    array(object({ ...DECISION_SUMMARY, desired: record(int32()) }), {
+      listType: "atomic",
+      maxItems: HISTORY_MAX_ENTRIES,
+    }),
+  ),
+  checkpoint: optional(
+    string({ maxLength: 262_144, description: "What the controller must remember over a restart." }),
+  ),
+});
+
+export type ScalingPolicyStatus = Infer<typeof SCALING_POLICY_STATUS>;
+export type TargetStatus = Infer<typeof TARGET>;
+export type RatioStatus = Infer<typeof RATIO>;
+export type DecisionStatus = Infer<typeof LAST_DECISION>;
+export type DecisionOutcome = Infer<typeof OUTCOME>;

@@ -1,0 +1,294 @@
+/** Rules of a ScalingPolicy that need only the object. What needs the target or Prometheus is checked by the controller. */
+import { parseCron } from "../cron.ts";
+import { parseDurationMs } from "../duration.ts";
+import { parseQuantity } from "../quantity.ts";
+import { compareRatios, parseRatio } from "../ratio.ts";
+import type { FieldError } from "../schema/validate.ts";
+import { validateMetric } from "./metric-validation.ts";
+import { type Band, type Bounds, leastState } from "./ratio-feasibility.ts";
+import type { ScaleTarget } from "./scale-target.ts";
+import type { PolicySchedule, RatioConstraint, ScalingPolicy, ScalingPolicySpec } from "./scaling-policy.ts";
+
+type Report = (field: string, message: string) => void;
+type Targets = ReadonlyMap<string, ScaleTarget>;
+
+/** Decisions more often than this only repeat the same samples. */
+const INTERVAL_MIN_MS = 1000;
+
+export function validateScalingPolicy({ spec }: ScalingPolicy): {
+  readonly errors: readonly FieldError[];
+  readonly warnings: readonly string[];
+} {
+  const errors: FieldError[] = [];
+  const warnings: string[] = [];
+  const report: Report = (field, message) => {
+    errors.push({ field, message });
+  };
+  const targets: Targets = new Map(spec.scaleTargets.map((target) => [target.name, target]));
+  checkTargets(spec, targets, errors, warnings);
+  checkRatios(spec, targets, report);
+  checkBudget(spec, targets, report);
+  checkTimes(spec, report, warnings);
+  checkSchedules(spec, targets, report);
+  checkNames(spec, targets, report);
+  checkModes(spec, report);
+  return { errors, warnings };
+}
+
+function checkTargets(
+  { scaleTargets, scaleToZero }: ScalingPolicySpec,
+  targets: Targets,
+  errors: FieldError[],
+  warnings: string[],
+): void {
+  const addressed = new Map<string, string>();
+  for (const [index, target] of scaleTargets.entries()) {
+    const path = `spec.scaleTargets[${index}]`;
+    const report: Report = (field, message) => {
+      errors.push({ field: `${path}.${field}`, message });
+    };
+    const { level, ref, name, minReplicas, maxReplicas } = target;
+    if (minReplicas > maxReplicas) {
+      report("minReplicas", `must not be above maxReplicas (${maxReplicas}); lower it or raise maxReplicas`);
+    }
+    if (level === "PodCliqueSet" && ref !== undefined) {
+      report("ref", "must not be set for level PodCliqueSet, which is the target itself; remove it");
+    } else if (level !== "PodCliqueSet" && ref === undefined) {
+      report("ref", `is required for level ${level}: the name of the ${level} in the template`);
+    }
+    const address = `${level} ${ref ?? ""}`.trim();
+    const other = addressed.get(address);
+    if (other !== undefined) report("ref", `${address} is already scaled by ${JSON.stringify(other)}; merge the two`);
+    addressed.set(address, name);
+    if (typeof target.gpusPerReplica === "number" && target.gpusPerReplica < 0) {
+      report("gpusPerReplica", 'must be at least 0, or "auto"');
+    }
+    checkBehavior(target, report);
+    for (const [at, metric] of target.metrics.entries()) {
+      errors.push(...validateMetric(metric, `${path}.metrics[${at}]`));
+      // On a prefill worker the busy share is its load; a decode worker is busy from its first request on.
+      if (metric.preset?.name === "gpuUtilization" && !metric.advisoryOnly && target.role !== "prefill") {
+        warnings.push(
+          `${path}.metrics[${at}]: GPU utilisation is near 100 % long before an engine is full; ` +
+            "prefer kvCacheUsage or waitingRequests and set advisoryOnly here",
+        );
+      }
+    }
+    for (const [at, first] of (target.overflow?.after ?? []).entries()) {
+      if (!targets.has(first) || first === name) report(`overflow.after[${at}]`, unknownTarget(first, targets));
+    }
+    if (minReplicas === 0 && !(scaleToZero.enabled && scaleToZero.set.includes(name))) {
+      warnings.push(`${path}.minReplicas: 0 is raised to minAvailable unless scaleToZero is enabled for this target`);
+    }
+  }
+}
+
+function checkBehavior({ behavior }: ScaleTarget, report: Report): void {
+  for (const direction of ["scaleUp", "scaleDown"] as const) {
+    const tolerance = parseQuantity(behavior[direction].tolerance);
+    if (tolerance === undefined || tolerance < 0 || tolerance >= 1) {
+      report(`behavior.${direction}.tolerance`, 'must be a quantity from 0 to below 1, such as "0.1"');
+    }
+  }
+}
+
+function checkRatios({ ratios }: ScalingPolicySpec, targets: Targets, report: Report): void {
+  const bounds = new Map<string, Bounds>(
+    [...targets.values()].map(({ name, minReplicas, maxReplicas }) => [
+      name,
+      // A state in which nothing runs satisfies every ratio and helps nobody.
+      { min: Math.max(1, minReplicas), max: maxReplicas },
+    ]),
+  );
+  const names = new Set<string>();
+  const hardBands: Band[] = [];
+  for (const [index, ratio] of ratios.entries()) {
+    const path = `spec.ratios[${index}]`;
+    if (names.has(ratio.name))
+      report(`${path}.name`, `Duplicate value: ${JSON.stringify(ratio.name)}; give it another name`);
+    names.add(ratio.name);
+    const band = checkRatio(ratio, path, targets, report);
+    if (band === undefined) continue;
+    const pair = new Map([...bounds].filter(([name]) => name === band.a || name === band.b));
+    // Bounds that exclude one another are reported where they stand.
+    if ([...pair.values()].some(({ min, max }) => min > max)) continue;
+    if (leastState(pair, [band]) === undefined) {
+      report(
+        path,
+        `no whole numbers of ${band.a} and ${band.b} inside their bounds satisfy it; widen the band or the bounds`,
+      );
+    } else if (ratio.enforcement === "Hard") hardBands.push(band);
+  }
+  if (hardBands.length > 1 && leastState(bounds, hardBands) === undefined) {
+    report("spec.ratios", "no state inside the bounds satisfies all hard ratios together; widen one or make it Soft");
+  }
+}
+
+function checkRatio(ratio: RatioConstraint, path: string, targets: Targets, report: Report): Band | undefined {
+  const [a, b] = ratio.between;
+  if (a === undefined || b === undefined) return undefined;
+  let good = true;
+  const fail: Report = (field, message) => {
+    good = false;
+    report(field, message);
+  };
+  for (const [at, name] of [a, b].entries()) {
+    const target = targets.get(name);
+    if (target === undefined) fail(`${path}.between[${at}]`, unknownTarget(name, targets));
+    else if (target.level === "PodCliqueSet") {
+      fail(`${path}.between[${at}]`, "ratios hold inside one PodCliqueSet replica; name a clique or a scaling group");
+    }
+  }
+  if (a === b) fail(`${path}.between`, "must name two different targets");
+  if (ratio.min === undefined && ratio.max === undefined) fail(path, "must have min, max or both");
+  const parsed = { min: parseSide(ratio.min, `${path}.min`, fail), max: parseSide(ratio.max, `${path}.max`, fail) };
+  if (parsed.min !== undefined && parsed.max !== undefined && compareRatios(parsed.min, parsed.max) > 0) {
+    fail(`${path}.min`, `${ratio.min} is above max ${ratio.max}; swap them`);
+  }
+  if (!good) return undefined;
+  return { a, b, ...(parsed.min && { min: parsed.min }), ...(parsed.max && { max: parsed.max }) };
+}
+
+function parseSide(text: string | undefined, field: string, report: Report): ReturnType<typeof parseRatio> {
+  if (text === undefined) return undefined;
+  const ratio = parseRatio(text);
+  if (ratio === undefined) report(field, `${JSON.stringify(text)} is not a ratio such as "1:4"`);
+  return ratio;
+}
+
+function checkBudget({ gpuBudget: { min, max } }: ScalingPolicySpec, targets: Targets, report: Report): void {
+  if (max === undefined) return;
+  if (min !== undefined && max < min) {
+    report("spec.gpuBudget.max", `must not be below min (${min}); raise it or lower min`);
+  }
+  let gpus = 0;
+  for (const { level, minReplicas, gpusPerReplica } of targets.values()) {
+    const each = Number(gpusPerReplica);
+    if (level !== "PodCliqueSet" && Number.isInteger(each)) gpus += each * minReplicas;
+  }
+  const sets = [...targets.values()].find(({ level }) => level === "PodCliqueSet")?.minReplicas ?? 1;
+  const least = gpus * Math.max(1, sets);
+  if (least > max) {
+    report("spec.gpuBudget.max", `the minimum replicas alone need ${least} GPUs; raise it or lower minReplicas`);
+  }
+}
+
+function checkTimes(spec: ScalingPolicySpec, report: Report, warnings: string[]): void {
+  const positive: readonly (readonly [field: string, text: string | undefined])[] = [
+    ["interval", spec.interval],
+    ["slo.window", spec.slo?.window],
+    ["slo.ttft.target", spec.slo?.ttft?.target],
+    ["slo.itl.target", spec.slo?.itl?.target],
+    ["forecast.horizon", spec.forecast.horizon],
+    ["forecast.season", spec.forecast.season],
+    ["coldStart.leadTime", spec.coldStart.leadTime],
+    ["coldStart.pendingTimeout", spec.coldStart.pendingTimeout],
+    ["scaleToZero.idleWindow", spec.scaleToZero.idleWindow],
+    ["metricsPolicy.staleAfter", spec.metricsPolicy.staleAfter],
+  ];
+  for (const [field, text] of positive) {
+    if (text === undefined || text === "auto") continue;
+    const durationMs = parseDurationMs(text);
+    if (durationMs === undefined || durationMs <= 0) {
+      report(`spec.${field}`, `${JSON.stringify(text)} must be a duration above 0, such as 90s or 1h30m`);
+    } else if (field === "interval" && durationMs < INTERVAL_MIN_MS) report("spec.interval", "must be at least 1s");
+  }
+  const intervalMs = parseDurationMs(spec.interval) ?? 0;
+  if ((parseDurationMs(spec.metricsPolicy.staleAfter) ?? Infinity) < intervalMs) {
+    warnings.push("spec.metricsPolicy.staleAfter: shorter than interval, so samples may be stale at every decision");
+  }
+}
+
+function checkSchedules({ schedules }: ScalingPolicySpec, targets: Targets, report: Report): void {
+  for (const [index, schedule] of schedules.entries()) {
+    const path = `spec.schedules[${index}]`;
+    if (parseCron(schedule.schedule) === undefined) {
+      report(
+        `${path}.schedule`,
+        `${JSON.stringify(schedule.schedule)} is not five cron fields, such as "0 7 * * 1-5" for 7:00 on working days`,
+      );
+    }
+    if (!isTimeZone(schedule.timeZone)) {
+      report(`${path}.timeZone`, `${JSON.stringify(schedule.timeZone)} is not an IANA time zone such as Europe/Berlin`);
+    }
+    if ((parseDurationMs(schedule.duration) ?? 0) <= 0)
+      report(`${path}.duration`, "must be a duration above 0, such as 13h");
+    checkScheduleBounds(schedule, path, targets, report);
+  }
+}
+
+function checkScheduleBounds({ bounds }: PolicySchedule, path: string, targets: Targets, report: Report): void {
+  for (const [name, { minReplicas, maxReplicas }] of Object.entries(bounds)) {
+    const at = `${path}.bounds.${name}`;
+    const target = targets.get(name);
+    if (target === undefined) {
+      report(at, unknownTarget(name, targets));
+      continue;
+    }
+    const max = Math.min(maxReplicas ?? Infinity, target.maxReplicas);
+    if (minReplicas !== undefined && minReplicas > max) {
+      report(
+        `${at}.minReplicas`,
+        `must not be above the maximum then in force (${max}); lower it or raise the maximum`,
+      );
+    }
+  }
+}
+
+function isTimeZone(timeZone: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Names of targets in the blocks that refer to them. */
+function checkNames(spec: ScalingPolicySpec, targets: Targets, report: Report): void {
+  for (const [name, floor] of Object.entries(spec.minimumViableSet.overrides)) {
+    const field = `spec.minimumViableSet.overrides.${name}`;
+    const target = targets.get(name);
+    if (target === undefined) report(field, unknownTarget(name, targets));
+    else if (floor > target.maxReplicas)
+      report(field, `must not be above maxReplicas (${target.maxReplicas}); lower it`);
+  }
+  for (const [index, name] of spec.scaleToZero.set.entries()) {
+    if (!targets.has(name)) report(`spec.scaleToZero.set[${index}]`, unknownTarget(name, targets));
+  }
+  for (const [name, replicas] of Object.entries(spec.fallback?.replicas ?? {})) {
+    const field = `spec.fallback.replicas.${name}`;
+    const target = targets.get(name);
+    if (target === undefined) report(field, unknownTarget(name, targets));
+    else if (replicas > target.maxReplicas)
+      report(field, `must not be above maxReplicas (${target.maxReplicas}); lower it`);
+  }
+}
+
+/** Choices that need another block to mean something. */
+function checkModes(
+  { slo, performanceModel, scaleToZero, metricsPolicy, fallback }: ScalingPolicySpec,
+  report: Report,
+): void {
+  if (slo !== undefined && slo.ttft === undefined && slo.itl === undefined) {
+    report("spec.slo", "must have ttft, itl or both; remove the block otherwise");
+  }
+  if (performanceModel.source === "Profile" && performanceModel.profileRef === undefined) {
+    report("spec.performanceModel.profileRef", "is required with source Profile");
+  }
+  if (scaleToZero.enabled && scaleToZero.demandQuery === undefined) {
+    report("spec.scaleToZero.demandQuery", "is required, because pods that do not exist report no demand");
+  }
+  if (scaleToZero.enabled && scaleToZero.set.length === 0) {
+    report("spec.scaleToZero.set", "must name at least one target");
+  }
+  if (metricsPolicy.onMissing === "Fallback" && fallback === undefined) {
+    report("spec.fallback", "is required with metricsPolicy.onMissing Fallback");
+  }
+  if (fallback?.behavior === "static" && Object.keys(fallback.replicas).length === 0) {
+    report("spec.fallback.replicas", "must have at least one entry with behavior static");
+  }
+}
+
+const unknownTarget = (name: string, targets: Targets): string =>
+  `${JSON.stringify(name)} is not another scale target of this policy; targets: ${[...targets.keys()].join(", ")}`;

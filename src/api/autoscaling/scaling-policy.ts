@@ -1,0 +1,184 @@
+/** ScalingPolicy: how one PodCliqueSet follows its load, at all its levels together. */
+import { DURATION_PATTERN } from "../duration.ts";
+import type { Resource } from "../kubernetes/meta.ts";
+import { PERCENT_PATTERN, RATIO_PATTERN } from "../ratio.ts";
+import {
+  array,
+  boolean,
+  defaulted,
+  derived,
+  type Infer,
+  type InferInput,
+  int32,
+  literals,
+  object,
+  optional,
+  record,
+  string,
+} from "../schema/builder.ts";
+import {
+  AGE_COLUMN,
+  column,
+  type ObjectInputOf,
+  type ObjectOf,
+  objectSchema,
+  type ResourceDefinition,
+} from "../schema/resource-definition.ts";
+import { SCALE_TARGET } from "./scale-target.ts";
+import { SCALING_POLICY_STATUS } from "./scaling-policy-status.ts";
+import { AUTOSCALING_GROUP, AUTOSCALING_VERSION } from "./shared.ts";
+
+const duration = (description?: string) =>
+  string({ pattern: DURATION_PATTERN, maxLength: 32, ...(description !== undefined && { description }) });
+const durationOrAuto = (description: string) =>
+  string({ pattern: `^auto$|${DURATION_PATTERN}`, maxLength: 32, description });
+const percent = (description: string) => string({ pattern: PERCENT_PATTERN, maxLength: 16, description });
+
+const RATIO = object({
+  name: derived(string({ minLength: 1, maxLength: 127 })),
+  between: array(string(), { listType: "atomic", minItems: 2, maxItems: 2, description: "Two target names, a and b." }),
+  min: optional(string({ pattern: RATIO_PATTERN, description: "`p:q`: a to b is at least p to q." })),
+  max: optional(string({ pattern: RATIO_PATTERN, description: "`u:v`: a to b is at most u to v." })),
+  enforcement: defaulted(literals(["Hard", "Soft"]), "Hard"),
+  transientSlack: defaulted(percent("Allowed deviation of ready replicas while a change is under way."), "25%"),
+});
+
+const GPU_BUDGET = object({
+  max: optional(int32({ minimum: 0, description: "GPUs; hard." })),
+  min: optional(int32({ minimum: 0, description: "GPUs; a floor." })),
+  sharedBudgetRef: optional(object({ name: string({ minLength: 1 }) })),
+  priority: defaulted(int32({ description: "Among the policies of the shared budget; higher goes first." }), 0),
+});
+
+const LATENCY_GOAL = object({
+  quantile: defaulted(string({ pattern: "^p(50|[5-9][0-9](\\.[0-9]+)?)$", description: "p50 to p99.9." }), "p90"),
+  target: duration(),
+});
+
+const SLO = object({
+  ttft: optional(LATENCY_GOAL),
+  itl: optional(LATENCY_GOAL),
+  attainment: defaulted(percent("Share of requests that must meet the goals."), "95%"),
+  window: defaulted(duration(), "10m"),
+});
+
+const PERFORMANCE_MODEL = object({
+  source: derived(literals(["Profile", "Online", "None"])),
+  profileRef: optional(
+    object({ kind: defaulted(literals(["ConfigMap"]), "ConfigMap"), name: string({ minLength: 1 }) }),
+  ),
+});
+
+const FORECAST = object({
+  enabled: defaulted(boolean(), true),
+  method: defaulted(literals(["LastValue", "LinearTrend", "HoltWinters", "SeasonalNaive"]), "HoltWinters"),
+  horizon: defaulted(durationOrAuto("`auto`: the measured p90 start-up time plus one interval."), "auto"),
+  season: defaulted(duration(), "24h"),
+  maxError: defaulted(percent("Rolling error (WAPE) above which forecasts are ignored."), "40%"),
+});
+
+const COLD_START = object({
+  leadTime: defaulted(durationOrAuto("`auto`: measured from Pending to Ready."), "auto"),
+  countStarting: defaulted(literals(["AsCapacity", "Ignore"]), "AsCapacity"),
+  pendingTimeout: defaulted(duration("A replica that waits longer counts as absent."), "10m"),
+});
+
+const SCHEDULE = object({
+  name: string({ minLength: 1, maxLength: 63 }),
+  timeZone: defaulted(string({ description: "IANA name." }), "UTC"),
+  schedule: string({ minLength: 1, maxLength: 128, description: "Start, as five cron fields." }),
+  duration: duration(),
+  bounds: defaulted(
+    record(object({ minReplicas: optional(int32({ minimum: 0 })), maxReplicas: optional(int32({ minimum: 1 })) })),
+    {},
+  ),
+  gpuBudgetMax: optional(int32({ minimum: 0 })),
+});
+
+const SCALE_TO_ZERO = object({
+  enabled: defaulted(boolean(), false),
+  idleWindow: defaulted(duration(), "15m"),
+  demandQuery: optional(
+    string({ minLength: 1, maxLength: 8192, description: "PromQL that has a value at 0 replicas." }),
+  ),
+  set: derived(array(string(), { listType: "set", description: "Targets that go to zero together." })),
+});
+
+const METRICS_POLICY = object({
+  staleAfter: defaulted(duration(), "60s"),
+  minCoverage: defaulted(percent("Ready replicas that must report."), "70%"),
+  nonFinite: defaulted(literals(["Missing"]), "Missing"),
+  onMissing: defaulted(literals(["Hold", "Fallback"]), "Hold"),
+});
+
+const FALLBACK = object({
+  failureThreshold: defaulted(int32({ minimum: 1, description: "Intervals without metrics." }), 4),
+  behavior: defaulted(
+    literals(["static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower"]),
+    "currentReplicasIfHigher",
+  ),
+  replicas: defaulted(record(int32({ minimum: 0 })), {}),
+});
+
+const SPEC = object({
+  targetRef: object({
+    apiVersion: defaulted(literals(["grove.io/v1alpha1"]), "grove.io/v1alpha1"),
+    kind: defaulted(literals(["PodCliqueSet"]), "PodCliqueSet"),
+    name: string({ minLength: 1 }),
+  }),
+  mode: defaulted(literals(["Active", "Advisory", "Paused"]), "Active"),
+  interval: defaulted(duration("Time between decisions."), "15s"),
+  engine: defaulted(literals(["vllm", "sglang", "trtllm", "dynamo", "custom"]), "vllm"),
+  scaleTargets: array(SCALE_TARGET, { listType: "map", mapKeys: ["name"], minItems: 1, maxItems: 32 }),
+  ratios: defaulted(array(RATIO, { listType: "atomic", maxItems: 64 }), []),
+  gpuBudget: defaulted(GPU_BUDGET, {}),
+  minimumViableSet: defaulted(
+    object({
+      source: defaulted(literals(["MinAvailable"]), "MinAvailable"),
+      overrides: defaulted(record(int32({ minimum: 1 })), {}),
+    }),
+    {},
+  ),
+  slo: optional(SLO),
+  performanceModel: defaulted(PERFORMANCE_MODEL, {}),
+  forecast: defaulted(FORECAST, {}),
+  coldStart: defaulted(COLD_START, {}),
+  schedules: defaulted(array(SCHEDULE, { listType: "map", mapKeys: ["name"], maxItems: 64 }), []),
+  scaleToZero: defaulted(SCALE_TO_ZERO, {}),
+  metricsPolicy: defaulted(METRICS_POLICY, {}),
+  fallback: optional(FALLBACK),
+});
+
+export type ScalingPolicySpec = Infer<typeof SPEC>;
+export type ScalingPolicySpecInput = InferInput<typeof SPEC>;
+export type ScalingPolicy = ObjectOf<typeof SPEC, typeof SCALING_POLICY_STATUS>;
+export type ScalingPolicyInput = ObjectInputOf<typeof SPEC>;
+export type PolicyMode = ScalingPolicySpec["mode"];
+export type RatioConstraint = ScalingPolicySpec["ratios"][number];
+export type PolicySchedule = ScalingPolicySpec["schedules"][number];
+
+export const SCALING_POLICIES: Resource<ScalingPolicy> = {
+  group: AUTOSCALING_GROUP,
+  version: AUTOSCALING_VERSION,
+  kind: "ScalingPolicy",
+  plural: "scalingpolicies",
+  namespaced: true,
+};
+
+export const SCALING_POLICY_DEFINITION: ResourceDefinition<ScalingPolicy> = {
+  resource: SCALING_POLICIES,
+  shortNames: ["sp"],
+  schema: objectSchema(
+    "How one PodCliqueSet follows its load, at all its levels together.",
+    SPEC,
+    SCALING_POLICY_STATUS,
+  ),
+  printerColumns: [
+    column("Target", "string", ".spec.targetRef.name"),
+    column("Mode", "string", ".spec.mode"),
+    column("Ready", "string", '.status.conditions[?(@.type=="Ready")].status'),
+    column("Replicas", "string", ".status.replicas"),
+    column("GPUs", "integer", ".status.budget.gpusUsed"),
+    AGE_COLUMN,
+  ],
+};

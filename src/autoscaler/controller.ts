@@ -1,0 +1,255 @@
+/** The ScalingPolicy controller: keeps every policy turning at its interval and publishes what each turn decided. */
+import { GPU_BUDGETS } from "../api/autoscaling/gpu-budget.ts";
+import { SCALING_OVERRIDES, type ScalingOverride } from "../api/autoscaling/scaling-override.ts";
+import { SCALING_POLICIES, type ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
+import { apiVersionOf, keyOf, parseKey } from "../api/kubernetes/meta.ts";
+import type { Clock } from "../clock.ts";
+import type { Decision } from "../decide/decision.ts";
+import type { CheckpointStore } from "../jobs/checkpoint-store.ts";
+import type { EvaluationQueue } from "../jobs/evaluation-queue.ts";
+import { isNotFound } from "../kube/api-error.ts";
+import { type Controller, startController } from "../kube/controller.ts";
+import { createEventRecorder } from "../kube/events.ts";
+import type { KubeApi } from "../kube/kube-api.ts";
+import { noRuntimeMetrics, type RuntimeMetrics } from "../kube/runtime-metrics.ts";
+import { type Logger, silentLogger } from "../log.ts";
+import type { MetricsSource } from "../observe/metrics-source.ts";
+import { shareQueries } from "../observe/shared-queries.ts";
+import type { Random } from "../random.ts";
+import { type AutoscalerMetrics, noAutoscalerMetrics } from "./autoscaler-metrics.ts";
+import { type AutoscalerInformers, BY_POLICY, startAutoscalerInformers } from "./informers.ts";
+import { PolicyLoop, type Turn } from "./loop.ts";
+import { expiryMs } from "./observe.ts";
+import { isMaterialChange, renderStatus } from "./status.ts";
+import { createWriteGate, FIELD_MANAGER } from "./write-gate.ts";
+
+export interface AutoscalerOptions {
+  readonly api: KubeApi;
+  readonly metricsSource: MetricsSource;
+  readonly evaluations: EvaluationQueue;
+  readonly checkpoints: CheckpointStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signal: AbortSignal;
+  readonly isLeader: () => boolean;
+  /** One namespace, or all. */
+  readonly namespace?: string;
+  /** Turns that run at the same time. */
+  readonly workers?: number;
+  readonly log?: Logger;
+  readonly metrics?: AutoscalerMetrics;
+  readonly runtimeMetrics?: RuntimeMetrics;
+  /** Called with every decision; the console and tests listen. */
+  readonly onDecision?: (policyKey: string, decision: Decision, turn: Turn) => void;
+}
+
+export interface Autoscaler {
+  /** Resolves when the caches are filled and policies turn. */
+  readonly ready: Promise<void>;
+  readonly informers: AutoscalerInformers;
+}
+
+/** A status that only differs in times and checkpoint is written at this pace: what a restart may lose. */
+const CHECKPOINT_INTERVAL_MS = 60_000;
+
+export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
+  const { api, clock, random, signal, log = silentLogger, namespace } = options;
+  const runtimeMetrics = options.runtimeMetrics ?? noRuntimeMetrics;
+  const metrics = options.metrics ?? noAutoscalerMetrics;
+  const informers = startAutoscalerInformers({
+    api,
+    clock,
+    random,
+    signal,
+    log,
+    metrics: runtimeMetrics,
+    ...(namespace === undefined ? {} : { namespace }),
+  });
+  const recorder = createEventRecorder({ api, clock, random, component: FIELD_MANAGER, log });
+  const loop = new PolicyLoop({
+    informers,
+    queries: shareQueries({ source: options.metricsSource, clock }),
+    evaluations: options.evaluations,
+    checkpoints: options.checkpoints,
+    gate: createWriteGate({ api, isLeader: options.isLeader }),
+    clock,
+    metrics,
+  });
+  const statusWrittenMs = new Map<string, number>();
+
+  const ready = informers.synced.then(() => {
+    const controller = startController({
+      name: "scalingpolicy-controller",
+      clock,
+      signal,
+      random,
+      log,
+      metrics: runtimeMetrics,
+      workers: options.workers ?? 8,
+      reconcile: (key) => reconcilePolicy(key),
+    });
+    const budgets = startController({
+      name: "gpubudget-controller",
+      clock,
+      signal,
+      random,
+      log,
+      metrics: runtimeMetrics,
+      reconcile: (key) => reconcileBudget(key),
+    });
+    const overrides = startController({
+      name: "scalingoverride-controller",
+      clock,
+      signal,
+      random,
+      log,
+      metrics: runtimeMetrics,
+      reconcile: (key) => reconcileOverride(key),
+    });
+    watch(informers, { controller, budgets, overrides }, loop);
+  });
+  return { ready, informers };
+
+  async function reconcilePolicy(key: string) {
+    const policy = informers.policies.getByKey(key);
+    if (policy === undefined) {
+      loop.forget(key);
+      statusWrittenMs.delete(key);
+      return undefined;
+    }
+    if (!options.isLeader()) return { requeueAfterMs: 1_000 };
+    const turn = await loop.turn(policy);
+    await publish(policy, turn);
+    // Spread, so that many policies that started together do not turn together for ever.
+    return { requeueAfterMs: turn.nextTurnMs * (0.95 + 0.1 * random.next()) };
+  }
+
+  async function publish(stored: ScalingPolicy, turn: Turn): Promise<void> {
+    const key = keyOf(stored);
+    for (const { type, reason, message } of turn.events) recorder.event(stored, type, reason, message);
+    if (turn.decision !== undefined) {
+      const { outcome, reason, message, id } = turn.decision;
+      const fields = { policy: key, decision: id, outcome, reason };
+      if (outcome === "Scaled") log.info(fields, message);
+      else log.debug(fields, message);
+      options.onDecision?.(key, turn.decision, turn);
+    }
+    if (turn.conditions.length === 0) return;
+    const status = renderStatus({
+      policy: stored,
+      conditions: turn.conditions,
+      nowMs: clock.nowMs(),
+      ...(turn.decision === undefined ? {} : { decision: turn.decision }),
+      ...(turn.checkpoint === undefined ? {} : { checkpoint: turn.checkpoint }),
+    });
+    const isDue =
+      clock.monotonicMs() - (statusWrittenMs.get(key) ?? Number.NEGATIVE_INFINITY) >= CHECKPOINT_INTERVAL_MS;
+    if (!isDue && !isMaterialChange(stored.status, status)) return;
+    const written = await api.patch(
+      SCALING_POLICIES,
+      parseKey(key),
+      { apiVersion: apiVersionOf(SCALING_POLICIES), kind: SCALING_POLICIES.kind, metadata: parseKey(key), status },
+      { type: "apply", subresource: "status", fieldManager: FIELD_MANAGER, force: true },
+    );
+    statusWrittenMs.set(key, clock.monotonicMs());
+    informers.policies.observeWrite(written);
+  }
+
+  async function reconcileBudget(name: string) {
+    const budget = informers.budgets.get(undefined, name);
+    if (budget === undefined) return undefined;
+    const status = { ...loop.ledger.status(budget), observedGeneration: budget.metadata.generation ?? 0 };
+    const { used, requested, members } = budget.status ?? {};
+    if (
+      JSON.stringify([used, requested, members]) !== JSON.stringify([status.used, status.requested, status.members])
+    ) {
+      await api.patch(
+        GPU_BUDGETS,
+        { name },
+        { apiVersion: apiVersionOf(GPU_BUDGETS), kind: GPU_BUDGETS.kind, metadata: { name }, status },
+        { type: "apply", subresource: "status", fieldManager: FIELD_MANAGER, force: true },
+      );
+    }
+    return { requeueAfterMs: 15_000 };
+  }
+
+  async function reconcileOverride(key: string) {
+    const override = informers.overrides.getByKey(key);
+    if (override === undefined) return undefined;
+    const endsMs = expiryMs(override) - clock.nowMs();
+    const phase = endsMs <= 0 ? "Expired" : phaseOf(override);
+    if (override.status?.phase !== phase) {
+      try {
+        await api.patch(
+          SCALING_OVERRIDES,
+          parseKey(key),
+          {
+            apiVersion: apiVersionOf(SCALING_OVERRIDES),
+            kind: SCALING_OVERRIDES.kind,
+            metadata: parseKey(key),
+            status: { phase, observedGeneration: override.metadata.generation ?? 0 },
+          },
+          { type: "apply", subresource: "status", fieldManager: FIELD_MANAGER, force: true },
+        );
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+      }
+    }
+    return endsMs > 0 ? { requeueAfterMs: endsMs } : undefined;
+  }
+
+  function phaseOf(override: ScalingOverride): "Active" | "Superseded" | "Rejected" {
+    const { namespace, creationTimestamp = "", name } = override.metadata;
+    const policyKey = `${namespace}/${override.spec.policyRef.name}`;
+    const policy = informers.policies.getByKey(policyKey);
+    const targets = policy?.spec.scaleTargets.map((target) => target.name) ?? [];
+    if (!Object.keys(override.spec.scaleTargets).every((target) => targets.includes(target))) return "Rejected";
+    const isYounger = (other: ScalingOverride): boolean => {
+      const created = other.metadata.creationTimestamp ?? "";
+      return created > creationTimestamp || (created === creationTimestamp && other.metadata.name < name);
+    };
+    const rivals = informers.overrides.byIndex(BY_POLICY, policyKey).filter((other) => expiryMs(other) > clock.nowMs());
+    return rivals.some(isYounger) ? "Superseded" : "Active";
+  }
+}
+
+interface Controllers {
+  readonly controller: Controller;
+  readonly budgets: Controller;
+  readonly overrides: Controller;
+}
+
+/** A change of what was asked for turns the policy at once; what was observed waits for its next turn. */
+function watch(
+  informers: AutoscalerInformers,
+  { controller, budgets, overrides }: Controllers,
+  loop: PolicyLoop,
+): void {
+  informers.policies.onChange(({ before, after }) => {
+    if (after === undefined && before !== undefined) loop.forget(keyOf(before));
+    const changed = after ?? before;
+    if (changed !== undefined && before?.metadata.generation !== after?.metadata.generation)
+      controller.enqueue(keyOf(changed));
+    const budget = after?.spec.gpuBudget?.sharedBudgetRef?.name;
+    if (budget !== undefined) budgets.enqueue(budget, "resync");
+  });
+  informers.sets.onChange(({ before, after }) => {
+    if (before !== undefined && after !== undefined && before.metadata.generation === after.metadata.generation) return;
+    const set = after ?? before;
+    if (set === undefined) return;
+    for (const policy of informers.policies.byIndex("set", keyOf(set))) controller.enqueue(keyOf(policy));
+  });
+  informers.overrides.onChange(({ before, after }) => {
+    const changed = after ?? before;
+    if (changed === undefined || before?.metadata.generation === after?.metadata.generation) return;
+    const policyKey = `${changed.metadata.namespace}/${changed.spec.policyRef.name}`;
+    controller.enqueue(policyKey);
+    for (const override of informers.overrides.byIndex(BY_POLICY, policyKey)) overrides.enqueue(keyOf(override));
+  });
+  informers.budgets.onChange(({ after }) => {
+    if (after !== undefined) budgets.enqueue(after.metadata.name);
+  });
+  for (const policy of informers.policies.list()) controller.enqueue(keyOf(policy));
+  for (const override of informers.overrides.list()) overrides.enqueue(keyOf(override));
+  for (const budget of informers.budgets.list()) budgets.enqueue(budget.metadata.name);
+}

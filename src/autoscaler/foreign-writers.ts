@@ -1,0 +1,57 @@
+/**
+ * Notices when somebody else sets the replicas of an object that we scale: a person, an HPA, GitOps. Their value is respected for a while
+ * instead of fought; a second writer that keeps writing keeps us out.
+ */
+import type { ScaledObject } from "../decide/observation.ts";
+import type { ScaleWrite } from "../decide/transition.ts";
+
+/** How long a foreign value stands before we take over again. */
+export const FOREIGN_HOLD_MS = 10 * 60_000;
+
+interface Known {
+  readonly uid: string;
+  readonly replicas: number;
+}
+
+export interface SeenObject extends Pick<ScaledObject, "objectName" | "replicas"> {
+  readonly target: string;
+  /** A new UID is a new object: the operator made it again from its template, and nobody wrote it. */
+  readonly uid: string;
+}
+
+export class ForeignWriters {
+  readonly #known = new Map<string, Known>();
+  readonly #heldUntilMs = new Map<string, number>();
+
+  /** @returns objects that changed without us since the last call */
+  observe(objects: readonly SeenObject[], nowMs: number): readonly SeenObject[] {
+    const foreign: SeenObject[] = [];
+    for (const object of objects) {
+      const known = this.#known.get(object.objectName);
+      this.#known.set(object.objectName, { uid: object.uid, replicas: object.replicas });
+      // The first sight after a start is what is: who wrote it before is not ours to judge.
+      if (known === undefined || known.uid !== object.uid || known.replicas === object.replicas) continue;
+      this.#heldUntilMs.set(object.target, nowMs + FOREIGN_HOLD_MS);
+      foreign.push(object);
+    }
+    return foreign;
+  }
+
+  /** Our own writes. */
+  wrote(writes: readonly ScaleWrite[]): void {
+    for (const { objectName, to } of writes) {
+      const known = this.#known.get(objectName);
+      if (known !== undefined) this.#known.set(objectName, { ...known, replicas: to });
+    }
+  }
+
+  /** Targets that are left alone now. */
+  held(nowMs: number): readonly string[] {
+    const held: string[] = [];
+    for (const [target, untilMs] of this.#heldUntilMs) {
+      if (untilMs > nowMs) held.push(target);
+      else this.#heldUntilMs.delete(target);
+    }
+    return held;
+  }
+}

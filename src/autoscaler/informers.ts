@@ -1,0 +1,98 @@
+/** The caches the autoscaler reads; nothing in a decision asks the API server. */
+import { GPU_BUDGETS, type GPUBudget } from "../api/autoscaling/gpu-budget.ts";
+import { SCALING_OVERRIDES, type ScalingOverride } from "../api/autoscaling/scaling-override.ts";
+import { SCALING_POLICIES, type ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
+import { POD_CLIQUES, type PodClique } from "../api/grove/pod-clique.ts";
+import { POD_CLIQUE_SCALING_GROUPS, type PodCliqueScalingGroup } from "../api/grove/pod-clique-scaling-group.ts";
+import { POD_CLIQUE_SETS, type PodCliqueSet } from "../api/grove/pod-clique-set.ts";
+import { PODS, type Pod } from "../api/kubernetes/core.ts";
+import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
+import { MANAGED_BY, MANAGER, PART_OF, POD_CLIQUE, SCALING_GROUP } from "../grove/labels.ts";
+import { type Informer, type InformerOptions, startInformer } from "../kube/informer.ts";
+
+export interface AutoscalerInformers {
+  readonly policies: Informer<ScalingPolicy>;
+  readonly overrides: Informer<ScalingOverride>;
+  readonly budgets: Informer<GPUBudget>;
+  readonly sets: Informer<PodCliqueSet>;
+  readonly groups: Informer<PodCliqueScalingGroup>;
+  readonly cliques: Informer<PodClique>;
+  readonly pods: Informer<Pod>;
+  readonly synced: Promise<unknown>;
+}
+
+/** Index names. */
+export const BY_POLICY = "policy";
+export const BY_SET = "set";
+export const BY_OBJECT = "object";
+
+export type InformerSettings = Omit<InformerOptions<KubeObject>, "resource" | "indexes" | "project" | "scope"> & {
+  readonly namespace?: string;
+};
+
+export function startAutoscalerInformers({ namespace, ...settings }: InformerSettings): AutoscalerInformers {
+  const scope = namespace === undefined ? {} : { namespace };
+  const start = <T extends KubeObject>(resource: Resource<T>, more: Partial<InformerOptions<T>> = {}): Informer<T> =>
+    startInformer<T>({ ...settings, resource, scope: resource.namespaced ? scope : {}, ...more });
+  const setKey = (object: KubeObject): string => `${object.metadata.namespace}/${object.metadata.labels?.[PART_OF]}`;
+  const informers = {
+    policies: start(SCALING_POLICIES, {
+      indexes: { [BY_SET]: ({ metadata, spec }) => [`${metadata.namespace}/${spec.targetRef.name}`] },
+    }),
+    overrides: start(SCALING_OVERRIDES, {
+      indexes: { [BY_POLICY]: ({ metadata, spec }) => [`${metadata.namespace}/${spec.policyRef.name}`] },
+    }),
+    budgets: start(GPU_BUDGETS),
+    sets: start(POD_CLIQUE_SETS),
+    groups: start(POD_CLIQUE_SCALING_GROUPS),
+    cliques: start(POD_CLIQUES),
+    pods: start(PODS, {
+      scope: { ...scope, labelSelector: `${MANAGED_BY}=${MANAGER}` },
+      indexes: {
+        [BY_SET]: (pod) => [setKey(pod)],
+        // A member of a scaling group counts for the group, whose replica it is a part of.
+        [BY_OBJECT]: ({ metadata }) => {
+          const object = metadata.labels?.[SCALING_GROUP] ?? metadata.labels?.[POD_CLIQUE];
+          return object === undefined ? [] : [`${metadata.namespace}/${object}`];
+        },
+      },
+      project: slimPod,
+    }),
+  };
+  return { ...informers, synced: Promise.all(Object.values(informers).map(({ synced }) => synced)) };
+}
+
+/** What a decision reads of a pod: labels, node, GPUs, conditions. A tenth of the whole object. */
+function slimPod({ apiVersion, kind, metadata, spec, status }: Pod): Pod {
+  const { name, namespace, uid, resourceVersion, labels, creationTimestamp, deletionTimestamp } = metadata;
+  return {
+    apiVersion,
+    kind,
+    metadata: definedOnly({ name, namespace, uid, resourceVersion, labels, creationTimestamp, deletionTimestamp }),
+    spec: definedOnly({
+      nodeName: spec.nodeName,
+      resourceClaims: spec.resourceClaims,
+      containers: spec.containers.map(slimContainer),
+      initContainers: spec.initContainers?.map(slimContainer),
+    }),
+    ...(status === undefined
+      ? {}
+      : {
+          status: definedOnly({
+            phase: status.phase,
+            conditions: status.conditions?.filter(({ type }) => type === "Ready" || type === "PodScheduled"),
+          }),
+        }),
+  };
+}
+
+const slimContainer = ({ name, resources }: Pod["spec"]["containers"][number]): Pod["spec"]["containers"][number] =>
+  resources === undefined ? { name } : { name, resources };
+
+type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};
+
+function definedOnly<T extends object>(object: T): Defined<T> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
+}

@@ -1,0 +1,305 @@
+/** One policy, one turn of the loop: observe, decide, act. */
+import { admit } from "../api/admission.ts";
+import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
+import { defaultPodCliqueSet } from "../api/grove/pod-clique-set-defaults.ts";
+import { isTerminating } from "../api/kubernetes/core.ts";
+import { keyOf } from "../api/kubernetes/meta.ts";
+import type { Clock } from "../clock.ts";
+import type { Decision } from "../decide/decision.ts";
+import { emptyMemory, type Memory, recordWrites } from "../decide/memory.ts";
+import { type Policy, readPolicy } from "../decide/policy.ts";
+import type { CheckpointStore } from "../jobs/checkpoint-store.ts";
+import type { EvaluationQueue } from "../jobs/evaluation-queue.ts";
+import type { SharedQueries } from "../observe/shared-queries.ts";
+import type { AutoscalerMetrics } from "./autoscaler-metrics.ts";
+import { BudgetLedger } from "./budget-ledger.ts";
+import { type ConditionDraft, decisionConditions, unresolvedConditions } from "./conditions.ts";
+import { ForeignWriters } from "./foreign-writers.ts";
+import { type AutoscalerInformers, BY_SET } from "./informers.ts";
+import { observe } from "./observe.ts";
+import { eventsOf, type PolicyEvent } from "./policy-events.ts";
+import { type Resolution, type ResolutionProblem, resolve } from "./resolve.ts";
+import type { DoneWrite, GateResult, WriteGate } from "./write-gate.ts";
+
+export interface LoopOptions {
+  readonly informers: AutoscalerInformers;
+  readonly queries: SharedQueries;
+  readonly evaluations: EvaluationQueue;
+  readonly checkpoints: CheckpointStore;
+  readonly gate: WriteGate;
+  readonly clock: Clock;
+  readonly metrics: AutoscalerMetrics;
+}
+
+/** What one turn gives to be published: status, events; all of it rendered from the decision. */
+export interface Turn {
+  readonly policy: ScalingPolicy;
+  readonly conditions: readonly ConditionDraft[];
+  readonly events: readonly PolicyEvent[];
+  readonly decision?: Decision;
+  readonly checkpoint?: string;
+  readonly nextTurnMs: number;
+}
+
+/** What the loop keeps of one policy between turns. */
+interface PolicyState {
+  memory?: Memory;
+  lastDecision?: Decision;
+  written?: { readonly writes: readonly DoneWrite[]; readonly atMs: number } | undefined;
+  readonly foreign: ForeignWriters;
+  readonly seenReady: Set<string>;
+}
+
+/** A decision on a cache that has not seen our own last writes would repeat them. */
+const CACHE_WAIT_MS = 200;
+/** After this time the event is lost or the object is gone: go on with what there is. */
+const MAX_CACHE_WAIT_MS = 10_000;
+
+/** Broken policies are looked at again at this pace; a change of the object brings them back at once. */
+const UNRESOLVED_RETRY_MS = 30_000;
+
+export class PolicyLoop {
+  readonly #options: LoopOptions;
+  readonly #states = new Map<string, PolicyState>();
+  readonly #ledger = new BudgetLedger();
+  /** Makes monotonic time comparable over restarts: windows in a checkpoint are in epoch milliseconds that never go back. */
+  readonly #anchorMs: number;
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+    this.#anchorMs = options.clock.nowMs() - options.clock.monotonicMs();
+  }
+
+  get ledger(): BudgetLedger {
+    return this.#ledger;
+  }
+
+  forget(key: string): void {
+    this.#states.delete(key);
+    this.#ledger.forget(key);
+    this.#options.metrics.forget(key);
+  }
+
+  async turn(stored: ScalingPolicy): Promise<Turn> {
+    const { clock, evaluations, gate, metrics } = this.#options;
+    const startMs = clock.monotonicMs();
+    const state = this.#stateOf(stored);
+    if (this.#isCacheBehind(stored, state))
+      return { policy: stored, conditions: [], events: [], nextTurnMs: CACHE_WAIT_MS };
+
+    // 1. What is asked for, and does it make sense here?
+    const prepared = this.#prepare(stored);
+    if ("turn" in prepared) return prepared.turn;
+    const { policy, model, resolution, problems } = prepared;
+
+    // 2. Observe.
+    const observed = await this.#observe(policy, resolution, state);
+    state.memory ??= (await this.#options.checkpoints.load(policy)) ?? emptyMemory;
+
+    // 3. Decide, wherever evaluations run.
+    const { decision, memory } = await evaluations.evaluate({
+      key: keyOf(policy),
+      policy: model,
+      observation: observed.observation,
+      memory: state.memory,
+    });
+
+    // 4. Act, through the gate and nowhere else.
+    const result = await gate.apply({
+      namespace: policy.metadata.namespace ?? "default",
+      mode: policy.spec.mode,
+      writes: decision.transition.now,
+      minViable: ({ target, level }) => minViableOf(target, level, model, resolution),
+    });
+    state.foreign.wrote(result.written);
+    state.written = result.written.length === 0 ? state.written : { writes: result.written, atMs: startMs };
+    state.memory = recordWrites(memory, model, result.written, observed.observation.monotonicMs);
+
+    // 5. Record: one decision, rendered into everything that people and programs see.
+    this.#recordBudget(policy, decision);
+    const key = keyOf(policy);
+    metrics.decided(key, decision, (clock.monotonicMs() - startMs) / 1000);
+    metrics.wrote(key, result);
+    const events = [...observed.events, ...eventsOf(decision, state.lastDecision, result)];
+    state.lastDecision = decision;
+    const checkpoint = await this.#options.checkpoints.save(policy, state.memory);
+    const { degraded } = evaluations;
+    return {
+      policy,
+      decision,
+      events,
+      conditions: decisionConditions({
+        decision,
+        gate: result,
+        mode: policy.spec.mode,
+        problems,
+        ...(degraded === undefined ? {} : { degraded }),
+      }),
+      nextTurnMs: nextTurnMs(model, result, observed.observation.override?.expiresAtMs, clock.nowMs()),
+      ...(checkpoint === undefined ? {} : { checkpoint }),
+    };
+  }
+
+  #stateOf(policy: ScalingPolicy): PolicyState {
+    const key = `${keyOf(policy)}`;
+    let state = this.#states.get(key);
+    if (state === undefined) {
+      state = { foreign: new ForeignWriters(), seenReady: new Set() };
+      this.#states.set(key, state);
+    }
+    return state;
+  }
+
+  #isCacheBehind({ metadata }: ScalingPolicy, state: PolicyState): boolean {
+    const { written } = state;
+    if (written === undefined) return false;
+    const { sets, groups, cliques } = this.#options.informers;
+    const caches = { PodCliqueSet: sets, PodCliqueScalingGroup: groups, PodClique: cliques };
+    const isBehind = written.writes.some(({ level, objectName, writtenVersion }) => {
+      const cached = caches[level].get(metadata.namespace, objectName)?.metadata.resourceVersion;
+      return cached !== undefined && BigInt(cached) < BigInt(writtenVersion || "0");
+    });
+    if (isBehind && this.#options.clock.monotonicMs() - written.atMs < MAX_CACHE_WAIT_MS) return true;
+    state.written = undefined;
+    return false;
+  }
+
+  #prepare(stored: ScalingPolicy):
+    | { readonly turn: Turn }
+    | {
+        readonly policy: ScalingPolicy;
+        readonly model: Policy;
+        readonly resolution: Resolution;
+        readonly problems: readonly ResolutionProblem[];
+      } {
+    const unresolved = (policy: ScalingPolicy, reason: string, message: string) => ({
+      turn: {
+        policy,
+        conditions: unresolvedConditions({ reason, message }),
+        events: [],
+        nextTurnMs: UNRESOLVED_RETRY_MS,
+      },
+    });
+    const { object, errors } = admit({ operation: "UPDATE", object: stored, oldObject: stored });
+    const policy = object as ScalingPolicy;
+    const [error] = errors;
+    if (error !== undefined) return unresolved(stored, "InvalidSpec", `${error.field}: ${error.message}`);
+
+    const { namespace = "default" } = policy.metadata;
+    const { name } = policy.spec.targetRef;
+    const set = this.#options.informers.sets.get(namespace, name);
+    if (set === undefined) {
+      return unresolved(
+        policy,
+        "TargetNotFound",
+        `spec.targetRef.name: there is no PodCliqueSet "${name}" in namespace ${namespace}`,
+      );
+    }
+    const rival = this.#rivalOf(policy);
+    if (rival !== undefined) {
+      return unresolved(
+        policy,
+        "ForeignController",
+        `spec.targetRef.name: ScalingPolicy ${rival} is older and already scales PodCliqueSet ${name}: delete one of them`,
+      );
+    }
+    const { resolution, problems } = resolve(policy.spec, defaultPodCliqueSet(set));
+    const problem = problems[0];
+    if (resolution === undefined) return unresolved(policy, problem?.reason ?? "UnknownTarget", problem?.message ?? "");
+    return { policy, model: readPolicy(policy.spec), resolution, problems };
+  }
+
+  #rivalOf({ metadata, spec }: ScalingPolicy): string | undefined {
+    const rank = (one: ScalingPolicy): string => `${one.metadata.creationTimestamp}/${one.metadata.name}`;
+    const mine = `${metadata.creationTimestamp}/${metadata.name}`;
+    return this.#options.informers.policies
+      .byIndex(BY_SET, `${metadata.namespace}/${spec.targetRef.name}`)
+      .find((one) => one.metadata.name !== metadata.name && !isTerminating(one) && rank(one) < mine)?.metadata.name;
+  }
+
+  async #observe(policy: ScalingPolicy, resolution: Resolution, state: PolicyState) {
+    const { informers, queries, clock, metrics } = this.#options;
+    const { namespace = "default" } = policy.metadata;
+    const set = informers.sets.get(namespace, policy.spec.targetRef.name);
+    if (set === undefined) throw new Error("the PodCliqueSet went away during the turn");
+    const budgetName = policy.spec.gpuBudget.sharedBudgetRef?.name;
+    const budget = budgetName === undefined ? undefined : informers.budgets.get(undefined, budgetName);
+    const nowMs = clock.nowMs();
+    const context = { informers, queries, nowMs, monotonicMs: this.#anchorMs + clock.monotonicMs() };
+
+    const seen = resolution.targets.flatMap((target) =>
+      Array.from({ length: set.spec.replicas }, (_, setIndex) => {
+        const cache = target.level === "PodClique" ? informers.cliques : informers.groups;
+        const object = cache.get(namespace, target.objectName(setIndex));
+        return object === undefined
+          ? []
+          : [
+              {
+                target: target.name,
+                objectName: object.metadata.name,
+                replicas: object.spec.replicas,
+                uid: object.metadata.uid ?? "",
+              },
+            ];
+      }).flat(),
+    );
+    const foreign = state.foreign.observe(seen, context.monotonicMs);
+    for (const _ of foreign) metrics.foreignWrite(keyOf(policy));
+    const foreignWriters = Object.fromEntries(
+      state.foreign.held(context.monotonicMs).map((target) => [target, "another writer"]),
+    );
+
+    const { observation, startups } = await observe(
+      policy,
+      set,
+      resolution,
+      {
+        foreignWriters,
+        isSharing: budgetName !== undefined,
+        // A budget that does not exist fails closed: nothing may grow past nothing.
+        ...(budgetName !== undefined && budget === undefined ? { gpusGranted: 0 } : {}),
+      },
+      context,
+    );
+    const fresh = startups.filter(({ id, startupMs }) => !state.seenReady.has(id) && Number.isFinite(startupMs));
+    state.seenReady.clear();
+    for (const { id } of startups) state.seenReady.add(id);
+    const granted = budget === undefined ? undefined : this.#ledger.granted(policy, budget, observation.gpusInUse);
+    return {
+      observation: {
+        ...observation,
+        startupsMs: fresh.map(({ startupMs }) => startupMs),
+        ...(granted === undefined ? {} : { gpusGranted: granted }),
+      },
+      events: foreign.map(
+        ({ objectName, replicas }): PolicyEvent => ({
+          type: "Warning",
+          reason: "ForeignWrite",
+          message: `${objectName} was set to ${replicas} by another writer: respected for 10 minutes`,
+        }),
+      ),
+    };
+  }
+
+  #recordBudget(policy: ScalingPolicy, decision: Decision): void {
+    const name = policy.spec.gpuBudget.sharedBudgetRef?.name;
+    const budget = name === undefined ? undefined : this.#options.informers.budgets.get(undefined, name);
+    if (budget !== undefined) this.#ledger.record(policy, budget, decision);
+  }
+}
+
+function minViableOf(target: string, level: string, policy: Policy, resolution: Resolution): number {
+  if (level === "PodCliqueSet") return policy.set?.minReplicas ?? 0;
+  return resolution.targets.find(({ name }) => name === target)?.minAvailable ?? 0;
+}
+
+/** A conflict is decided anew at once; else the policy's interval, or the end of an override if that comes first. */
+function nextTurnMs(
+  { intervalMs }: Policy,
+  { refusal }: GateResult,
+  overrideEndsMs: number | undefined,
+  nowMs: number,
+): number {
+  if (refusal?.reason === "Conflict" || refusal?.reason === "ForeignController") return 1_000;
+  return overrideEndsMs === undefined ? intervalMs : Math.max(0, Math.min(intervalMs, overrideEndsMs - nowMs));
+}

@@ -1,0 +1,211 @@
+/** Step one of the loop: everything a decision needs, from the caches and the metrics server, as plain data. */
+import type { ScalingOverride } from "../api/autoscaling/scaling-override.ts";
+import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
+import { parseDurationMs } from "../api/duration.ts";
+import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
+import { isTerminating, type Pod } from "../api/kubernetes/core.ts";
+import { keyOf } from "../api/kubernetes/meta.ts";
+import { parseTime } from "../api/kubernetes/time.ts";
+import type {
+  MetricReading,
+  Observation,
+  OverrideObservation,
+  ScaledObject,
+  TargetObservation,
+} from "../decide/observation.ts";
+import { escapeRegex } from "../observe/query-text.ts";
+import { readMetric } from "../observe/read-metric.ts";
+import type { SharedQueries } from "../observe/shared-queries.ts";
+import { gpusOfPod } from "./gpu-cost.ts";
+import { type AutoscalerInformers, BY_OBJECT, BY_POLICY, BY_SET } from "./informers.ts";
+import { type ReplicaView, viewReplicas } from "./replicas.ts";
+import type { Resolution, ResolvedTarget } from "./resolve.ts";
+
+export interface ObserveContext {
+  readonly informers: AutoscalerInformers;
+  readonly queries: SharedQueries;
+  readonly nowMs: number;
+  /** Monotonic, anchored to the epoch once, so that windows survive a restart. */
+  readonly monotonicMs: number;
+}
+
+export interface Observed {
+  readonly observation: Observation;
+  /** Ready replicas and how long each took to start; the caller knows which it has seen before. */
+  readonly startups: ReplicaView["startups"];
+}
+
+/** @param policy with its defaults */
+export async function observe(
+  policy: ScalingPolicy,
+  set: PodCliqueSet,
+  resolution: Resolution,
+  extras: Pick<Observation, "foreignWriters"> & { readonly gpusGranted?: number; readonly isSharing: boolean },
+  context: ObserveContext,
+): Promise<Observed> {
+  const { nowMs, monotonicMs } = context;
+  const pendingTimeoutMs = parseDurationMs(policy.spec.coldStart.pendingTimeout) ?? Number.POSITIVE_INFINITY;
+  const views = resolution.targets.map((target) => viewTarget(target, set, pendingTimeoutMs, context));
+  const override = overrideInForce(policy, context);
+  const [targets, setMetrics] = await Promise.all([
+    Promise.all(
+      resolution.targets.map((target, index) =>
+        observeTarget(policy, set, target, views[index] as TargetView, context),
+      ),
+    ),
+    readSetMetrics(policy, set, views, context),
+  ]);
+  return {
+    startups: views.flatMap(({ startups }) => startups),
+    observation: {
+      nowMs,
+      monotonicMs,
+      set: {
+        objectName: set.metadata.name,
+        resourceVersion: set.metadata.resourceVersion ?? "",
+        replicas: set.spec.replicas,
+        ready: set.status?.availableReplicas ?? 0,
+        metrics: setMetrics,
+        ...(resolution.fixedGpus === undefined ? {} : { fixedGpus: resolution.fixedGpus }),
+      },
+      targets,
+      gpusInUse: gpusInUse(set, resolution, targets, context),
+      isSharing: extras.isSharing,
+      startupsMs: [],
+      foreignWriters: extras.foreignWriters,
+      ...(extras.gpusGranted === undefined ? {} : { gpusGranted: extras.gpusGranted }),
+      ...(override === undefined ? {} : { override }),
+    },
+  };
+}
+
+interface TargetView {
+  readonly objects: readonly ScaledObject[];
+  readonly ready: ReplicaView["ready"];
+  readonly startups: ReplicaView["startups"];
+}
+
+function viewTarget(
+  target: ResolvedTarget,
+  set: PodCliqueSet,
+  pendingTimeoutMs: number,
+  { informers, nowMs }: ObserveContext,
+): TargetView {
+  const { namespace = "default" } = set.metadata;
+  const cache = target.level === "PodClique" ? informers.cliques : informers.groups;
+  const objects: ScaledObject[] = [];
+  const ready: ReplicaView["ready"][number][] = [];
+  const startups: ReplicaView["startups"][number][] = [];
+  for (let setIndex = 0; setIndex < set.spec.replicas; setIndex++) {
+    const object = cache.get(namespace, target.objectName(setIndex));
+    if (object === undefined || isTerminating(object)) continue;
+    const { replicas } = object.spec;
+    const view = viewReplicas(informers.pods.byIndex(BY_OBJECT, keyOf(object)), {
+      level: target.level,
+      replicas,
+      minPodsPerReplica: target.minPodsPerReplica,
+      pendingTimeoutMs,
+      nowMs,
+    });
+    const progress = object.status?.updateProgress;
+    objects.push({
+      setIndex,
+      objectName: object.metadata.name,
+      resourceVersion: object.metadata.resourceVersion ?? "",
+      replicas,
+      ready: view.ready.length,
+      starting: view.starting,
+      pending: view.pending,
+      overdue: view.overdue,
+      isChanging: progress !== undefined && progress.updateEndedAt === undefined,
+    });
+    ready.push(...view.ready.map((one) => ({ ...one, replica: `${object.metadata.name}/${one.replica}` })));
+    startups.push(...view.startups);
+  }
+  return { objects, ready, startups };
+}
+
+async function observeTarget(
+  policy: ScalingPolicy,
+  set: PodCliqueSet,
+  target: ResolvedTarget,
+  view: TargetView,
+  { queries, nowMs }: ObserveContext,
+): Promise<TargetObservation> {
+  const { namespace = "default", name } = set.metadata;
+  const spec = policy.spec.scaleTargets.find((one) => one.name === target.name);
+  const ref = escapeRegex(spec?.ref ?? "");
+  const scope = { namespace, podRegex: `${escapeRegex(name)}-[0-9]+-${ref}-.*` };
+  const metrics = await Promise.all(
+    (spec?.metrics ?? []).map((metric) =>
+      readMetric(metric, { queries, engine: policy.spec.engine, scope, replicas: view.ready, nowMs }),
+    ),
+  );
+  return {
+    objects: view.objects,
+    minAvailable: target.minAvailable,
+    templateReplicas: target.templateReplicas,
+    metrics,
+    ...(target.gpusPerReplica === undefined ? {} : { gpusPerReplica: target.gpusPerReplica }),
+  };
+}
+
+async function readSetMetrics(
+  policy: ScalingPolicy,
+  set: PodCliqueSet,
+  views: readonly TargetView[],
+  { queries, nowMs }: ObserveContext,
+): Promise<readonly MetricReading[]> {
+  const spec = policy.spec.scaleTargets.find(({ level }) => level === "PodCliqueSet");
+  const { namespace = "default", name } = set.metadata;
+  const scope = { namespace, podRegex: `${escapeRegex(name)}-[0-9]+-.*` };
+  // One replica of the set is all that serves in it.
+  const replicas = Array.from({ length: set.spec.replicas }, (_, setIndex) => ({
+    replica: `${name}/${setIndex}`,
+    pods: views.flatMap(({ ready }) =>
+      ready.filter(({ replica }) => replica.startsWith(`${name}-${setIndex}-`)).flatMap(({ pods }) => pods),
+    ),
+  })).filter(({ pods }) => pods.length > 0);
+  return Promise.all(
+    (spec?.metrics ?? []).map((metric) =>
+      readMetric(metric, { queries, engine: policy.spec.engine, scope, replicas, nowMs }),
+    ),
+  );
+}
+
+/** What is asked for or still there, whichever is more, and what is on its way out: a GPU is free when its pod is gone. */
+function gpusInUse(
+  set: PodCliqueSet,
+  { fixedGpus = 0 }: Resolution,
+  targets: readonly TargetObservation[],
+  { informers }: ObserveContext,
+): number {
+  const pods = informers.pods.byIndex(BY_SET, keyOf(set));
+  const held = (some: readonly Pod[]): number => some.reduce((sum, { spec }) => sum + (gpusOfPod(spec) ?? 0), 0);
+  const running = pods.filter(({ status }) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
+  const asked = targets.reduce(
+    (sum, { objects, gpusPerReplica = 0 }) =>
+      sum + objects.reduce((one, { replicas }) => one + replicas * gpusPerReplica, 0),
+    set.spec.replicas * fixedGpus,
+  );
+  const live = held(running.filter((pod) => !isTerminating(pod)));
+  return Math.max(asked, live) + held(running.filter(isTerminating));
+}
+
+/** Of several overrides the youngest is in force. */
+export function overrideInForce(
+  policy: ScalingPolicy,
+  { informers, nowMs }: ObserveContext,
+): OverrideObservation | undefined {
+  const live = informers.overrides
+    .byIndex(BY_POLICY, keyOf(policy))
+    .filter((override) => !isTerminating(override) && expiryMs(override) > nowMs)
+    .toSorted((a, b) => createdMs(b) - createdMs(a) || (a.metadata.name < b.metadata.name ? -1 : 1));
+  const [override] = live;
+  if (override === undefined) return undefined;
+  const { reason, force, scaleTargets } = override.spec;
+  return { name: override.metadata.name, reason, force, expiresAtMs: expiryMs(override), scaleTargets };
+}
+
+export const expiryMs = ({ spec }: ScalingOverride): number => parseTime(spec.expiresAt);
+const createdMs = ({ metadata }: ScalingOverride): number => parseTime(metadata.creationTimestamp ?? "");

@@ -1,0 +1,68 @@
+/** The replicas of one scaled object as its pods show them: ready, starting, pending. Pure. */
+import { isPodReady, isPodScheduled, isTerminating, type Pod, podCondition } from "../api/kubernetes/core.ts";
+import { keyOf } from "../api/kubernetes/meta.ts";
+import { parseTime } from "../api/kubernetes/time.ts";
+import { GROUP_REPLICA_INDEX } from "../grove/labels.ts";
+import type { ReplicaPods } from "../observe/read-metric.ts";
+
+export interface ReplicaView {
+  readonly ready: readonly ReplicaPods[];
+  readonly starting: number;
+  readonly pending: number;
+  /** Pending for longer than the timeout; part of `pending`. */
+  readonly overdue: number;
+  /** For each ready replica: a stable id, and how long it took from creation to readiness. */
+  readonly startups: readonly { readonly id: string; readonly startupMs: number }[];
+}
+
+export interface ReplicaViewOptions {
+  readonly level: "PodClique" | "PodCliqueScalingGroup";
+  /** `spec.replicas`. */
+  readonly replicas: number;
+  readonly minPodsPerReplica: number;
+  readonly pendingTimeoutMs: number;
+  readonly nowMs: number;
+}
+
+export function viewReplicas(pods: readonly Pod[], options: ReplicaViewOptions): ReplicaView {
+  const { replicas, minPodsPerReplica, pendingTimeoutMs, nowMs } = options;
+  const ready: ReplicaPods[] = [];
+  const startups: { id: string; startupMs: number }[] = [];
+  let starting = 0;
+  let pending = 0;
+  let overdue = 0;
+  const groups = groupPods(
+    pods.filter((pod) => !isTerminating(pod)),
+    options,
+  );
+  for (const [replica, members] of groups) {
+    if (members.length >= minPodsPerReplica && members.every(isPodReady)) {
+      ready.push({ replica, pods: members.map(keyOf) });
+      startups.push({ id: members.map(({ metadata }) => metadata.uid).join("+"), startupMs: startupMs(members) });
+      continue;
+    }
+    const ageMs = nowMs - Math.min(...members.map(createdMs));
+    const isOverdue = ageMs > pendingTimeoutMs;
+    if (isOverdue) overdue++;
+    if (isOverdue || !members.every(isPodScheduled)) pending++;
+    else starting++;
+  }
+  // Replicas that are asked for and have no pod yet: the operator is about to make them.
+  const missing = Math.max(0, replicas - groups.size);
+  return { ready, starting, pending: pending + missing, overdue, startups };
+}
+
+function groupPods(pods: readonly Pod[], { level, replicas }: ReplicaViewOptions): ReadonlyMap<string, readonly Pod[]> {
+  if (level === "PodClique") return new Map(pods.map((pod) => [pod.metadata.name, [pod]]));
+  const groups = Map.groupBy(pods, ({ metadata }) => metadata.labels?.[GROUP_REPLICA_INDEX] ?? "");
+  for (const index of groups.keys()) if (index === "" || Number(index) >= replicas) groups.delete(index);
+  return groups;
+}
+
+const createdMs = ({ metadata }: Pod): number => parseTime(metadata.creationTimestamp ?? "");
+
+/** The slowest pod of the replica counts. */
+function startupMs(pods: readonly Pod[]): number {
+  const readyMs = Math.max(...pods.map((pod) => parseTime(podCondition(pod, "Ready")?.lastTransitionTime ?? "")));
+  return readyMs - Math.min(...pods.map(createdMs));
+}

@@ -1,0 +1,179 @@
+/** What a policy's names mean in the PodCliqueSet it points to, or why they mean nothing. Pure. */
+import type { ScaleTarget } from "../api/autoscaling/scale-target.ts";
+import type { ScalingPolicySpec } from "../api/autoscaling/scaling-policy.ts";
+import type { PodCliqueSet, PodCliqueTemplate } from "../api/grove/pod-clique-set.ts";
+import { scalingGroupName, standaloneCliqueName } from "../grove/names.ts";
+import { gpusOfPod } from "./gpu-cost.ts";
+
+/** A target inside a set replica. */
+export interface ResolvedTarget {
+  readonly name: string;
+  readonly level: "PodClique" | "PodCliqueScalingGroup";
+  readonly objectName: (setIndex: number) => string;
+  readonly minAvailable: number;
+  readonly templateReplicas: number;
+  /** Absent: unknown. */
+  readonly gpusPerReplica?: number;
+  /** Pods that make one replica: 1, or the minimum of the group's cliques together. */
+  readonly minPodsPerReplica: number;
+}
+
+export interface Resolution {
+  readonly targets: readonly ResolvedTarget[];
+  /** GPUs in one set replica of what is no target; absent: unknown. */
+  readonly fixedGpus?: number;
+}
+
+/** Each names the field and the way out. */
+export interface ResolutionProblem {
+  readonly reason: "UnknownTarget" | "MemberClique" | "ForeignController" | "MinBelowMinAvailable" | "BudgetInfeasible";
+  readonly message: string;
+  /** The policy can work all the same. */
+  readonly isWarning?: true;
+}
+
+export function resolve(
+  spec: ScalingPolicySpec,
+  set: PodCliqueSet,
+): { readonly resolution?: Resolution; readonly problems: readonly ResolutionProblem[] } {
+  const problems: ResolutionProblem[] = [];
+  const targets: ResolvedTarget[] = [];
+  spec.scaleTargets.forEach((target, index) => {
+    if (target.level === "PodCliqueSet") return;
+    const found = target.level === "PodClique" ? resolveClique(target, set) : resolveGroup(target, set);
+    const field = `spec.scaleTargets[${index}]`;
+    if ("reason" in found) {
+      problems.push({ ...found, message: `${field}.${found.message}` });
+      return;
+    }
+    targets.push(found);
+    if (target.minReplicas < found.minAvailable) {
+      problems.push({
+        reason: "MinBelowMinAvailable",
+        isWarning: true,
+        message: `${field}.minReplicas is ${target.minReplicas}, below minAvailable ${found.minAvailable} of ${target.ref}: ${found.minAvailable} is kept`,
+      });
+    }
+  });
+  if (problems.some(({ isWarning }) => isWarning !== true)) return { problems };
+  const fixedGpus = fixedGpusOf(set, spec);
+  const resolution = { targets, ...(fixedGpus === undefined ? {} : { fixedGpus }) };
+  problems.push(...budgetProblems(spec, resolution));
+  return { resolution, problems };
+}
+
+type Problem = Omit<ResolutionProblem, "isWarning">;
+
+function resolveClique(target: ScaleTarget, set: PodCliqueSet): ResolvedTarget | Problem {
+  const { cliques, podCliqueScalingGroups: groups = [] } = set.spec.template;
+  const ref = target.ref ?? "";
+  const clique = cliques.find(({ name }) => name === ref);
+  if (clique === undefined) {
+    const known = cliques.map(({ name }) => name).join(", ");
+    return {
+      reason: "UnknownTarget",
+      message: `ref "${ref}": PodCliqueSet ${set.metadata.name} has no clique of that name; it has: ${known}`,
+    };
+  }
+  const group = groups.find(({ cliqueNames }) => cliqueNames.includes(ref));
+  if (group !== undefined) {
+    const message = `ref "${ref}" is a member of scaling group ${group.name} and scales with it: use level PodCliqueScalingGroup and ref ${group.name}`;
+    return { reason: "MemberClique", message };
+  }
+  if (clique.spec.autoScalingConfig !== undefined) {
+    const message = `ref "${ref}": clique ${ref} has autoScalingConfig, so an HPA scales it too: remove autoScalingConfig from the PodCliqueSet`;
+    return { reason: "ForeignController", message };
+  }
+  return {
+    name: target.name,
+    level: "PodClique",
+    objectName: (setIndex) => standaloneCliqueName(set.metadata.name, setIndex, ref),
+    minAvailable: clique.spec.minAvailable ?? clique.spec.replicas,
+    templateReplicas: clique.spec.replicas,
+    minPodsPerReplica: 1,
+    ...optional("gpusPerReplica", explicitGpus(target) ?? gpusOfPod(clique.spec.podSpec)),
+  };
+}
+
+function resolveGroup(target: ScaleTarget, set: PodCliqueSet): ResolvedTarget | Problem {
+  const { cliques, podCliqueScalingGroups: groups = [] } = set.spec.template;
+  const ref = target.ref ?? "";
+  const group = groups.find(({ name }) => name === ref);
+  if (group === undefined) {
+    const known = groups.map(({ name }) => name).join(", ") || "none";
+    return {
+      reason: "UnknownTarget",
+      message: `ref "${ref}": PodCliqueSet ${set.metadata.name} has no scaling group of that name; it has: ${known}`,
+    };
+  }
+  if (group.scaleConfig !== undefined) {
+    const message = `ref "${ref}": scaling group ${ref} has scaleConfig, so an HPA scales it too: remove scaleConfig from the PodCliqueSet`;
+    return { reason: "ForeignController", message };
+  }
+  const members = cliques.filter(({ name }) => group.cliqueNames.includes(name));
+  return {
+    name: target.name,
+    level: "PodCliqueScalingGroup",
+    objectName: (setIndex) => scalingGroupName(set.metadata.name, setIndex, ref),
+    minAvailable: group.minAvailable ?? 1,
+    templateReplicas: group.replicas ?? 1,
+    minPodsPerReplica: members.reduce((sum, { spec }) => sum + (spec.minAvailable ?? spec.replicas), 0),
+    ...optional("gpusPerReplica", explicitGpus(target) ?? gpusOfCliques(members)),
+  };
+}
+
+function explicitGpus({ gpusPerReplica }: ScaleTarget): number | undefined {
+  return gpusPerReplica === "auto" ? undefined : Number(gpusPerReplica);
+}
+
+function gpusOfCliques(cliques: readonly PodCliqueTemplate[]): number | undefined {
+  let sum = 0;
+  for (const { spec } of cliques) {
+    const gpus = gpusOfPod(spec.podSpec);
+    if (gpus === undefined) return undefined;
+    sum += spec.replicas * gpus;
+  }
+  return sum;
+}
+
+function fixedGpusOf(set: PodCliqueSet, { scaleTargets }: ScalingPolicySpec): number | undefined {
+  const { cliques, podCliqueScalingGroups: groups = [] } = set.spec.template;
+  const isTarget = (level: ScaleTarget["level"], name: string): boolean =>
+    scaleTargets.some((target) => target.level === level && target.ref === name);
+  let sum = 0;
+  const members = new Set(groups.flatMap(({ cliqueNames }) => cliqueNames));
+  const alone = gpusOfCliques(cliques.filter(({ name }) => !members.has(name) && !isTarget("PodClique", name)));
+  if (alone === undefined) return undefined;
+  sum += alone;
+  for (const group of groups) {
+    if (isTarget("PodCliqueScalingGroup", group.name)) continue;
+    const one = gpusOfCliques(cliques.filter(({ name }) => group.cliqueNames.includes(name)));
+    if (one === undefined) return undefined;
+    sum += one * (group.replicas ?? 1);
+  }
+  return sum;
+}
+
+function budgetProblems(
+  { gpuBudget, scaleTargets }: ScalingPolicySpec,
+  { targets, fixedGpus = 0 }: Resolution,
+): ResolutionProblem[] {
+  if (gpuBudget.max === undefined) return [];
+  const sets = scaleTargets.find(({ level }) => level === "PodCliqueSet")?.minReplicas ?? 1;
+  const inside = targets.reduce((sum, { name, minAvailable, gpusPerReplica = 0 }) => {
+    const min = scaleTargets.find((target) => target.name === name)?.minReplicas ?? 0;
+    return sum + Math.max(min, minAvailable) * gpusPerReplica;
+  }, fixedGpus);
+  const needed = sets * inside;
+  if (needed <= gpuBudget.max) return [];
+  return [
+    {
+      reason: "BudgetInfeasible",
+      isWarning: true,
+      message: `spec.gpuBudget.max is ${gpuBudget.max}, but the minimum viable set needs ${needed} GPUs: raise it, or lower minReplicas; the minimum viable set is kept`,
+    },
+  ];
+}
+
+const optional = <K extends string>(key: K, value: number | undefined): { [P in K]?: number } =>
+  (value === undefined ? {} : { [key]: value }) as { [P in K]?: number };

@@ -1,0 +1,131 @@
+/** The status of a policy, rendered from one decision. Pure. */
+import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
+import { HISTORY_MAX_ENTRIES, type ScalingPolicyStatus } from "../api/autoscaling/scaling-policy-status.ts";
+import { formatDuration } from "../api/duration.ts";
+import { withCondition } from "../api/kubernetes/conditions.ts";
+import type { Condition } from "../api/kubernetes/meta.ts";
+import { formatTime } from "../api/kubernetes/time.ts";
+import type { Decision } from "../decide/decision.ts";
+import type { ConditionDraft } from "./conditions.ts";
+
+export interface StatusInput {
+  readonly policy: ScalingPolicy;
+  readonly conditions: readonly ConditionDraft[];
+  readonly nowMs: number;
+  readonly decision?: Decision;
+  readonly checkpoint?: string;
+}
+
+export function renderStatus({ policy, conditions, nowMs, decision, checkpoint }: StatusInput): ScalingPolicyStatus {
+  const old = policy.status;
+  const { generation = 0 } = policy.metadata;
+  const { override: _, ...kept } = old ?? {};
+  const base = {
+    ...kept,
+    observedGeneration: generation,
+    conditions: mergeConditions(old?.conditions, conditions, generation, formatTime(nowMs)),
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+  };
+  return decision === undefined ? base : { ...base, ...renderDecision(decision, old) };
+}
+
+function mergeConditions(
+  old: readonly Condition[] | undefined,
+  drafts: readonly ConditionDraft[],
+  observedGeneration: number,
+  now: string,
+): readonly Condition[] {
+  return drafts.reduce<readonly Condition[]>(
+    (list, draft) => withCondition(list, { ...draft, observedGeneration }, now),
+    old ?? [],
+  );
+}
+
+function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined): Partial<ScalingPolicyStatus> {
+  const { id, atMs, outcome, reason, message, targets, stages, budget, override } = decision;
+  const time = formatTime(atMs);
+  const summary = { id, time, outcome, reason, message: message.slice(0, 4096) };
+  const desired = Object.fromEntries(targets.map(({ name, desired: replicas }) => [name, replicas]));
+  const history = old?.history ?? [];
+  const isNews = outcome === "Scaled" || history.at(-1)?.reason !== reason || history.at(-1)?.outcome !== outcome;
+  const horizonMs = targets.find(({ forecast }) => forecast !== undefined)?.forecast?.horizonMs;
+  const errors = targets.map(({ forecast }) => forecast?.errorRatio).filter((ratio) => ratio !== undefined);
+  return {
+    replicas: targets
+      .map(({ name, current, desired: to }) => (current === to ? `${name} ${current}` : `${name} ${current}→${to}`))
+      .join(", "),
+    targets: targets.map(({ name, level, current, ready, starting, pending, desired: to, minViable }) => ({
+      name,
+      level,
+      current,
+      ready,
+      starting,
+      pending,
+      desired: to,
+      minViable,
+    })),
+    lastDecision: {
+      ...summary,
+      chain: stages.slice(0, 200).map(({ stage, target, before, after, reason: why, detail }) => ({
+        stage,
+        reason: why,
+        ...(target === undefined ? {} : { target }),
+        ...(before === undefined ? {} : { before }),
+        ...(after === undefined ? {} : { after }),
+        ...(detail === undefined ? {} : { detail: detail.slice(0, 1024) }),
+      })),
+    },
+    ratios: decision.ratios.map(({ name, ready, min, max, desiredWithinBand, readyWithinSlack }) => ({
+      name,
+      current: ready,
+      withinBand: desiredWithinBand && readyWithinSlack,
+      ...(min === undefined ? {} : { min }),
+      ...(max === undefined ? {} : { max }),
+    })),
+    budget: {
+      gpusUsed: budget.gpusUsed,
+      gpusRequested: budget.gpusRequested,
+      limited: budget.isLimited,
+      ...(budget.gpusMax === undefined ? {} : { gpusMax: budget.gpusMax }),
+    },
+    ...(override === undefined
+      ? {}
+      : { override: { name: override.name, reason: override.reason, expiresAt: formatTime(override.expiresAtMs) } }),
+    ...(horizonMs === undefined
+      ? {}
+      : {
+          forecast: {
+            horizon: formatDuration(Math.round(horizonMs)),
+            predicted: Object.fromEntries(
+              targets
+                .filter(({ forecast }) => forecast !== undefined)
+                .map(({ name, forecast }) => [name, forecast?.replicas ?? 0]),
+            ),
+            trusted: targets.every(({ forecast }) => forecast?.isTrusted !== false),
+            ...(errors.length === 0 ? {} : { errorRatio: Math.max(...errors) }),
+          },
+        }),
+    history: isNews ? [...history, { ...summary, desired }].slice(-HISTORY_MAX_ENTRIES) : history,
+  };
+}
+
+/** Whether a person would see a difference; times and the checkpoint alone are not worth a write each tick. */
+export function isMaterialChange(before: ScalingPolicyStatus | undefined, after: ScalingPolicyStatus): boolean {
+  return JSON.stringify(material(before)) !== JSON.stringify(material(after));
+}
+
+function material(status: ScalingPolicyStatus | undefined): unknown {
+  if (status === undefined) return undefined;
+  const { checkpoint: _, lastDecision, forecast: __, ...rest } = status;
+  return [
+    rest.conditions?.map(({ type, status: value, reason }) => [type, value, reason]),
+    rest.targets,
+    rest.budget,
+    rest.override,
+    rest.observedGeneration,
+    lastDecision?.reason,
+    lastDecision?.outcome,
+    rest.history?.length,
+    rest.history?.at(-1)?.id,
+  ];
+}

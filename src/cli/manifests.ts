@@ -1,0 +1,53 @@
+/** Reads Kubernetes manifests from files, with errors that name the file and the field. */
+import { readFileSync } from "node:fs";
+import { parseAllDocuments } from "yaml";
+import { admit } from "../api/admission.ts";
+import { RESOURCE_DEFINITIONS } from "../api/crds/all.ts";
+import { apiVersionOf, type KubeObject, type Resource } from "../api/kubernetes/meta.ts";
+import { UsageError } from "./errors.ts";
+
+/** The objects of a YAML file (several documents, or a List). */
+export function readManifests(file: string): readonly KubeObject[] {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UsageError(`cannot read ${file}: ${error instanceof Error ? error.message : error}`);
+  }
+  const objects = parseAllDocuments(text, { merge: true }).flatMap((document) => {
+    const [error] = document.errors;
+    if (error !== undefined) throw new UsageError(`${file}: ${error.message.split("\n")[0]}`);
+    const value = document.toJS() as (KubeObject & { readonly items?: readonly KubeObject[] }) | null;
+    if (value === null) return [];
+    return value.kind === "List" ? (value.items ?? []) : [value];
+  });
+  if (objects.length === 0) throw new UsageError(`${file} holds no object`);
+  for (const { apiVersion, kind, metadata } of objects) {
+    if (apiVersion === undefined || kind === undefined || metadata?.name === undefined) {
+      throw new UsageError(`${file}: every object needs apiVersion, kind and metadata.name`);
+    }
+  }
+  return objects;
+}
+
+/** The one object of a kind in a file. @throws UsageError naming what is wrong with it, by field */
+export function readOne<T extends KubeObject>(file: string, resource: Resource<T>): T {
+  const found = readManifests(file).filter((object) => isOf(object, resource));
+  const [object, second] = found;
+  if (object === undefined) throw new UsageError(`${file} holds no ${resource.kind}`);
+  if (second !== undefined) throw new UsageError(`${file} holds more than one ${resource.kind}; name one`);
+  const { object: complete, errors } = admit({ operation: "CREATE", object });
+  if (errors.length > 0) {
+    const lines = errors.map(({ field, message }) => `${field}: ${message}`).join("; ");
+    throw new UsageError(`${file}: ${resource.kind} ${object.metadata.name}: ${lines}`);
+  }
+  return complete as T;
+}
+
+const isOf = ({ apiVersion, kind }: KubeObject, resource: Resource): boolean =>
+  kind === resource.kind && apiVersion === apiVersionOf(resource);
+
+/** The resource of an object of one of our kinds. */
+export function resourceOf(object: KubeObject): Resource | undefined {
+  return RESOURCE_DEFINITIONS.find(({ resource }) => isOf(object, resource))?.resource;
+}

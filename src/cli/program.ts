@@ -1,0 +1,32 @@
+/** The command line: all commands, and what a failure looks like. */
+import { Command, CommanderError } from "commander";
+import { addDemoCommand } from "./demo/command.ts";
+import { CommandError, UsageError } from "./errors.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Exit codes: 0 done, 1 it did not work out, 2 the command line or a file is wrong. */
+export async function runProgram(args: readonly string[], terminal: Terminal): Promise<void> {
+  const program = new Command("grove-autoscaler")
+    .description("Scales disaggregated LLM inference on Kubernetes: cliques, scaling groups and sets together")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.print(text.trimEnd()),
+      writeErr: (text) => terminal.printError(text.trimEnd()),
+    });
+  addDemoCommand(program, terminal);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      terminal.exitCode(error.exitCode === 0 ? 0 : 2);
+    } else if (error instanceof UsageError) {
+      terminal.printError(`error: ${error.message}`);
+      terminal.exitCode(2);
+    } else if (error instanceof CommandError) {
+      terminal.printError(`error: ${error.message}`);
+      terminal.exitCode(1);
+    } else {
+      throw error;
+    }
+  }
+}

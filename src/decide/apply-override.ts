@@ -1,0 +1,101 @@
+/** Stage 8 for a whole policy: the override in force on every set replica, inside the budget unless it is forced. */
+import type { TargetBounds } from "./bounds.ts";
+import { gpusWanted } from "./current.ts";
+import { nameOf, type StageRecord } from "./decision.ts";
+import type { LatticeConstraint, Vector } from "./lattice.ts";
+import type { Observation } from "./observation.ts";
+import { overriddenValue, overrideVector } from "./override.ts";
+import type { Policy } from "./policy.ts";
+
+export interface OverrideContext {
+  readonly policy: Policy;
+  readonly observation: Observation;
+  readonly bounds: readonly TargetBounds[];
+  readonly ratios: readonly LatticeConstraint[];
+  readonly gpuBudget: number;
+}
+
+export interface Desired {
+  readonly sets: number;
+  readonly perSet: readonly Vector[];
+  readonly isForced: boolean;
+}
+
+export function applyOverride(
+  { policy, observation, bounds, ratios, gpuBudget }: OverrideContext,
+  decided: { readonly sets: number; readonly perSet: readonly Vector[] },
+  stages: StageRecord[],
+): Desired {
+  const { override } = observation;
+  if (override === undefined) return { ...decided, isForced: false };
+  const names = policy.targets.map(({ name }, index) => ({
+    name,
+    minAvailable: observation.targets[index]?.minAvailable ?? 0,
+    min: bounds[index]?.min ?? 0,
+    max: bounds[index]?.max ?? 0,
+  }));
+  let { sets } = decided;
+  if (policy.set !== undefined) {
+    const { minReplicas: min, maxReplicas: max, name } = policy.set;
+    const result = overriddenValue(sets, { name, minAvailable: min, min, max }, override);
+    if (result !== undefined) {
+      stages.push({
+        stage: "override",
+        target: name,
+        before: sets,
+        after: result.value,
+        reason: result.reason,
+        detail: override.reason,
+      });
+      sets = result.value;
+    }
+  }
+  const vectors = Array.from({ length: sets }, (_, set) => decided.perSet[set] ?? (decided.perSet.at(-1) as Vector));
+  let perSet = vectors.map((vector, set) => {
+    const { vector: next, notes, satisfiesRatios } = overrideVector(vector, names, ratios, override);
+    for (const note of notes)
+      stages.push({ stage: "override", ...note, target: nameOf(note.target, set), detail: override.reason });
+    if (!satisfiesRatios)
+      stages.push({
+        stage: "override",
+        reason: "RatioViolated",
+        detail: `set replica ${set}: the override leaves its ratio band`,
+      });
+    return next;
+  });
+  if (!override.force) {
+    const fitted = fitBudget(perSet, vectors, observation, gpuBudget);
+    if (fitted !== perSet) {
+      stages.push({
+        stage: "override",
+        reason: "GPUBudget",
+        detail: `held inside ${gpuBudget} GPUs; --force lifts this`,
+      });
+      perSet = fitted;
+    }
+  }
+  return { sets, perSet, isForced: override.force };
+}
+
+/** Takes back what the override added, one replica at a time from the last set replica on, until the budget holds. */
+function fitBudget(
+  perSet: readonly Vector[],
+  before: readonly Vector[],
+  observation: Observation,
+  gpuBudget: number,
+): Vector[] {
+  if (gpusWanted(observation, perSet) <= gpuBudget) return perSet as Vector[];
+  const fitted = perSet.map((vector) => [...vector]);
+  for (let set = fitted.length - 1; set >= 0; set--) {
+    const vector = fitted[set] as number[];
+    for (let index = 0; index < vector.length; index++) {
+      while (
+        (vector[index] as number) > (before[set]?.[index] as number) &&
+        gpusWanted(observation, fitted) > gpuBudget
+      ) {
+        vector[index] = (vector[index] as number) - 1;
+      }
+    }
+  }
+  return fitted;
+}

@@ -1,0 +1,81 @@
+/** Stage 1: how far each reading can be trusted. Missing is unknown, never 0. */
+import type { MetricReading } from "./observation.ts";
+
+export type Quality = "Ok" | "Partial" | "Missing" | "Stale" | "NonFinite" | "Error";
+
+/** A reading that was judged. `load` is in the metric's unit times replicas. */
+export interface CollectedMetric {
+  readonly quality: Quality;
+  /** Values of the ready replicas that reported, or the one total. */
+  readonly values: readonly number[];
+  readonly isTotal: boolean;
+  /** Ready replicas without a usable value. */
+  readonly missingReplicas: number;
+  /** Reporting over ready replicas, in [0, 1]. */
+  readonly coverageRatio: number;
+  readonly detail: string;
+}
+
+export interface CollectOptions {
+  readonly staleAfterMs: number;
+}
+
+export function collect(reading: MetricReading, { staleAfterMs }: CollectOptions): CollectedMetric {
+  switch (reading.kind) {
+    case "Error":
+      return { ...NOTHING, quality: "Error", detail: `${reading.reason}: ${reading.message}` };
+    case "Total": {
+      const { sample } = reading;
+      if (sample === undefined) return { ...NOTHING, isTotal: true, detail: "the query returned nothing" };
+      const quality = judge(sample.value, sample.ageMs, staleAfterMs);
+      if (quality !== "Ok") return { ...NOTHING, isTotal: true, quality, detail: `the query's value is ${quality}` };
+      return { quality, values: [sample.value], isTotal: true, missingReplicas: 0, coverageRatio: 1, detail: "" };
+    }
+    case "PerReplica":
+      return collectReplicas(reading.samples, staleAfterMs);
+    default:
+      return reading satisfies never;
+  }
+}
+
+const NOTHING: CollectedMetric = {
+  quality: "Missing",
+  values: [],
+  isTotal: false,
+  missingReplicas: 0,
+  coverageRatio: 0,
+  detail: "",
+};
+
+function collectReplicas(
+  samples: Extract<MetricReading, { kind: "PerReplica" }>["samples"],
+  staleAfterMs: number,
+): CollectedMetric {
+  const values: number[] = [];
+  const faults = new Map<Quality, string[]>();
+  for (const { replica, value, ageMs = 0 } of samples) {
+    const quality = value === undefined ? "Missing" : judge(value, ageMs, staleAfterMs);
+    if (quality === "Ok" && value !== undefined) values.push(value);
+    else faults.set(quality, [...(faults.get(quality) ?? []), replica]);
+  }
+  if (samples.length === 0) return { ...NOTHING, detail: "no replica is ready" };
+  const missingReplicas = samples.length - values.length;
+  const detail = [...faults].map(([quality, replicas]) => `${quality}: ${some(replicas)}`).join("; ");
+  const worst = [...faults].toSorted(([, a], [, b]) => b.length - a.length)[0]?.[0] ?? "Ok";
+  return {
+    quality: values.length === 0 ? worst : missingReplicas > 0 ? "Partial" : "Ok",
+    values,
+    isTotal: false,
+    missingReplicas,
+    coverageRatio: values.length / samples.length,
+    detail,
+  };
+}
+
+function judge(value: number, ageMs: number, staleAfterMs: number): Quality {
+  if (!Number.isFinite(value)) return "NonFinite";
+  return ageMs > staleAfterMs ? "Stale" : "Ok";
+}
+
+const some = (names: readonly string[]): string =>
+  names.length <= 3 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;

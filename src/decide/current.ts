@@ -1,0 +1,62 @@
+/** The state that is, in the shape of the state that is decided. */
+import type { Vector } from "./lattice.ts";
+import type { Observation, ScaledObject } from "./observation.ts";
+import { gpusOf } from "./solve.ts";
+
+/** The object of target `index` in set replica `setIndex`; undefined while the operator has not created it. */
+export function objectOf(observation: Observation, index: number, setIndex: number): ScaledObject | undefined {
+  return observation.targets[index]?.objects.find((object) => object.setIndex === setIndex);
+}
+
+/** `spec.replicas` of every target in one set replica; what is not created yet will start from its template. */
+export function vectorOf(observation: Observation, setIndex: number): readonly number[] {
+  return observation.targets.map(
+    ({ templateReplicas }, index) => objectOf(observation, index, setIndex)?.replicas ?? templateReplicas,
+  );
+}
+
+export interface Totals {
+  readonly current: number;
+  readonly ready: number;
+  readonly starting: number;
+  readonly pending: number;
+}
+
+/** Sums of one target over the set replicas. */
+export function totalsOf(observation: Observation, index: number): Totals {
+  const objects = observation.targets[index]?.objects ?? [];
+  const sum = (count: (object: ScaledObject) => number): number =>
+    objects.reduce((total, object) => total + count(object), 0);
+  let current = 0;
+  for (let set = 0; set < observation.set.replicas; set++) current += vectorOf(observation, set)[index] ?? 0;
+  return {
+    current,
+    ready: sum(({ ready }) => ready),
+    starting: sum(({ starting }) => starting),
+    pending: sum(({ pending }) => pending),
+  };
+}
+
+/**
+ * A set replica that is on its way: something of it waits or starts and its minimum is not ready yet. Bounded in time, because what takes too
+ * long is overdue and no longer on its way.
+ */
+export function isSetStarting(observation: Observation): boolean {
+  for (let set = 0; set < observation.set.replicas; set++) {
+    const objects = observation.targets.map((_, index) => objectOf(observation, index, set));
+    const isBelowMinimum = objects.some(
+      (object, index) => (object?.ready ?? 0) < (observation.targets[index]?.minAvailable ?? 0),
+    );
+    const isOnItsWay = objects.some(
+      (object) => object === undefined || object.starting + object.pending > object.overdue,
+    );
+    if (isBelowMinimum && isOnItsWay) return true;
+  }
+  return false;
+}
+
+/** GPUs of a whole state, fixed parts included; unknown costs count as 0 and forbid growth elsewhere. */
+export function gpusWanted({ set, targets }: Observation, perSet: readonly Vector[]): number {
+  const costs = targets.map(({ gpusPerReplica }) => ({ gpusPerReplica: gpusPerReplica ?? 0 }));
+  return perSet.reduce((sum, vector) => sum + gpusOf(vector, costs), perSet.length * (set.fixedGpus ?? 0));
+}

@@ -1,0 +1,409 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Behavior } from "./behavior.ts";
+import { decide } from "./decide.ts";
+import type { Decision } from "./decision.ts";
+import { emptyMemory, type Memory, recordWrites } from "./memory.ts";
+import type { MetricReading, Observation, TargetObservation } from "./observation.ts";
+import type { Policy, TargetPolicy } from "./policy.ts";
+import { isWithinBand } from "./ratio.ts";
+
+const instant: Behavior = {
+  scaleUp: {
+    stabilizationWindowMs: 0,
+    toleranceRatio: 0.1,
+    selectPolicy: "Max",
+    policies: [{ type: "Percent", value: 10_000, periodMs: 15_000 }],
+  },
+  scaleDown: {
+    stabilizationWindowMs: 0,
+    toleranceRatio: 0.1,
+    selectPolicy: "Max",
+    policies: [{ type: "Percent", value: 100, periodMs: 15_000 }],
+  },
+};
+
+const targetPolicy = (name: string, overrides: Partial<TargetPolicy> = {}): TargetPolicy => ({
+  name,
+  level: "PodCliqueScalingGroup",
+  role: "other",
+  minReplicas: 1,
+  maxReplicas: 16,
+  minViableOverride: 0,
+  metrics: [{ label: "load", targetType: "AverageValue", targetValue: 1, isBacklog: false, advisoryOnly: false }],
+  behavior: instant,
+  ...overrides,
+});
+
+const policyOf = (overrides: Partial<Policy> = {}): Policy => ({
+  mode: "Active",
+  intervalMs: 15_000,
+  targets: [targetPolicy("prefill"), targetPolicy("decode")],
+  ratios: [
+    {
+      name: "prefill/decode",
+      between: ["prefill", "decode"],
+      min: { numerator: 1, denominator: 4 },
+      max: { numerator: 1, denominator: 1 },
+      enforcement: "Hard",
+      transientSlackRatio: 0.25,
+    },
+  ],
+  metricsPolicy: { staleAfterMs: 60_000, minCoverageRatio: 0.7 },
+  forecast: { enabled: false, method: "LastValue", maxErrorRatio: 0.4 },
+  coldStart: { countStarting: true, pendingTimeoutMs: 600_000 },
+  ...overrides,
+});
+
+/** A deployment that does what it is told, after `startMs`. Loads are in replicas' worth of work for the whole set. */
+class Plant {
+  nowMs = 0;
+  loads: number[];
+  sets: { replicas: number[]; readyAtMs: number[][] }[];
+  memory: Memory = emptyMemory;
+  readonly startMs: number;
+  readonly gpus: readonly number[];
+  reading: (load: number, ready: number) => MetricReading = (load) => ({
+    kind: "Total",
+    sample: { value: load, ageMs: 0 },
+  });
+  override: Observation["override"];
+  minAvailable = 1;
+
+  constructor({
+    replicas = [1, 1],
+    loads = [1, 1],
+    startMs = 0,
+    gpus = [1, 1],
+  }: { replicas?: number[]; loads?: number[]; startMs?: number; gpus?: number[] } = {}) {
+    this.loads = loads;
+    this.startMs = startMs;
+    this.gpus = gpus;
+    this.sets = [{ replicas: [...replicas], readyAtMs: replicas.map((count) => Array<number>(count).fill(0)) }];
+  }
+
+  observe(policy: Policy): Observation {
+    const targets = policy.targets.map((_, index): TargetObservation => {
+      const objects = this.sets.map((set, setIndex) => {
+        const ready = (set.readyAtMs[index] ?? []).filter((atMs) => atMs <= this.nowMs).length;
+        const replicas = set.replicas[index] as number;
+        return {
+          setIndex,
+          objectName: `x-${setIndex}-${index}`,
+          resourceVersion: "1",
+          replicas,
+          ready,
+          starting: replicas - ready,
+          pending: 0,
+          overdue: 0,
+          isChanging: false,
+        };
+      });
+      const ready = objects.reduce((sum, object) => sum + object.ready, 0);
+      return {
+        objects,
+        minAvailable: this.minAvailable,
+        templateReplicas: 1,
+        gpusPerReplica: this.gpus[index] as number,
+        metrics: [this.reading(this.loads[index] as number, ready)],
+      };
+    });
+    const gpusInUse = this.sets.reduce(
+      (sum, set) => sum + set.replicas.reduce((one, count, index) => one + count * (this.gpus[index] as number), 0),
+      0,
+    );
+    return {
+      nowMs: this.nowMs,
+      monotonicMs: this.nowMs,
+      set: {
+        objectName: "x",
+        resourceVersion: "1",
+        replicas: this.sets.length,
+        ready: this.sets.length,
+        fixedGpus: 0,
+        metrics: [],
+      },
+      targets,
+      gpusInUse,
+      isSharing: false,
+      startupsMs: [],
+      foreignWriters: {},
+      ...(this.override === undefined ? {} : { override: this.override }),
+    };
+  }
+
+  tick(policy: Policy, write = true): Decision {
+    const { decision, memory } = decide(policy, this.observe(policy), this.memory);
+    this.memory = write ? recordWrites(memory, policy, decision.transition.now, this.nowMs) : memory;
+    for (const { level, setIndex, target, to } of write ? decision.transition.now : []) {
+      if (level === "PodCliqueSet") {
+        while (this.sets.length > to) this.sets.pop();
+        while (this.sets.length < to)
+          this.sets.push({
+            replicas: policy.targets.map(() => 1),
+            readyAtMs: policy.targets.map(() => [this.nowMs + this.startMs]),
+          });
+        continue;
+      }
+      const index = policy.targets.findIndex(({ name }) => name === target);
+      const set = this.sets[setIndex as number] as Plant["sets"][number];
+      const readyAtMs = set.readyAtMs[index] as number[];
+      set.replicas[index] = to;
+      while (readyAtMs.length > to) readyAtMs.pop();
+      while (readyAtMs.length < to) readyAtMs.push(this.nowMs + this.startMs);
+    }
+    this.nowMs += 15_000;
+    return decision;
+  }
+
+  get totals(): number[] {
+    return this.loads.map((_, index) => this.sets.reduce((sum, set) => sum + (set.replicas[index] as number), 0));
+  }
+}
+
+describe("decide", () => {
+  test("follows load up and down inside the ratio and says why", () => {
+    const plant = new Plant({ loads: [1.5, 7.5] });
+    const up = plant.tick(policyOf());
+    // Decode alone may become ready first: with one prefill it stays within the slack until the second one is there.
+    expect(plant.totals).toEqual([2, 5]);
+    plant.tick(policyOf());
+    expect(plant.totals).toEqual([2, 8]);
+    expect(up.outcome).toBe("Scaled");
+    expect(up.message).toContain("decode 1→8 (load is 7.5 in all, target 1: 7.5 replicas)");
+    plant.loads = [0.2, 2.5];
+    plant.tick(policyOf());
+    expect(plant.totals).toEqual([1, 3]);
+    expect(plant.tick(policyOf())).toMatchObject({ outcome: "Held", reason: "DemandMet" });
+  });
+
+  test("waits for the scale-down window, also after a restart that lost its memory", () => {
+    const behavior = { ...instant, scaleDown: { ...instant.scaleDown, stabilizationWindowMs: 60_000 } };
+    const policy = policyOf({ targets: [targetPolicy("prefill", { behavior }), targetPolicy("decode", { behavior })] });
+    const plant = new Plant({ replicas: [2, 8], loads: [1, 1] });
+    for (let i = 0; i < 4; i++) expect(plant.tick(policy).reason).toBe("ScaleDownStabilized");
+    plant.memory = emptyMemory;
+    for (let i = 0; i < 4; i++) plant.tick(policy);
+    expect(plant.totals).toEqual([2, 8]);
+    plant.tick(policy);
+    expect(plant.totals).toEqual([1, 1]);
+  });
+
+  test("keeps HPA rate limits, with the ratio inside them", () => {
+    const slow: Behavior = {
+      ...instant,
+      scaleUp: { ...instant.scaleUp, policies: [{ type: "Pods", value: 2, periodMs: 60_000 }] },
+    };
+    const policy = policyOf({
+      targets: [targetPolicy("prefill", { behavior: slow }), targetPolicy("decode", { behavior: slow })],
+    });
+    const plant = new Plant({ loads: [4, 16], startMs: 0 });
+    const seen: number[][] = [];
+    for (let i = 0; i < 12; i++) {
+      plant.tick(policy);
+      seen.push(plant.totals);
+    }
+    expect(seen.slice(0, 5)).toEqual([
+      [2, 3],
+      [3, 3],
+      [3, 3],
+      [3, 3],
+      [4, 5],
+    ]);
+    expect(seen[8]).toEqual([4, 7]);
+  });
+
+  test.each<{ name: string; reading: (load: number, ready: number) => MetricReading }>([
+    {
+      name: "Prometheus down",
+      reading: () => ({ kind: "Error", reason: "Unreachable", message: "connection refused" }),
+    },
+    { name: "an empty result", reading: () => ({ kind: "Total" }) },
+    { name: "NaN", reading: () => ({ kind: "Total", sample: { value: Number.NaN, ageMs: 0 } }) },
+    { name: "stale samples", reading: () => ({ kind: "Total", sample: { value: 0, ageMs: 61_000 } }) },
+    {
+      name: "no replica reports",
+      reading: (_, ready) => ({
+        kind: "PerReplica",
+        samples: Array.from({ length: ready }, (__, at) => ({ replica: `${at}` })),
+      }),
+    },
+    {
+      name: "half of the replicas report, all idle",
+      reading: (_, ready) => ({
+        kind: "PerReplica",
+        samples: Array.from({ length: ready }, (__, at) => ({
+          replica: `${at}`,
+          ...(at % 2 === 0 ? { value: 0, ageMs: 0 } : {}),
+        })),
+      }),
+    },
+  ])("$name never scales down", ({ reading }) => {
+    const plant = new Plant({ replicas: [2, 8], loads: [0, 0] });
+    plant.reading = reading;
+    for (let i = 0; i < 40; i++) {
+      const decision = plant.tick(policyOf());
+      expect(decision.transition.now).toEqual([]);
+      expect(decision.message).toMatch(/^holds/);
+    }
+    expect(plant.totals).toEqual([2, 8]);
+  });
+
+  test("a replica without a series counts as on target when shrinking and as idle when growing", () => {
+    const partial =
+      (value: number) =>
+      (_: number, ready: number): MetricReading => ({
+        kind: "PerReplica",
+        samples: Array.from({ length: ready }, (__, at) => ({
+          replica: `${at}`,
+          ...(at === 0 ? {} : { value, ageMs: 0 }),
+        })),
+      });
+    const policy = policyOf({ ratios: [], targets: [targetPolicy("decode")] });
+    const plant = new Plant({ replicas: [10], loads: [1] });
+    plant.reading = partial(0.5);
+    plant.tick(policy);
+    expect(plant.totals).toEqual([6]);
+    const growing = new Plant({ replicas: [10], loads: [1] });
+    growing.reading = partial(1.05);
+    growing.tick(policy);
+    expect(growing.totals).toEqual([10]);
+  });
+
+  test("a backlog at most doubles what serves, however long replicas take to start", () => {
+    const metrics = [
+      {
+        label: "waitingRequests",
+        targetType: "AverageValue" as const,
+        targetValue: 5,
+        isBacklog: true,
+        advisoryOnly: false,
+      },
+    ];
+    const policy = policyOf({ ratios: [], targets: [targetPolicy("prefill", { metrics, maxReplicas: 1_000 })] });
+    const plant = new Plant({ replicas: [2], loads: [10_000], startMs: 600_000 });
+    for (let i = 0; i < 20; i++) plant.tick(policy);
+    expect(plant.totals).toEqual([4]);
+  });
+
+  test("adds a whole instance when the inside is full, shrinks the others only when it serves, and takes it away again", () => {
+    const set = targetPolicy("instances", { level: "PodCliqueSet", maxReplicas: 3, metrics: [] });
+    const policy = policyOf({
+      set,
+      targets: [targetPolicy("prefill", { maxReplicas: 2 }), targetPolicy("decode", { maxReplicas: 4 })],
+    });
+    const plant = new Plant({ loads: [1.8, 6.5], startMs: 40_000 });
+    for (let i = 0; i < 10; i++) {
+      plant.tick(policy);
+      for (const { replicas } of plant.sets)
+        expect(
+          isWithinBand(policy.ratios[0] as Policy["ratios"][number], replicas[0] as number, replicas[1] as number),
+        ).toBe(true);
+    }
+    expect(plant.sets.map(({ replicas }) => replicas)).toEqual([
+      [1, 4],
+      [1, 3],
+    ]);
+    plant.loads = [0.5, 1.5];
+    for (let i = 0; i < 10; i++) plant.tick(policy);
+    expect(plant.sets.map(({ replicas }) => replicas)).toEqual([[1, 2]]);
+  });
+
+  test("an override holds against the metrics, floored and inside the budget, and lets go when it is gone", () => {
+    const policy = policyOf({ gpuBudgetMax: 10 });
+    const plant = new Plant({ loads: [1, 2] });
+    plant.override = {
+      name: "incident",
+      reason: "launch",
+      expiresAtMs: 1,
+      force: false,
+      scaleTargets: { decode: { replicas: 6 } },
+    };
+    plant.tick(policy);
+    plant.tick(policy);
+    expect(plant.totals).toEqual([2, 6]);
+    plant.override = { ...plant.override, scaleTargets: { decode: { replicas: 0 } } };
+    plant.tick(policy);
+    expect(plant.totals).toEqual([1, 1]);
+    plant.override = { ...plant.override, scaleTargets: { decode: { replicas: 12 } } };
+    const capped = plant.tick(policy);
+    expect(plant.totals.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(10);
+    expect(capped.stages).toContainEqual(expect.objectContaining({ stage: "override", reason: "GPUBudget" }));
+    plant.override = { ...plant.override, force: true };
+    plant.tick(policy);
+    expect(plant.totals[1]).toBe(12);
+    plant.override = undefined;
+    plant.tick(policy);
+    expect(plant.totals).toEqual([1, 2]);
+  });
+
+  test("an unknown GPU cost under a budget admits no growth, and says so", () => {
+    const policy = policyOf({ gpuBudgetMax: 10 });
+    const plant = new Plant({ loads: [4, 4] });
+    const observation = plant.observe(policy);
+    const blind = { ...observation, targets: observation.targets.map(({ gpusPerReplica: _, ...rest }) => rest) };
+    const { decision } = decide(policy, blind, emptyMemory);
+    expect(decision).toMatchObject({ reason: "GPUCostUnknown", transition: { now: [] } });
+  });
+
+  const world = fc.record({
+    replicas: fc.tuple(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 8 })),
+    loads: fc.array(fc.tuple(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 0, max: 200 })), {
+      minLength: 1,
+      maxLength: 6,
+    }),
+    startMs: fc.constantFrom(0, 20_000, 100_000),
+    budget: fc.integer({ min: 4, max: 60 }),
+    gpus: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 })),
+    maxSets: fc.integer({ min: 1, max: 3 }),
+    windowMs: fc.constantFrom(0, 30_000, 120_000),
+    force: fc.boolean(),
+  });
+
+  test("laws on random worlds: floor, budget, ratio, the same decision twice, no limit cycle under constant load", () => {
+    fc.assert(
+      fc.property(world, ({ replicas, loads, startMs, budget, gpus, maxSets, windowMs }) => {
+        const behavior: Behavior = {
+          scaleUp: { ...instant.scaleUp, policies: [{ type: "Pods", value: 3, periodMs: 30_000 }] },
+          scaleDown: { ...instant.scaleDown, stabilizationWindowMs: windowMs },
+        };
+        const inside = { behavior, maxReplicas: 8 };
+        const policy = policyOf({
+          gpuBudgetMax: budget,
+          set: targetPolicy("instances", { level: "PodCliqueSet", maxReplicas: maxSets, metrics: [], behavior }),
+          targets: [targetPolicy("prefill", inside), targetPolicy("decode", inside)],
+        });
+        const plant = new Plant({ replicas: [...replicas], startMs, gpus: [...gpus] });
+        const band = policy.ratios[0] as Policy["ratios"][number];
+        const startsInBand = isWithinBand(band, replicas[0], replicas[1]);
+        const used = (): number => plant.totals.reduce((sum, count, index) => sum + count * (gpus[index] as number), 0);
+        const startsInBudget = used() <= budget;
+        const minimum = gpus[0] + gpus[1];
+        for (const load of loads) {
+          plant.loads = load.map((tenths) => tenths / 10);
+          for (let i = 0; i < 12; i++) {
+            const observation = plant.observe(policy);
+            const { memory } = plant;
+            expect(decide(policy, observation, memory)).toEqual(decide(policy, observation, memory));
+            plant.tick(policy);
+            for (const set of plant.sets) {
+              expect(Math.min(...set.replicas)).toBeGreaterThanOrEqual(1);
+              if (startsInBand)
+                expect(
+                  isWithinBand(band, set.replicas[0] as number, set.replicas[1] as number, band.transientSlackRatio),
+                ).toBe(true);
+            }
+            if (startsInBudget && minimum <= budget) expect(used()).toBeLessThanOrEqual(budget);
+          }
+        }
+        for (let i = 0; i < 40; i++) plant.tick(policy);
+        const settled = JSON.stringify(plant.sets.map((set) => set.replicas));
+        for (let i = 0; i < 20; i++) {
+          plant.tick(policy);
+          expect(JSON.stringify(plant.sets.map((set) => set.replicas))).toBe(settled);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

@@ -1,0 +1,55 @@
+/** What one decision leaves for the next: plain JSON, bounded, checkpointed. */
+import { type Recommendations, recordScaleEvent, type ScaleEvents } from "./behavior.ts";
+import type { ForecastMemory } from "./forecast.ts";
+import type { Policy } from "./policy.ts";
+import type { ScaleWrite } from "./transition.ts";
+
+export interface ObjectMemory {
+  readonly recommendations: Recommendations;
+  readonly events: ScaleEvents;
+}
+
+export interface Memory {
+  /** By `target/setIndex`, and `sets`. */
+  readonly objects: Readonly<Record<string, ObjectMemory>>;
+  /** By target. */
+  readonly forecasts: Readonly<Record<string, ForecastMemory>>;
+  /** Decisions in a row without a usable metric, by target. */
+  readonly failures: Readonly<Record<string, number>>;
+  /** Until when a target is in panic, monotonic ms, by target. */
+  readonly panicUntilMs: Readonly<Record<string, number>>;
+  /** The last start-up times. */
+  readonly startupsMs: readonly number[];
+  readonly decisions: number;
+}
+
+export const emptyMemory: Memory = {
+  objects: {},
+  forecasts: {},
+  failures: {},
+  panicUntilMs: {},
+  startupsMs: [],
+  decisions: 0,
+};
+
+/** Start-up times that are remembered: enough for a p90, few enough to follow a changed image. */
+export const MAX_STARTUPS = 50;
+
+/** The memory after `writes` were really made: rate limits count what happened, not what was wished for. */
+export function recordWrites(memory: Memory, policy: Policy, writes: readonly ScaleWrite[], nowMs: number): Memory {
+  if (writes.length === 0) return memory;
+  const objects: Record<string, ObjectMemory> = { ...memory.objects };
+  for (const { level, target, setIndex, from, to } of writes) {
+    const isSet = level === "PodCliqueSet";
+    const behavior = (isSet ? policy.set : policy.targets.find(({ name }) => name === target))?.behavior;
+    if (behavior === undefined) continue;
+    const key = isSet ? SETS_KEY : objectKey(target, setIndex ?? 0);
+    const known = objects[key] ?? { recommendations: [], events: [] };
+    objects[key] = { ...known, events: recordScaleEvent(known.events, nowMs, to - from, behavior) };
+  }
+  return { ...memory, objects };
+}
+
+/** Keys of `Memory.objects`. */
+export const objectKey = (target: string, setIndex: number): string => `${target}/${setIndex}`;
+export const SETS_KEY = "sets";

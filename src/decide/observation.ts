@@ -1,0 +1,95 @@
+/** What one decision knows about the world: plain data, read once, never changed. */
+
+/** The samples of one metric of one target, already joined with the ready replicas. */
+export type MetricReading =
+  | {
+      readonly kind: "PerReplica";
+      /** One entry for each ready replica of the target, in all set replicas. */
+      readonly samples: readonly ReplicaSample[];
+    }
+  | { readonly kind: "Total"; readonly sample?: { readonly value: number; readonly ageMs: number } }
+  | {
+      readonly kind: "Error";
+      readonly reason: "Unreachable" | "QueryInvalid" | "TooLarge" | "Failed";
+      readonly message: string;
+    };
+
+export interface ReplicaSample {
+  readonly replica: string;
+  /** Absent: the replica has no series. */
+  readonly value?: number;
+  readonly ageMs?: number;
+}
+
+/** One object with a `/scale`: a target in one set replica. */
+export interface ScaledObject {
+  readonly setIndex: number;
+  readonly objectName: string;
+  readonly resourceVersion: string;
+  /** `spec.replicas`. */
+  readonly replicas: number;
+  readonly ready: number;
+  /** Placed on nodes and not ready, within the pending timeout. */
+  readonly starting: number;
+  /** Without a node, or not ready past the pending timeout. */
+  readonly pending: number;
+  /** Not ready for longer than the pending timeout: counts as absent. Part of `pending`. */
+  readonly overdue: number;
+  /** A rolling update or a gang termination is under way. */
+  readonly isChanging: boolean;
+}
+
+export interface TargetObservation {
+  /** By set index. A set replica whose object does not exist yet has none. */
+  readonly objects: readonly ScaledObject[];
+  /** Grove's gang floor inside one set replica. */
+  readonly minAvailable: number;
+  /** Replicas that a new set replica starts with. */
+  readonly templateReplicas: number;
+  /** Absent: unknown, and then a budget admits no growth. */
+  readonly gpusPerReplica?: number;
+  /** In the order of the policy's metrics. */
+  readonly metrics: readonly MetricReading[];
+}
+
+export interface SetObservation {
+  readonly objectName: string;
+  readonly resourceVersion: string;
+  readonly replicas: number;
+  readonly ready: number;
+  /** GPUs in one set replica of cliques that are not targets; absent: unknown. */
+  readonly fixedGpus?: number;
+  readonly metrics: readonly MetricReading[];
+}
+
+export interface OverrideObservation {
+  readonly name: string;
+  readonly reason: string;
+  readonly expiresAtMs: number;
+  readonly force: boolean;
+  readonly scaleTargets: Readonly<
+    Record<string, { readonly replicas?: number; readonly minReplicas?: number; readonly maxReplicas?: number }>
+  >;
+}
+
+export interface Observation {
+  /** Wall time, for people. */
+  readonly nowMs: number;
+  /** For windows and ages. */
+  readonly monotonicMs: number;
+  readonly set: SetObservation;
+  /** In the order of the policy's targets. */
+  readonly targets: readonly TargetObservation[];
+  /** GPUs held by all pods of the set, terminating ones included. */
+  readonly gpusInUse: number;
+  /** The policy shares a budget, and its decision offers its curve to the others. */
+  readonly isSharing: boolean;
+  /** What a shared budget grants; absent without one. */
+  readonly gpusGranted?: number;
+  /** The override in force, if there is one. */
+  readonly override?: OverrideObservation;
+  /** Start-up times, Pending to Ready, of replicas that became ready since the last decision. */
+  readonly startupsMs: readonly number[];
+  /** Targets whose objects were written by somebody else since our last write: `target` → manager. */
+  readonly foreignWriters: Readonly<Record<string, string>>;
+}

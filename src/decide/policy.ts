@@ -1,0 +1,169 @@
+/** A ScalingPolicy's spec as the decision reads it: numbers instead of text, indexes instead of names. */
+import type { PolicyMetric, ScaleTarget, ScalingRules } from "../api/autoscaling/scale-target.ts";
+import type { ScalingPolicySpec } from "../api/autoscaling/scaling-policy.ts";
+import { parseDurationMs } from "../api/duration.ts";
+import { parseQuantity } from "../api/quantity.ts";
+import { parsePercentRatio, parseRatio } from "../api/ratio.ts";
+import type { Behavior, DirectionBehavior } from "./behavior.ts";
+import type { Fraction, RatioBand } from "./ratio.ts";
+
+export interface MetricPolicy {
+  /** How it is called in the explanation. */
+  readonly label: string;
+  readonly targetType: "Utilization" | "AverageValue" | "Value";
+  /** Per replica for Utilization (a share, 0.8 for 80 %) and AverageValue; for the whole target with Value. */
+  readonly targetValue: number;
+  /** A queue: it says how far behind the target is, not how much capacity is missing. */
+  readonly isBacklog: boolean;
+  readonly advisoryOnly: boolean;
+}
+
+export interface PanicPolicy {
+  readonly thresholdRatio: number;
+  readonly holdMs: number;
+}
+
+export interface TargetPolicy {
+  readonly name: string;
+  readonly level: ScaleTarget["level"];
+  readonly role: ScaleTarget["role"];
+  readonly minReplicas: number;
+  readonly maxReplicas: number;
+  /** Raises Grove's minAvailable; 0 when not raised. */
+  readonly minViableOverride: number;
+  readonly metrics: readonly MetricPolicy[];
+  readonly behavior: Behavior;
+  readonly panic?: PanicPolicy;
+}
+
+export interface FallbackPolicy {
+  readonly failureThreshold: number;
+  readonly behavior: NonNullable<ScalingPolicySpec["fallback"]>["behavior"];
+  readonly replicas: Readonly<Record<string, number>>;
+}
+
+export interface Policy {
+  readonly mode: ScalingPolicySpec["mode"];
+  readonly intervalMs: number;
+  /** Targets inside a set replica, in the order of the spec. */
+  readonly targets: readonly TargetPolicy[];
+  /** The PodCliqueSet itself, when the policy scales it. */
+  readonly set?: TargetPolicy;
+  readonly ratios: readonly RatioBand[];
+  readonly gpuBudgetMax?: number;
+  readonly gpuBudgetMin?: number;
+  readonly metricsPolicy: { readonly staleAfterMs: number; readonly minCoverageRatio: number };
+  readonly fallback?: FallbackPolicy;
+  readonly forecast: {
+    readonly enabled: boolean;
+    readonly method: ScalingPolicySpec["forecast"]["method"];
+    /** Absent: measured lead time plus one interval. */
+    readonly horizonMs?: number;
+    readonly maxErrorRatio: number;
+  };
+  readonly coldStart: {
+    readonly leadTimeMs?: number;
+    readonly countStarting: boolean;
+    readonly pendingTimeoutMs: number;
+  };
+}
+
+/** @param spec after defaulting and validation: a text that does not parse is a broken invariant and throws */
+export function readPolicy(spec: ScalingPolicySpec): Policy {
+  const targets = spec.scaleTargets.map((target) => readTarget(target, spec));
+  const set = targets.find(({ level }) => level === "PodCliqueSet");
+  const { gpuBudget, fallback, forecast, coldStart, metricsPolicy } = spec;
+  return {
+    mode: spec.mode,
+    intervalMs: durationMs(spec.interval),
+    targets: targets.filter(({ level }) => level !== "PodCliqueSet"),
+    ...(set === undefined ? {} : { set }),
+    ratios: spec.ratios.map(readBand),
+    ...(gpuBudget.max === undefined ? {} : { gpuBudgetMax: gpuBudget.max }),
+    ...(gpuBudget.min === undefined ? {} : { gpuBudgetMin: gpuBudget.min }),
+    metricsPolicy: {
+      staleAfterMs: durationMs(metricsPolicy.staleAfter),
+      minCoverageRatio: percentRatio(metricsPolicy.minCoverage),
+    },
+    ...(fallback === undefined ? {} : { fallback }),
+    forecast: {
+      enabled: forecast.enabled,
+      method: forecast.method,
+      ...(forecast.horizon === "auto" ? {} : { horizonMs: durationMs(forecast.horizon) }),
+      maxErrorRatio: percentRatio(forecast.maxError),
+    },
+    coldStart: {
+      ...(coldStart.leadTime === "auto" ? {} : { leadTimeMs: durationMs(coldStart.leadTime) }),
+      countStarting: coldStart.countStarting === "AsCapacity",
+      pendingTimeoutMs: durationMs(coldStart.pendingTimeout),
+    },
+  };
+}
+
+function readTarget(target: ScaleTarget, spec: ScalingPolicySpec): TargetPolicy {
+  const { panic, scaleUp, scaleDown } = target.behavior;
+  return {
+    name: target.name,
+    level: target.level,
+    role: target.role,
+    minReplicas: target.minReplicas,
+    maxReplicas: target.maxReplicas,
+    minViableOverride: spec.minimumViableSet.overrides[target.name] ?? 0,
+    metrics: target.metrics.map(readMetric),
+    behavior: { scaleUp: readRules(scaleUp), scaleDown: readRules(scaleDown) },
+    ...(panic === undefined
+      ? {}
+      : { panic: { thresholdRatio: panic.thresholdPercent / 100, holdMs: panic.holdSeconds * 1000 } }),
+  };
+}
+
+function readMetric(metric: PolicyMetric): MetricPolicy {
+  const preset = metric.preset?.name;
+  const target = metric.preset?.target ?? metric.prometheus?.target;
+  if (target === undefined) throw new TypeError(`metric of type ${metric.type} has no target`);
+  const value = target.averageValue ?? target.value;
+  return {
+    label: preset ?? shorten(metric.prometheus?.query ?? ""),
+    targetType: target.type,
+    targetValue:
+      target.averageUtilization === undefined ? quantity(value ?? Number.NaN) : target.averageUtilization / 100,
+    isBacklog: preset === "waitingRequests",
+    advisoryOnly: metric.advisoryOnly,
+  };
+}
+
+function readRules(rules: ScalingRules): DirectionBehavior {
+  return {
+    stabilizationWindowMs: rules.stabilizationWindowSeconds * 1000,
+    toleranceRatio: quantity(rules.tolerance),
+    selectPolicy: rules.selectPolicy,
+    policies: rules.policies.map(({ type, value, periodSeconds }) => ({ type, value, periodMs: periodSeconds * 1000 })),
+  };
+}
+
+function readBand(ratio: ScalingPolicySpec["ratios"][number]): RatioBand {
+  const [a = "", b = ""] = ratio.between;
+  return {
+    name: ratio.name,
+    between: [a, b],
+    ...(ratio.min === undefined ? {} : { min: fraction(ratio.min) }),
+    ...(ratio.max === undefined ? {} : { max: fraction(ratio.max) }),
+    enforcement: ratio.enforcement,
+    transientSlackRatio: percentRatio(ratio.transientSlack),
+  };
+}
+
+function fraction(text: string): Fraction {
+  const ratio = parsed(parseRatio(text), text);
+  return { numerator: ratio.first, denominator: ratio.second };
+}
+
+const durationMs = (text: string): number => parsed(parseDurationMs(text), text);
+const percentRatio = (text: string): number => parsed(parsePercentRatio(text), text);
+const quantity = (text: string | number): number => parsed(parseQuantity(text), String(text));
+const shorten = (query: string): string => (query.length <= 60 ? query : `${query.slice(0, 57)}...`);
+
+function parsed<T>(value: T | undefined, text: string): T {
+  if (value === undefined) throw new TypeError(`"${text}" passed validation but does not parse`);
+  return value;
+}

@@ -1,0 +1,43 @@
+import type { LatticeConstraint } from "./lattice.ts";
+
+/** `p:q` as a fraction; both positive integers. */
+export interface Fraction {
+  readonly numerator: number;
+  readonly denominator: number;
+}
+
+/** `min ≤ x[a] : x[b] ≤ max`; an absent side is open. */
+export interface RatioBand {
+  readonly name: string;
+  /** Names of the two targets. */
+  readonly between: readonly [string, string];
+  readonly min?: Fraction;
+  readonly max?: Fraction;
+  readonly enforcement: "Hard" | "Soft";
+  /** Share by which ready replicas may leave the band while they catch up, in [0, ∞). */
+  readonly transientSlackRatio: number;
+}
+
+/**
+ * A band as lattice constraints. `p:q ≤ a:b` is `a ≥ ⌈p·b/q⌉`; `a:b ≤ u:v` is `b ≥ ⌈v·a/u⌉`.
+ * Exact in integers: no float ratio is ever compared.
+ */
+export function bandConstraints(band: RatioBand, indexOf: (target: string) => number): readonly LatticeConstraint[] {
+  const a = indexOf(band.between[0]);
+  const b = indexOf(band.between[1]);
+  const constraints: LatticeConstraint[] = [];
+  if (band.min !== undefined) constraints.push({ raised: a, by: b, ...band.min });
+  if (band.max !== undefined) {
+    constraints.push({ raised: b, by: a, numerator: band.max.denominator, denominator: band.max.numerator });
+  }
+  return constraints;
+}
+
+/** Whether `a : b` lies in the band, widened by `slackRatio` on both sides. Nothing against nothing is in every band. */
+export function isWithinBand(band: RatioBand, a: number, b: number, slackRatio = 0): boolean {
+  if (a === 0 && b === 0) return true;
+  const { min, max } = band;
+  const aboveMin = min === undefined || a * min.denominator * (1 + slackRatio) >= min.numerator * b;
+  const belowMax = max === undefined || a * max.denominator <= max.numerator * b * (1 + slackRatio);
+  return aboveMin && belowMax;
+}

@@ -1,0 +1,52 @@
+/** What a plan asks for. Plans are pure; `runtime/act.ts` is the only place that carries actions out. */
+import type { KindName, Kinds } from "./kinds.ts";
+
+/** Events on the reconciled object when an action worked or failed (grove.md 8.6). */
+export interface ActionEvents {
+  readonly success?: string;
+  readonly failure?: string;
+}
+
+interface Common {
+  /** Goes into `lastErrors` when the action fails. */
+  readonly errorCode: string;
+  readonly events?: ActionEvents;
+}
+
+export interface JsonPatchOperation {
+  readonly op: "add" | "remove" | "replace" | "test";
+  readonly path: string;
+  readonly value?: unknown;
+}
+
+export type Create = {
+  [K in KindName]: Common & { readonly kind: "create"; readonly of: K; readonly object: Kinds[K] };
+}[KindName];
+export type Delete = {
+  [K in KindName]: Common & { readonly kind: "delete"; readonly of: K; readonly object: Kinds[K] };
+}[KindName];
+export type Patch = {
+  [K in KindName]: Common & {
+    readonly kind: "patch";
+    readonly of: K;
+    readonly object: Kinds[K];
+    /** A merge patch, or JSON patch operations. */
+    readonly patch: Readonly<Record<string, unknown>> | readonly JsonPatchOperation[];
+    readonly subresource?: "status";
+  };
+}[KindName];
+
+export type Action = Create | Delete | Patch;
+
+/** Actions of one stage are independent of one another; a failed stage ends the pass. */
+export interface Stage {
+  readonly actions: readonly Action[];
+  /** In batches of 1, 2, 4, …: a template that cannot work fails once instead of a thousand times. */
+  readonly slowStart?: boolean;
+}
+
+export interface Plan {
+  readonly stages: readonly Stage[];
+  /** Something is not there yet: `observedGeneration` stays behind and the key comes back. */
+  readonly waitingFor?: string;
+}

@@ -1,0 +1,72 @@
+/** Reconciles PodCliqueScalingGroups, and says which events make one worth looking at. */
+import type { PodCliqueScalingGroupStatus } from "../../api/grove/pod-clique-scaling-group.ts";
+import { equalJson } from "../../api/json.ts";
+import { isTerminating } from "../../api/kubernetes/core.ts";
+import { keyOf } from "../../api/kubernetes/meta.ts";
+import { type Controller, startController } from "../../kube/controller.ts";
+import { labelOf, SCALING_GROUP } from "../labels.ts";
+import type { OperatorContext } from "../runtime/context.ts";
+import { runPass } from "../runtime/pass.ts";
+import { BY_SET, scoped } from "../runtime/stores.ts";
+import { observeScalingGroup } from "./observe.ts";
+import { planScalingGroup } from "./plan.ts";
+import { scalingGroupStatus } from "./status.ts";
+
+const NAME = "podcliquescalinggroup-controller";
+
+/** Members report in bursts. */
+const COALESCE_MS = 20;
+
+export function startScalingGroupController(context: OperatorContext, workers: number): Controller {
+  const { stores } = context;
+  const recorder = context.recorderFor(NAME);
+  const controller = startController({
+    ...context,
+    name: NAME,
+    workers,
+    reconcile: (key) =>
+      runPass({
+        context,
+        recorder,
+        store: stores.group,
+        observe: () => observeScalingGroup(key, stores),
+        object: ({ group }) => group,
+        plan: planScalingGroup,
+        status: (snapshot, outcome, now) => scalingGroupStatus({ ...snapshot, outcome, now }),
+        onStatus: (group, status) => {
+          const { scheduledReplicas } = status as PodCliqueScalingGroupStatus;
+          if ((group.status?.scheduledReplicas ?? 0) > 0 && scheduledReplicas === 0) {
+            recorder.event(
+              group,
+              "Warning",
+              "AllScheduledReplicasLost",
+              `No replica of ${group.metadata.name} is scheduled`,
+            );
+          }
+        },
+      }),
+  });
+
+  stores.group.onChange(({ before, after }) => {
+    if (after === undefined) return;
+    if (before?.metadata.generation !== after.metadata.generation || isTerminating(after))
+      controller.enqueue(keyOf(after));
+  });
+  stores.clique.onChange(({ before, after }) => {
+    const clique = after ?? before;
+    const group = clique && labelOf(clique, SCALING_GROUP);
+    if (clique === undefined || group === undefined) return;
+    const same =
+      before && after && isTerminating(before) === isTerminating(after) && equalJson(before.status, after.status);
+    if (!same) controller.enqueueAfter(scoped(clique.metadata.namespace, group), COALESCE_MS);
+  });
+  stores.set.onChange(({ before, after }) => {
+    if (after === undefined) return;
+    const same =
+      before?.status?.currentGenerationHash === after.status?.currentGenerationHash &&
+      before?.metadata.generation === after.metadata.generation;
+    if (same) return;
+    for (const group of stores.group.byIndex(BY_SET, keyOf(after))) controller.enqueue(keyOf(group));
+  });
+  return controller;
+}

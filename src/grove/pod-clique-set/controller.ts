@@ -1,0 +1,94 @@
+/** Reconciles PodCliqueSets, and says which events make one worth looking at. */
+
+import { equalJson } from "../../api/json.ts";
+import { isTerminating } from "../../api/kubernetes/core.ts";
+import { controllerOf, type KubeObject, keyOf } from "../../api/kubernetes/meta.ts";
+import { type Controller, startController } from "../../kube/controller.ts";
+import type { Change } from "../../kube/informer.ts";
+import { labelOf, PART_OF, RECONCILE_TRIGGER_ANNOTATION } from "../labels.ts";
+import type { OperatorContext } from "../runtime/context.ts";
+import { runPass } from "../runtime/pass.ts";
+import { scoped } from "../runtime/stores.ts";
+import { observePodCliqueSet } from "./observe.ts";
+import { planPodCliqueSet } from "./plan.ts";
+import { podCliqueSetStatus } from "./status.ts";
+
+const NAME = "podcliqueset-controller";
+
+/**
+ * Children report in bursts, and a pass looks at all of them: a set of 500 replicas would be looked at 2,000 times while
+ * it comes up, at the price of 500 children each time.
+ */
+const COALESCE_MS = 50;
+
+export function startPodCliqueSetController(context: OperatorContext, workers: number): Controller {
+  const { stores, defaultSchedulerName } = context;
+  const recorder = context.recorderFor(NAME);
+  const controller = startController({
+    ...context,
+    name: NAME,
+    workers,
+    reconcile: (key) =>
+      runPass({
+        context,
+        recorder,
+        store: stores.set,
+        observe: () => observePodCliqueSet(key, stores),
+        object: ({ set }) => set,
+        plan: (snapshot, now) => planPodCliqueSet(snapshot, { defaultSchedulerName, now }),
+        status: (snapshot, outcome) => podCliqueSetStatus({ ...snapshot, outcome }),
+      }),
+  });
+
+  stores.set.onChange(({ before, after }) => {
+    if (after !== undefined && (before === undefined || isTerminating(after) || !sameIntent(before, after))) {
+      controller.enqueue(keyOf(after));
+    }
+  });
+  const enqueueSet = (object: KubeObject | undefined): void => {
+    const set = object && labelOf(object, PART_OF);
+    if (object === undefined || set === undefined) return;
+    controller.enqueueAfter(scoped(object.metadata.namespace, set), COALESCE_MS);
+  };
+  const onStatus = ({ before, after }: Change<KubeObject & { readonly status?: unknown }>): void => {
+    const same =
+      before &&
+      after &&
+      isTerminating(before) === isTerminating(after) &&
+      before.metadata.generation === after.metadata.generation &&
+      equalJson(before.status, after.status);
+    if (!same) enqueueSet(after ?? before);
+  };
+  stores.clique.onChange(onStatus);
+  stores.group.onChange(onStatus);
+  stores.gang.onChange(({ before, after }) => {
+    if (before?.metadata.resourceVersion !== after?.metadata.resourceVersion) enqueueSet(after ?? before);
+  });
+  // A pod that goes or is gone leaves the gang's references; the clique's own status tells of the rest.
+  stores.pod.onChange(({ before, after }) => {
+    if (before !== undefined && (after === undefined || isTerminating(before) !== isTerminating(after)))
+      enqueueSet(before);
+  });
+  // Deleted by hand: heals at once.
+  for (const store of [stores.service, stores.serviceAccount, stores.role, stores.roleBinding, stores.autoscaler]) {
+    store.onChange(({ before, after }: Change<KubeObject>) => {
+      if (after === undefined && before !== undefined && controllerOf(before) !== undefined) enqueueSet(before);
+    });
+  }
+  // The token controller fills the secret in.
+  stores.secret.onChange(({ before, after }) => {
+    if (!equalJson(before?.data, after?.data)) enqueueSet(after ?? before);
+  });
+  return controller;
+}
+
+/** What a user says: the spec, the mirrored metadata, and the reconcile trigger. */
+function sameIntent(before: KubeObject, after: KubeObject): boolean {
+  return (
+    before.metadata.generation === after.metadata.generation &&
+    before.metadata.annotations?.[RECONCILE_TRIGGER_ANNOTATION] ===
+      after.metadata.annotations?.[RECONCILE_TRIGGER_ANNOTATION] &&
+    equalJson(before.metadata.labels, after.metadata.labels) &&
+    equalJson(before.metadata.annotations, after.metadata.annotations)
+  );
+}

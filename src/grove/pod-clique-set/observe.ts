@@ -1,0 +1,23 @@
+/** What a PodCliqueSet's plan looks at, from caches only. */
+import { parseKey } from "../../api/kubernetes/meta.ts";
+import { BY_SET, type Stores } from "../runtime/stores.ts";
+import type { PodCliqueSetSnapshot } from "./plan.ts";
+
+export function observePodCliqueSet(key: string, stores: Stores): PodCliqueSetSnapshot | undefined {
+  const { namespace, name } = parseKey(key);
+  const set = stores.set.get(namespace, name);
+  if (set === undefined) return undefined;
+  return {
+    set,
+    cliques: stores.clique.byIndex(BY_SET, key),
+    groups: stores.group.byIndex(BY_SET, key),
+    gangs: stores.gang.byIndex(BY_SET, key),
+    pods: stores.pod.byIndex(BY_SET, key),
+    services: stores.service.byIndex(BY_SET, key),
+    serviceAccounts: stores.serviceAccount.byIndex(BY_SET, key),
+    roles: stores.role.byIndex(BY_SET, key),
+    roleBindings: stores.roleBinding.byIndex(BY_SET, key),
+    secrets: stores.secret.byIndex(BY_SET, key),
+    autoscalers: stores.autoscaler.byIndex(BY_SET, key),
+  };
+}

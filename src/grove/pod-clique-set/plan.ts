@@ -1,0 +1,264 @@
+/** Pure: what a PodCliqueSet needs done, in the order of grove.md 9.1. */
+
+import type { PodClique } from "../../api/grove/pod-clique.ts";
+import type { PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-group.ts";
+import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
+import { equalJson } from "../../api/json.ts";
+import type {
+  HorizontalPodAutoscaler,
+  Pod,
+  Role,
+  RoleBinding,
+  Secret,
+  Service,
+  ServiceAccount,
+} from "../../api/kubernetes/core.ts";
+import { isTerminating } from "../../api/kubernetes/core.ts";
+import type { KubeObject } from "../../api/kubernetes/meta.ts";
+import type { PodGang } from "../../api/scheduler/pod-gang.ts";
+import type { Action, ActionEvents, Plan } from "../actions.ts";
+import { finalizerAddition, finalizerRemoval } from "../finalizers.ts";
+import type { KindName, Kinds } from "../kinds.ts";
+import { indexLabelOf, labelOf, POD_CLIQUE, SCALING_GROUP, SET_FINALIZER, SET_REPLICA_INDEX } from "../labels.ts";
+import { standaloneCliqueName } from "../names.ts";
+import { isOwnedBy } from "../ownership.ts";
+import { standaloneClique } from "../pod-clique/clique-object.ts";
+import { scalingGroup } from "../pod-clique-scaling-group/group-object.ts";
+import { expectedPodGangs } from "../pod-gang/compose.ts";
+import { planPodGangs } from "../pod-gang/plan.ts";
+import { hasStartupOrder } from "../startup-order.ts";
+import { scalingGroups, setIndices, standaloneCliques } from "../template.ts";
+import { hasToken, podRole, podRoleBinding, serviceAccount, tokenSecret } from "./access-objects.ts";
+import { expectedAutoscalers } from "./autoscalers.ts";
+import { headlessService } from "./headless-service.ts";
+
+/** Everything labelled as part of the set, whoever owns it. */
+export interface PodCliqueSetSnapshot {
+  readonly set: PodCliqueSet;
+  readonly cliques: readonly PodClique[];
+  readonly groups: readonly PodCliqueScalingGroup[];
+  readonly gangs: readonly PodGang[];
+  readonly pods: readonly Pod[];
+  readonly services: readonly Service[];
+  readonly serviceAccounts: readonly ServiceAccount[];
+  readonly roles: readonly Role[];
+  readonly roleBindings: readonly RoleBinding[];
+  readonly secrets: readonly Secret[];
+  readonly autoscalers: readonly HorizontalPodAutoscaler[];
+}
+
+export interface PlanOptions {
+  readonly defaultSchedulerName: string;
+  /** RFC 3339. */
+  readonly now: string;
+}
+
+export function planPodCliqueSet(snapshot: PodCliqueSetSnapshot, options: PlanOptions): Plan {
+  const { set } = snapshot;
+  if (isTerminating(set)) return finalizerRemoval("set", set, SET_FINALIZER);
+  const waits: string[] = [];
+  const finalizer = { actions: finalizerAddition("set", set, SET_FINALIZER) };
+  const foundation = { actions: foundationActions(snapshot, waits) };
+  if (hasStartupOrder(set.spec.template) && !hasToken(ownSecret(snapshot))) {
+    return { stages: [finalizer, foundation], waitingFor: "the token of its service account" };
+  }
+  const cliques = { actions: cliqueActions(snapshot, waits) };
+  const groupsAndGangs = groupAndGangStages(snapshot, options, waits);
+  return {
+    stages: [finalizer, foundation, cliques, ...groupsAndGangs],
+    ...(waits[0] !== undefined && { waitingFor: waits[0] }),
+  };
+}
+
+const ownSecret = ({ set, secrets }: PodCliqueSetSnapshot): Secret | undefined =>
+  secrets.find(({ metadata }) => metadata.name === tokenSecret(set).metadata.name);
+
+function foundationActions(snapshot: PodCliqueSetSnapshot, waits: string[]): readonly Action[] {
+  const { set, serviceAccounts, roles, roleBindings, secrets, services, autoscalers } = snapshot;
+  const sync = <K extends KindName>(of: K, live: readonly Kinds[K][], wanted: readonly Kinds[K][], code: string) =>
+    createMissing({ set, of, live, wanted, errorCode: code }, waits);
+  return [
+    ...sync("serviceAccount", serviceAccounts, [serviceAccount(set)], "ERR_SYNC_SERVICE_ACCOUNT"),
+    ...sync("role", roles, [podRole(set)], "ERR_SYNC_ROLE"),
+    ...sync("roleBinding", roleBindings, [podRoleBinding(set)], "ERR_SYNC_ROLE_BINDING"),
+    ...sync("secret", secrets, [tokenSecret(set)], "ERR_SYNC_SECRET"),
+    ...syncAll(
+      { set, of: "service", live: services, wanted: setIndices(set).map((index) => headlessService(set, index)) },
+      {
+        errorCode: "ERR_SYNC_SERVICE",
+        owned: ({ metadata, spec }) => ({ metadata: { labels: metadata.labels }, spec }),
+      },
+      waits,
+    ),
+    ...syncAll(
+      { set, of: "autoscaler", live: autoscalers, wanted: expectedAutoscalers(set) },
+      { errorCode: "ERR_SYNC_HPA", owned: ({ metadata, spec }) => ({ metadata: { labels: metadata.labels }, spec }) },
+      waits,
+    ),
+  ];
+}
+
+function cliqueActions({ set, cliques }: PodCliqueSetSnapshot, waits: string[]): readonly Action[] {
+  const standalone = cliques.filter((clique) => labelOf(clique, SCALING_GROUP) === undefined);
+  const templates = standaloneCliques(set.spec.template);
+  const byName = new Map(standalone.map((clique) => [clique.metadata.name, clique]));
+  // Objects are only made for what is missing: most passes find everything there.
+  const wanted = setIndices(set).flatMap((index) =>
+    templates.map(
+      (clique) =>
+        byName.get(standaloneCliqueName(set.metadata.name, index, clique.name)) ?? standaloneClique(set, index, clique),
+    ),
+  );
+  return [
+    ...deleteExcess(set, "clique", standalone, {
+      errorCode: "ERR_DELETE_PODCLIQUE",
+      events: { success: "PodCliqueDeleteSuccessful", failure: "PodCliqueDeleteFailed" },
+    }),
+    // What exists keeps its replicas and its template: scaling is live, and updates have an order of their own.
+    ...createMissing(
+      {
+        set,
+        of: "clique",
+        live: standalone,
+        wanted,
+        errorCode: "ERR_SYNC_PODCLIQUE",
+        events: { success: "PodCliqueCreateOrUpdateSuccessful", failure: "PodCliqueCreateOrUpdateFailed" },
+      },
+      waits,
+    ),
+  ];
+}
+
+function groupAndGangStages(
+  snapshot: PodCliqueSetSnapshot,
+  { defaultSchedulerName, now }: PlanOptions,
+  waits: string[],
+): Plan["stages"] {
+  const { set, groups, cliques, gangs, pods } = snapshot;
+  const wanted = setIndices(set).flatMap((index) =>
+    scalingGroups(set.spec.template).map((group) => scalingGroup(set, index, group)),
+  );
+  const deletes = deleteExcess(set, "group", groups, {
+    errorCode: "ERR_DELETE_PODCLIQUESCALINGGROUP",
+    events: { success: "PodCliqueScalingGroupDeleteSuccessful", failure: "PodCliqueScalingGroupDeleteFailed" },
+  });
+  const syncs = syncAll(
+    { set, of: "group", live: groups.filter((group) => !isExcess(set, group)), wanted },
+    {
+      errorCode: "ERR_SYNC_PODCLIQUESCALINGGROUP",
+      events: {
+        success: "PodCliqueScalingGroupCreateSuccessful",
+        failure: "PodCliqueScalingGroupCreateOrUpdateFailed",
+      },
+      owned: ({ metadata, spec }) => ({
+        metadata: { labels: metadata.labels, annotations: metadata.annotations },
+        // Replicas belong to whoever scales the live object (grove.md 7.3).
+        spec: { minAvailable: spec.minAvailable, cliqueNames: spec.cliqueNames },
+      }),
+    },
+    waits,
+  );
+  const ownGroups = new Map(
+    groups.filter((group) => isOwnedBy(group, set)).map((group) => [group.metadata.name, group]),
+  );
+  const gangPlan = planPodGangs({
+    set,
+    expected: expectedPodGangs(set, ownGroups),
+    gangs: new Map(gangs.filter((gang) => isOwnedBy(gang, set)).map((gang) => [gang.metadata.name, gang])),
+    cliques: new Map(cliques.map((clique) => [clique.metadata.name, clique])),
+    podsByClique: Map.groupBy(pods, (pod) => labelOf(pod, POD_CLIQUE) ?? ""),
+    defaultSchedulerName,
+    now,
+  });
+  const [incomplete] = gangPlan.incomplete;
+  if (incomplete !== undefined) waits.push(`the pods of PodGang ${incomplete}`);
+  return [
+    { actions: [...deletes, ...gangPlan.deletes] },
+    { actions: [...syncs, ...gangPlan.creates, ...gangPlan.updates] },
+  ];
+}
+
+interface SyncInput<K extends KindName> {
+  readonly set: PodCliqueSet;
+  readonly of: K;
+  readonly live: readonly Kinds[K][];
+  readonly wanted: readonly Kinds[K][];
+}
+
+interface Labelling {
+  readonly errorCode: string;
+  readonly events?: ActionEvents;
+}
+
+/** Creates what is missing, patches what differs in the fields that `owned` picks, deletes what is not wanted. */
+function syncAll<K extends KindName>(
+  input: SyncInput<K>,
+  options: Labelling & { readonly owned: (object: Kinds[K]) => object },
+  waits: string[],
+): readonly Action[] {
+  const { set, of, live, wanted } = input;
+  const { owned, ...labelling } = options;
+  const byName = new Map(live.map((object) => [object.metadata.name, object]));
+  const names = new Set(wanted.map(({ metadata }) => metadata.name));
+  const patches = wanted.flatMap((object): readonly Action[] => {
+    const old = byName.get(object.metadata.name);
+    if (old === undefined || isTerminating(old) || !isOwnedBy(old, set)) return [];
+    const patch = overlayPatch(old, owned(object));
+    return patch === undefined ? [] : [{ kind: "patch", of, object: old, patch, ...labelling } as Action];
+  });
+  const deletes = live
+    .filter((object) => !names.has(object.metadata.name) && !isTerminating(object) && isOwnedBy(object, set))
+    .map((object) => ({ kind: "delete", of, object, ...labelling }) as Action);
+  return [...deletes, ...patches, ...createMissing({ ...input, ...labelling }, waits)];
+}
+
+/** The merge patch that puts `wanted` over the live object; fields that others or the server added stay. */
+function overlayPatch(live: object, wanted: object): Readonly<Record<string, unknown>> | undefined {
+  const patch: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(wanted)) {
+    const old = (live as Readonly<Record<string, unknown>>)[key];
+    if (value === undefined || equalJson(old, value)) continue;
+    const inner = isPlainObject(old) && isPlainObject(value) ? overlayPatch(old, value) : value;
+    if (inner !== undefined) patch[key] = inner;
+  }
+  return Object.keys(patch).length === 0 ? undefined : patch;
+}
+
+const isPlainObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function createMissing<K extends KindName>(
+  { set, of, live, wanted, errorCode, events }: SyncInput<K> & Labelling,
+  waits: string[],
+): readonly Action[] {
+  const byName = new Map<string, KubeObject>(live.map((object) => [object.metadata.name, object]));
+  return wanted.flatMap((object): readonly Action[] => {
+    const old = byName.get(object.metadata.name);
+    if (old === undefined) {
+      return [{ kind: "create", of, object, errorCode, ...(events !== undefined && { events }) } as Action];
+    }
+    if (isTerminating(old) || !isOwnedBy(old, set)) {
+      waits.push(
+        `${old.kind} ${old.metadata.name}, which ${isTerminating(old) ? "is terminating" : "has another owner"}`,
+      );
+    }
+    return [];
+  });
+}
+
+const isExcess = (set: PodCliqueSet, object: KubeObject): boolean =>
+  (indexLabelOf(object, SET_REPLICA_INDEX) ?? 0) >= set.spec.replicas;
+
+/** Whatever belongs to a replica index that is not wanted any more, highest first. */
+function deleteExcess<K extends "clique" | "group">(
+  set: PodCliqueSet,
+  of: K,
+  live: readonly Kinds[K][],
+  labelling: Labelling,
+): readonly Action[] {
+  const index = (object: KubeObject): number => indexLabelOf(object, SET_REPLICA_INDEX) ?? 0;
+  return live
+    .filter((object) => isExcess(set, object) && !isTerminating(object) && isOwnedBy(object, set))
+    .toSorted((a, b) => index(b) - index(a))
+    .map((object) => ({ kind: "delete", of, object, ...labelling }) as Action);
+}

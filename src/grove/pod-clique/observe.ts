@@ -1,0 +1,31 @@
+/** What a PodClique's plan looks at, from caches only. */
+import { parseKey } from "../../api/kubernetes/meta.ts";
+import { BASE_POD_GANG, labelOf, PART_OF, POD_GANG } from "../labels.ts";
+import { isOwnedBy } from "../ownership.ts";
+import { BY_CLIQUE, type Stores, scoped } from "../runtime/stores.ts";
+import type { PodCliqueSnapshot } from "./plan.ts";
+
+export function observePodClique(key: string, stores: Stores): PodCliqueSnapshot | undefined {
+  const { namespace, name } = parseKey(key);
+  const clique = stores.clique.get(namespace, name);
+  if (clique === undefined) return undefined;
+  const gangOf = (label: string) => {
+    const gang = labelOf(clique, label);
+    return gang === undefined ? undefined : stores.gang.get(namespace, gang);
+  };
+  const baseGang = gangOf(BASE_POD_GANG);
+  const set = labelOf(clique, PART_OF);
+  return {
+    clique,
+    set: set === undefined ? undefined : stores.set.get(namespace, set),
+    pods: stores.pod.byIndex(BY_CLIQUE, scoped(namespace, name)).filter((pod) => isOwnedBy(pod, clique)),
+    gang: gangOf(POD_GANG),
+    baseGang,
+    baseCliques: new Map(
+      (baseGang?.spec.podgroups ?? []).flatMap((group) => {
+        const base = stores.clique.get(namespace, group.name);
+        return base === undefined ? [] : [[group.name, base] as const];
+      }),
+    ),
+  };
+}

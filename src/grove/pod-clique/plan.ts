@@ -1,0 +1,102 @@
+/** Pure: what a PodClique needs done to have `spec.replicas` pods, with their gates opened in time. */
+import type { PodClique } from "../../api/grove/pod-clique.ts";
+import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
+import { isTerminating, type Pod } from "../../api/kubernetes/core.ts";
+import type { Action, Plan } from "../actions.ts";
+import { finalizerRemoval } from "../finalizers.ts";
+import { CLIQUE_FINALIZER, labelOf, POD_TEMPLATE_HASH } from "../labels.ts";
+import { type GangSnapshot, gateRemovalPatch, openableGates } from "./gates.ts";
+import { podIndexOf, podObject } from "./pod-object.ts";
+import { inVictimOrder } from "./victims.ts";
+
+export interface PodCliqueSnapshot extends GangSnapshot {
+  readonly clique: PodClique;
+  /** The set it belongs to, unless that is gone. */
+  readonly set: PodCliqueSet | undefined;
+  /** Pods that this clique owns, terminating ones included. */
+  readonly pods: readonly Pod[];
+}
+
+export function planPodClique(snapshot: PodCliqueSnapshot): Plan {
+  const { clique } = snapshot;
+  if (isTerminating(clique)) return finalizerRemoval("clique", clique, CLIQUE_FINALIZER);
+  const scale = scaleActions(snapshot);
+  const deleted = new Set(scale.flatMap((action) => (action.kind === "delete" ? [action.object.metadata.name] : [])));
+  const stays = snapshot.pods.filter(({ metadata }) => !deleted.has(metadata.name));
+  const { open, waitingFor } = openableGates(clique, stays, snapshot);
+  const created = scale.some(({ kind }) => kind === "create");
+  const waits = waitingFor ?? (created ? "its PodGang to list its new pods" : undefined);
+  return {
+    stages: [
+      { actions: scale.filter(({ kind }) => kind === "delete") },
+      { actions: scale.filter(({ kind }) => kind === "create"), slowStart: true },
+      { actions: open.map(openGate), slowStart: true },
+    ],
+    ...(waits !== undefined && { waitingFor: waits }),
+  };
+}
+
+function scaleActions({ clique, pods }: PodCliqueSnapshot): readonly Action[] {
+  const live = pods.filter((pod) => !isTerminating(pod));
+  const { keep, duplicates } = withoutDuplicateIndices(live, clique.metadata.name);
+  const missing = clique.spec.replicas - keep.length;
+  const victims = inVictimOrder(keep, clique.metadata.name, labelOf(clique, POD_TEMPLATE_HASH)).slice(
+    0,
+    Math.max(0, -missing),
+  );
+  return [
+    ...[...duplicates, ...victims].map(deletePod),
+    ...freeIndices(keep, clique.metadata.name, missing).map((index) => createPod(clique, index)),
+  ];
+}
+
+/** Two pods of one index would share a hostname: the newer one goes. */
+function withoutDuplicateIndices(
+  pods: readonly Pod[],
+  clique: string,
+): { readonly keep: readonly Pod[]; readonly duplicates: readonly Pod[] } {
+  const oldestFirst = pods.toSorted((a, b) =>
+    (a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? -1 : 1,
+  );
+  const taken = new Set<number>();
+  const duplicates = oldestFirst.filter((pod) => {
+    const index = podIndexOf(pod, clique);
+    if (index === undefined) return false;
+    if (taken.has(index)) return true;
+    taken.add(index);
+    return false;
+  });
+  return { keep: pods.filter((pod) => !duplicates.includes(pod)), duplicates };
+}
+
+/** The lowest numbers that no live pod has: holes first. */
+function freeIndices(pods: readonly Pod[], clique: string, count: number): readonly number[] {
+  const taken = new Set(pods.map((pod) => podIndexOf(pod, clique)));
+  const free: number[] = [];
+  for (let index = 0; free.length < count; index++) if (!taken.has(index)) free.push(index);
+  return free;
+}
+
+const createPod = (clique: PodClique, index: number): Action => ({
+  kind: "create",
+  of: "pod",
+  object: podObject(clique, index),
+  errorCode: "ERR_CREATE_POD",
+  events: { success: "PodCreateSuccessful", failure: "PodCreateFailed" },
+});
+
+const deletePod = (pod: Pod): Action => ({
+  kind: "delete",
+  of: "pod",
+  object: pod,
+  errorCode: "ERR_DELETE_POD",
+  events: { success: "PodDeleteSuccessful", failure: "PodDeleteFailed" },
+});
+
+const openGate = (pod: Pod): Action => ({
+  kind: "patch",
+  of: "pod",
+  object: pod,
+  patch: gateRemovalPatch(pod),
+  errorCode: "ERR_REMOVE_POD_SCHEDULING_GATE",
+});

@@ -1,0 +1,128 @@
+/** Pure: the status of a PodClique from its pods (grove.md 9.2, 9.3, 1.11). */
+import type { PodClique, PodCliqueStatus } from "../../api/grove/pod-clique.ts";
+import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
+import { withCondition } from "../../api/kubernetes/conditions.ts";
+import { isPodReady, isPodScheduled, isTerminating, type Pod, podCondition } from "../../api/kubernetes/core.ts";
+import type { Condition } from "../../api/kubernetes/meta.ts";
+import { cliquePodSelector, labelOf, PART_OF, POD_TEMPLATE_HASH, SCALING_GROUP } from "../labels.ts";
+import type { PassOutcome } from "../pass-outcome.ts";
+import { minAvailableOf } from "../template.ts";
+
+export interface PodCliqueStatusInput {
+  readonly clique: PodClique;
+  readonly set: PodCliqueSet | undefined;
+  readonly pods: readonly Pod[];
+  readonly outcome: PassOutcome;
+  /** RFC 3339. */
+  readonly now: string;
+}
+
+export function podCliqueStatus({ clique, set, pods, outcome, now }: PodCliqueStatusInput): PodCliqueStatus {
+  const old = clique.status;
+  const targetHash =
+    old?.updateProgress?.podTemplateHash ?? labelOf(clique, POD_TEMPLATE_HASH) ?? old?.currentPodTemplateHash;
+  const counters = {
+    replicas: pods.filter((pod) => !isTerminating(pod)).length,
+    scheduledReplicas: pods.filter(isPodScheduled).length,
+    scheduleGatedReplicas: pods.filter(isScheduleGated).length,
+    readyReplicas: pods.filter(isPodReady).length,
+    updatedReplicas:
+      targetHash === undefined
+        ? (old?.updatedReplicas ?? 0)
+        : pods.filter((pod) => !isTerminating(pod) && labelOf(pod, POD_TEMPLATE_HASH) === targetHash).length,
+  };
+  const observedGeneration = outcome.complete ? clique.metadata.generation : old?.observedGeneration;
+  const status: PodCliqueStatus = {
+    ...old,
+    ...counters,
+    ...(observedGeneration !== undefined && { observedGeneration }),
+    lastErrors: outcome.lastErrors,
+    ...selector(clique),
+    ...currentHashes(clique, set, counters.updatedReplicas, targetHash),
+  };
+  if (observedGeneration === undefined) return status;
+  return { ...status, conditions: conditions(clique, pods, counters.scheduledReplicas, now) };
+}
+
+/** Published for HPAs of users; a member scales with its group, so nothing may target it (grove.md 7.1). */
+function selector(clique: PodClique): { readonly hpaPodSelector?: string } {
+  const set = labelOf(clique, PART_OF);
+  if (set === undefined || labelOf(clique, SCALING_GROUP) !== undefined) return {};
+  return { hpaPodSelector: cliquePodSelector(set, clique.metadata.name) };
+}
+
+/** Refreshed only while no automatic update runs and every pod is of the current template (grove.md 5.6). */
+function currentHashes(
+  { spec, status }: PodClique,
+  set: PodCliqueSet | undefined,
+  updatedReplicas: number,
+  targetHash: string | undefined,
+): Pick<PodCliqueStatus, "currentPodTemplateHash" | "currentPodCliqueSetGenerationHash"> {
+  const progress = status?.updateProgress;
+  const updating = progress !== undefined && progress.updateEndedAt === undefined;
+  const generation = set?.status?.currentGenerationHash;
+  if (updating || updatedReplicas !== spec.replicas || targetHash === undefined || generation === undefined) return {};
+  return { currentPodTemplateHash: targetHash, currentPodCliqueSetGenerationHash: generation };
+}
+
+function conditions(
+  clique: PodClique,
+  pods: readonly Pod[],
+  scheduledReplicas: number,
+  now: string,
+): readonly Condition[] {
+  const minAvailable = minAvailableOf(clique);
+  const scheduled = scheduledReplicas >= minAvailable;
+  const withScheduled = withCondition(
+    clique.status?.conditions,
+    {
+      type: "PodCliqueScheduled",
+      status: scheduled ? "True" : "False",
+      reason: scheduled ? "SufficientScheduledPods" : "InsufficientScheduledPods",
+      message: `${scheduledReplicas} pods are scheduled, minAvailable is ${minAvailable}`,
+    },
+    now,
+  );
+  return withCondition(withScheduled, breach(clique, pods, scheduledReplicas, minAvailable), now);
+}
+
+/** A pod that starts for the first time is neither errored nor started, so slow starters are no breach (grove.md 6.1). */
+function breach(
+  { status }: PodClique,
+  pods: readonly Pod[],
+  scheduledReplicas: number,
+  minAvailable: number,
+): Omit<Condition, "lastTransitionTime"> {
+  const type = "MinAvailableBreached";
+  const progress = status?.updateProgress;
+  if (progress !== undefined && progress.updateEndedAt === undefined) {
+    return { type, status: "Unknown", reason: "UpdateInProgress", message: "an update is in progress" };
+  }
+  if (scheduledReplicas < minAvailable) {
+    const message = `${scheduledReplicas} pods are scheduled, minAvailable is ${minAvailable}`;
+    return { type, status: "True", reason: "ScheduledReplicasBelowMinAvailable", message };
+  }
+  const notReady = pods.filter((pod) => !isPodReady(pod));
+  const failed = notReady.filter((pod) => hasErrored(pod) || hasStarted(pod)).length;
+  const healthy = scheduledReplicas - failed;
+  const enough = healthy >= minAvailable;
+  return {
+    type,
+    status: enough ? "False" : "True",
+    reason: enough ? "SufficientReadyPods" : "InsufficientReadyPods",
+    message: `${healthy} scheduled pods are ready or starting, minAvailable is ${minAvailable}`,
+  };
+}
+
+const hasErrored = ({ status }: Pod): boolean =>
+  [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].some(
+    ({ lastState }) => (lastState?.terminated?.exitCode ?? 0) !== 0,
+  );
+
+const hasStarted = ({ status }: Pod): boolean =>
+  status?.containerStatuses?.some(({ started, ready }) => started === true && !ready) === true;
+
+function isScheduleGated(pod: Pod): boolean {
+  const condition = podCondition(pod, "PodScheduled");
+  return condition?.status === "False" && condition.reason === "SchedulingGated";
+}

@@ -1,0 +1,76 @@
+/** What every reconcile of the operator does: plan, act, look again, write the status if it changed. */
+
+import { isTerminating } from "../../api/kubernetes/core.ts";
+import type { KubeObject } from "../../api/kubernetes/meta.ts";
+import { formatTime } from "../../api/kubernetes/time.ts";
+import { ApiError, isNotFound } from "../../kube/api-error.ts";
+import type { ReconcileResult } from "../../kube/controller.ts";
+import type { EventRecorder } from "../../kube/events.ts";
+import type { Plan } from "../actions.ts";
+import { mergePatch } from "../merge-patch.ts";
+import { type LastError, lastErrorsOf, type PassOutcome } from "../pass-outcome.ts";
+import { carryOut } from "./act.ts";
+import type { OperatorContext } from "./context.ts";
+import type { Store } from "./store.ts";
+
+/** Grove's interval for everything that is not there yet; events usually come first. */
+const WAIT_MS = 5_000;
+
+interface Reconciled extends KubeObject {
+  readonly status?: { readonly lastErrors?: readonly LastError[] };
+}
+
+export interface PassOptions<Snapshot, T extends Reconciled> {
+  readonly context: OperatorContext;
+  readonly recorder: EventRecorder;
+  readonly store: Store<T>;
+  /** From caches only; undefined when the object is gone. */
+  readonly observe: () => Snapshot | undefined;
+  readonly object: (snapshot: Snapshot) => T;
+  readonly plan: (snapshot: Snapshot, now: string) => Plan;
+  readonly status: (snapshot: Snapshot, outcome: PassOutcome, now: string) => object;
+  /** Told of every status that is written. */
+  readonly onStatus?: (object: T, status: object) => void;
+}
+
+export async function runPass<Snapshot, T extends Reconciled>(
+  options: PassOptions<Snapshot, T>,
+): Promise<ReconcileResult | undefined> {
+  const { context, recorder, observe, object } = options;
+  const snapshot = observe();
+  if (snapshot === undefined) return undefined;
+  const now = formatTime(context.clock.nowMs());
+  const plan = options.plan(snapshot, now);
+  const regarding = object(snapshot);
+  const { failures, stale } = await carryOut(plan, { stores: context.stores, recorder, regarding });
+
+  const after = observe();
+  if (after !== undefined && !isTerminating(object(after))) {
+    const before = object(after).status;
+    const outcome: PassOutcome = {
+      complete: failures.length === 0 && !stale && plan.waitingFor === undefined,
+      lastErrors: lastErrorsOf(failures, before?.lastErrors, now),
+    };
+    await writeStatus(options, object(after), options.status(after, outcome, now));
+  }
+
+  const [failure] = failures;
+  if (failure !== undefined) throw new Error(`${failure.code}: ${failure.description}`);
+  if (stale) throw new ApiError(409, "Conflict", `the cache was behind while reconciling ${regarding.metadata.name}`);
+  return plan.waitingFor === undefined ? undefined : { requeueAfterMs: WAIT_MS };
+}
+
+async function writeStatus<Snapshot, T extends Reconciled>(
+  { store, onStatus }: PassOptions<Snapshot, T>,
+  object: T,
+  status: object,
+): Promise<void> {
+  const patch = mergePatch(object.status, status);
+  if (patch === undefined) return;
+  onStatus?.(object, status);
+  try {
+    await store.patch(object, { status: patch }, "status");
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+}

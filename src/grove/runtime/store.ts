@@ -1,0 +1,170 @@
+/**
+ * One kind as a controller sees it: the informer's cache with our own writes already in it, and the writes themselves.
+ *
+ * A cache lags behind. Without the overlay, a pass right after a create would create again, and a pass right after a
+ * delete would count the pod as alive: expectations, but precise, since the objects themselves are there.
+ */
+
+import { isTerminating } from "../../api/kubernetes/core.ts";
+import { type KubeObject, keyOf, type Resource } from "../../api/kubernetes/meta.ts";
+import { formatTime } from "../../api/kubernetes/time.ts";
+import type { Clock } from "../../clock.ts";
+import { isNotFound } from "../../kube/api-error.ts";
+import type { IndexFunctions } from "../../kube/indexer.ts";
+import type { Change, Informer } from "../../kube/informer.ts";
+import type { KubeApi } from "../../kube/kube-api.ts";
+import type { JsonPatchOperation } from "../actions.ts";
+
+export interface Store<T extends KubeObject> {
+  readonly synced: Promise<unknown>;
+  get(namespace: string | undefined, name: string): T | undefined;
+  list(): readonly T[];
+  byIndex(index: string, value: string): readonly T[];
+  onChange(listener: (change: Change<T>) => void): void;
+  create(object: T): Promise<T>;
+  /** Only this very object, not one that was made again under its name. An object that is gone already is no error. */
+  delete(object: T): Promise<void>;
+  patch(
+    object: T,
+    patch: Readonly<Record<string, unknown>> | readonly JsonPatchOperation[],
+    subresource?: "status",
+  ): Promise<T>;
+}
+
+export interface StoreOptions<T extends KubeObject> {
+  readonly api: KubeApi;
+  readonly clock: Clock;
+  readonly resource: Resource<T>;
+  /** One for all namespaces, or one for each. */
+  readonly informers: readonly Informer<T>[];
+  readonly indexes: IndexFunctions<T>;
+}
+
+/** A write whose event has not come after this time: the object came and went between two looks. */
+const OVERLAY_EXPIRY_MS = 30_000;
+
+export function createStore<T extends KubeObject>({
+  api,
+  clock,
+  resource,
+  informers,
+  indexes,
+}: StoreOptions<T>): Store<T> {
+  /** The server's answers to our writes, as long as they are newer than the cache. */
+  const written = new Map<string, Written<T>>();
+  /** By uid. */
+  const deleted = new Map<string, { readonly time: string; readonly atMs: number }>();
+
+  const cached = (key: string): T | undefined => {
+    for (const informer of informers) {
+      const object = informer.getByKey(key);
+      if (object !== undefined) return object;
+    }
+    return undefined;
+  };
+  /** The cached object, or our own newer version of it, as terminating when we deleted it. */
+  const overlaid = (object: T): T => {
+    const own = written.size === 0 ? undefined : written.get(keyOf(object))?.object;
+    const latest = own !== undefined && isNewer(own, object) ? own : object;
+    if (deleted.size === 0 || isTerminating(latest)) return latest;
+    const deletion = deleted.get(latest.metadata.uid ?? "");
+    if (deletion === undefined) return latest;
+    return { ...latest, metadata: { ...latest.metadata, deletionTimestamp: deletion.time } };
+  };
+  const expire = (): void => {
+    const beforeMs = clock.monotonicMs() - OVERLAY_EXPIRY_MS;
+    for (const [key, { atMs }] of written) if (atMs < beforeMs) written.delete(key);
+    for (const [uid, { atMs }] of deleted) if (atMs < beforeMs) deleted.delete(uid);
+  };
+  const unseen = (): readonly T[] => {
+    if (written.size === 0 && deleted.size === 0) return [];
+    expire();
+    const result: T[] = [];
+    for (const [key, { object, created }] of written) if (created && cached(key) === undefined) result.push(object);
+    return result;
+  };
+  const remember = (object: T, created: boolean): void => {
+    const key = keyOf(object);
+    const known = cached(key);
+    if (known !== undefined && !isNewer(object, known)) return;
+    const before = written.get(key);
+    const isCreated = created || (before?.created === true && before.object.metadata.uid === object.metadata.uid);
+    written.set(key, { object, created: isCreated, atMs: clock.monotonicMs() });
+  };
+
+  for (const informer of informers) {
+    informer.onChange(({ before, after }) => {
+      const object = after ?? before;
+      if (object === undefined) return;
+      const own = written.get(keyOf(object))?.object;
+      if (own !== undefined && (after === undefined || !isNewer(own, after))) written.delete(keyOf(object));
+      if (after === undefined || isTerminating(after)) deleted.delete(object.metadata.uid ?? "");
+    });
+  }
+
+  return {
+    synced: Promise.all(informers.map(({ synced }) => synced)),
+    get(namespace, name) {
+      const key = keyOf({ metadata: { name, ...(namespace !== undefined && { namespace }) } });
+      const own = written.get(key);
+      const object = cached(key) ?? (own?.created ? own.object : undefined);
+      return object && overlaid(object);
+    },
+    list: () => [...informers.flatMap((informer) => informer.list()), ...unseen()].map(overlaid),
+    byIndex(index, value) {
+      const hits = informers.flatMap((informer) => informer.byIndex(index, value));
+      const mine = unseen().filter((object) => indexes[index]?.(object).includes(value));
+      return (mine.length === 0 ? hits : [...hits, ...mine]).map(overlaid);
+    },
+    onChange(listener) {
+      for (const informer of informers) informer.onChange(listener);
+    },
+    async create(object) {
+      const stored = await api.create(resource, object);
+      remember(stored, true);
+      return stored;
+    },
+    async delete(object) {
+      const { uid } = object.metadata;
+      try {
+        await api.delete(resource, keyOfObject(object), {
+          propagationPolicy: "Background",
+          ...(uid !== undefined && { preconditions: { uid } }),
+        });
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+      }
+      const known = cached(keyOf(object));
+      if (known === undefined) written.delete(keyOf(object));
+      else if (uid !== undefined && !isTerminating(known)) {
+        deleted.set(uid, { time: formatTime(clock.nowMs()), atMs: clock.monotonicMs() });
+      }
+    },
+    async patch(object, patch, subresource) {
+      const answer = await api.patch(resource, keyOfObject(object), patch, {
+        type: Array.isArray(patch) ? "json" : "merge",
+        ...(subresource !== undefined && { subresource }),
+      });
+      remember(answer, false);
+      return answer;
+    },
+  };
+}
+
+interface Written<T> {
+  readonly object: T;
+  /** Shown although the cache does not have it yet. */
+  readonly created: boolean;
+  readonly atMs: number;
+}
+
+/** Of the same object; resource versions of one resource are comparable as integers (KEP-5504). */
+function isNewer(object: KubeObject, than: KubeObject): boolean {
+  if (object.metadata.uid !== than.metadata.uid) return false;
+  return BigInt(object.metadata.resourceVersion ?? "0") > BigInt(than.metadata.resourceVersion ?? "0");
+}
+
+const keyOfObject = ({ metadata: { name, namespace } }: KubeObject) => ({
+  name,
+  ...(namespace !== undefined && { namespace }),
+});

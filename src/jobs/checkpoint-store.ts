@@ -1,0 +1,49 @@
+/**
+ * The CheckpointStore port: what a decision must remember over a restart (stabilization windows, rate-limit history, forecasts, learned start-up
+ * times). Losing it is safe: an empty memory decides nothing rash. It is plain JSON and bounded.
+ */
+import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
+import { keyOf } from "../api/kubernetes/meta.ts";
+import type { Memory } from "../decide/memory.ts";
+
+export interface CheckpointStore {
+  /** Undefined: nothing usable is stored. */
+  load(policy: ScalingPolicy): Promise<Memory | undefined>;
+  /** @returns text for `status.checkpoint`, when this store keeps it there */
+  save(policy: ScalingPolicy, memory: Memory): Promise<string | undefined>;
+}
+
+/** Bumped when the shape of `Memory` changes; an older checkpoint is then dropped. */
+const VERSION = 1;
+
+export const serializeMemory = (memory: Memory): string => JSON.stringify({ version: VERSION, memory });
+
+export function parseMemory(text: string | undefined): Memory | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const { version, memory } = JSON.parse(text) as { version?: number; memory?: Memory };
+    return version === VERSION ? memory : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** In the policy's own status: needs nothing but the API server. */
+export function statusCheckpoints(): CheckpointStore {
+  return {
+    load: async ({ status }) => parseMemory(status?.checkpoint),
+    save: async (_, memory) => serializeMemory(memory),
+  };
+}
+
+/** In this process only; for the embedded world and tests. */
+export function memoryCheckpoints(): CheckpointStore {
+  const stored = new Map<string, string>();
+  return {
+    load: async (policy) => parseMemory(stored.get(keyOf(policy))),
+    async save(policy, memory) {
+      stored.set(keyOf(policy), serializeMemory(memory));
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,92 @@
+/**
+ * Which API server to talk to and as whom, from a kubeconfig, the pod's service account, or given values.
+ *
+ * @kubernetes/client-node knows every way in (client certificates, tokens, token files, exec plugins, OIDC, proxies). It is
+ * asked through its public `SecurityAuthentication` interface for the headers and the dispatcher of a request; the dispatcher
+ * is kept, because client-node makes a new one, and so a new TLS connection, for each call.
+ */
+import type { KubeConfig } from "@kubernetes/client-node";
+import { Agent, type Dispatcher } from "undici";
+import type { Clock } from "../clock.ts";
+
+/** Projected service-account tokens rotate on disk; client-go reads them again at least every minute. */
+const HEADERS_MAX_AGE_MS = 30_000;
+
+export interface KubeConfigSource {
+  /** Path of a kubeconfig; default: `$KUBECONFIG`, then `~/.kube/config`, then the pod's service account. */
+  readonly kubeconfig?: string;
+  readonly context?: string;
+}
+
+export interface KubeCredentials {
+  /** `https://host:port`, without a slash at the end. */
+  readonly serverUrl: string;
+  /** Namespace of the context, or of the pod; `default` when it has none. */
+  readonly namespace: string;
+  readonly dispatcher: Dispatcher;
+  /** Authorization and the like; fresh enough to use now. `renew` asks the credential plugin again. */
+  headers(renew?: boolean): Promise<Readonly<Record<string, string>>>;
+}
+
+/** Thrown when there is no usable configuration; the message names the way out. */
+export class KubeConfigError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "KubeConfigError";
+  }
+}
+
+export async function loadCredentials(source: KubeConfigSource, clock: Clock): Promise<KubeCredentials> {
+  // 0.6 s and 70 MB: only commands that talk to a cluster pay for it.
+  const { KubeConfig: Config, RequestContext, HttpMethod } = await import("@kubernetes/client-node");
+  const config = new Config();
+  load(config, source);
+  const cluster = config.getCurrentCluster();
+  if (cluster === null) {
+    throw new KubeConfigError(
+      `the kubeconfig has no cluster for context "${config.getCurrentContext()}": choose one with --context, or set KUBECONFIG`,
+    );
+  }
+  const serverUrl = cluster.server.replace(/\/+$/, "");
+  // client-node refuses plain http unless TLS verification is off, which says nothing about a server without TLS.
+  if (serverUrl.startsWith("http:")) (cluster as { skipTLSVerify: boolean }).skipTLSVerify = true;
+
+  let headers: Record<string, string> = {};
+  let dispatcher: Dispatcher | undefined;
+  let readAtMs = Number.NEGATIVE_INFINITY;
+  const authenticate = async (): Promise<void> => {
+    const request = new RequestContext(`${serverUrl}/`, HttpMethod.GET);
+    await config.applySecurityAuthentication(request);
+    headers = { ...request.getHeaders() };
+    dispatcher ??= request.getDispatcher() as Dispatcher | undefined;
+    readAtMs = clock.monotonicMs();
+  };
+  await authenticate();
+  return {
+    serverUrl,
+    namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? "default",
+    dispatcher: dispatcher ?? new Agent({ keepAliveTimeout: 30_000 }),
+    async headers(renew = false) {
+      if (renew || clock.monotonicMs() - readAtMs > HEADERS_MAX_AGE_MS) await authenticate();
+      return headers;
+    },
+  };
+}
+
+function load(config: KubeConfig, { kubeconfig, context }: KubeConfigSource): void {
+  try {
+    if (kubeconfig !== undefined) config.loadFromFile(kubeconfig);
+    else config.loadFromDefault();
+  } catch (error) {
+    const from = kubeconfig ?? "KUBECONFIG or ~/.kube/config";
+    throw new KubeConfigError(`cannot read the kubeconfig ${from}: ${error instanceof Error ? error.message : error}`);
+  }
+  if (context === undefined) return;
+  if (config.getContextObject(context) === null) {
+    const known = config.getContexts().map(({ name }) => name);
+    throw new KubeConfigError(
+      `there is no context "${context}" in the kubeconfig; it has: ${known.join(", ") || "none"}`,
+    );
+  }
+  config.setCurrentContext(context);
+}

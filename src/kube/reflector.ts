@@ -1,0 +1,115 @@
+/** Follows one resource: list, then watch, for ever, whatever the server and the network do. */
+import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../log.ts";
+import type { Random } from "../random.ts";
+import { isGone } from "./api-error.ts";
+import { backoffMs } from "./backoff.ts";
+import type { KubeApi, ListOptions } from "./kube-api.ts";
+import type { RuntimeMetrics } from "./runtime-metrics.ts";
+
+/** A list page of 500 objects parses in about 40 ms; a whole list of 10,000 pods would block the loop for most of a second. */
+const PAGE_SIZE = 500;
+/** Watches end after 5 to 10 minutes (client-go's range), spread so that they do not all come back at once. */
+const WATCH_MIN_SECONDS = 300;
+/** A watch that neither ends nor sends anything this long after its own timeout is dead. */
+const WATCHDOG_GRACE_MS = 30_000;
+const RETRY = { baseMs: 800, maxMs: 30_000 } as const;
+
+export interface ReflectorOptions {
+  readonly api: KubeApi;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly metrics: RuntimeMetrics;
+  readonly scope?: Pick<ListOptions, "namespace" | "labelSelector" | "fieldSelector">;
+}
+
+/** Receives the stream. `replace` is the whole state after a (re-)list: what is not in it is gone. */
+export interface ReflectorSink<T> {
+  replace(objects: readonly T[]): void;
+  put(object: T): void;
+  remove(object: T): void;
+}
+
+/** Never throws and never ends before `signal` aborts. */
+export async function runReflector<T extends KubeObject>(
+  resource: Resource<T>,
+  sink: ReflectorSink<T>,
+  options: ReflectorOptions,
+): Promise<void> {
+  const { clock, random, signal, log, metrics } = options;
+  let failures = 0;
+  let resourceVersion: string | undefined;
+  while (!signal.aborted) {
+    try {
+      if (resourceVersion === undefined) {
+        const listed = await listAll(resource, options);
+        sink.replace(listed.items);
+        resourceVersion = listed.resourceVersion;
+      }
+      for await (const event of watchOnce(resource, resourceVersion, options)) {
+        failures = 0;
+        resourceVersion = event.object.metadata.resourceVersion ?? resourceVersion;
+        if (event.type === "BOOKMARK") continue;
+        if (event.type === "DELETED") sink.remove(event.object);
+        else sink.put(event.object);
+      }
+      metrics.watchRestarted(resource.plural, "timeout");
+      failures = 0;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (isGone(error)) {
+        metrics.watchRestarted(resource.plural, "expired");
+        resourceVersion = undefined;
+      } else {
+        metrics.watchRestarted(resource.plural, "error");
+        log.warn({ resource: resource.plural, error: String(error), failures }, "watch failed, trying again");
+      }
+      failures++;
+      if (failures > 1 || !isGone(error)) {
+        await clock.sleep(backoffMs(failures, { ...RETRY, random }), signal).catch(() => undefined);
+      }
+    }
+  }
+}
+
+async function listAll<T extends KubeObject>(
+  resource: Resource<T>,
+  { api, scope }: ReflectorOptions,
+): Promise<{ items: readonly T[]; resourceVersion: string }> {
+  const items: T[] = [];
+  let next: string | undefined;
+  for (;;) {
+    const page = await api.list(resource, {
+      ...scope,
+      limit: PAGE_SIZE,
+      ...(next === undefined ? {} : { continue: next }),
+    });
+    items.push(...page.items);
+    if (page.continue === undefined || page.continue === "") return { items, resourceVersion: page.resourceVersion };
+    next = page.continue;
+  }
+}
+
+async function* watchOnce<T extends KubeObject>(
+  resource: Resource<T>,
+  resourceVersion: string,
+  { api, clock, random, signal, scope }: ReflectorOptions,
+) {
+  const timeoutSeconds = Math.round(WATCH_MIN_SECONDS * (1 + random.next()));
+  const attempt = new AbortController();
+  const stop = (): void => attempt.abort(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
+  const watchdog = clock.setTimer(timeoutSeconds * 1000 + WATCHDOG_GRACE_MS, () =>
+    attempt.abort(new Error("the watch outlived its own timeout")),
+  );
+  try {
+    yield* api.watch(resource, { ...scope, resourceVersion, timeoutSeconds, signal: attempt.signal });
+  } finally {
+    watchdog.cancel();
+    signal.removeEventListener("abort", stop);
+    attempt.abort();
+  }
+}

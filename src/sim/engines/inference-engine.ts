@@ -1,0 +1,476 @@
+/**
+ * One inference engine with continuous batching, in the manner of vLLM's scheduler.
+ *
+ * Each step has a token budget: every decoding request takes one token, the rest goes to prompts in order, in chunks.
+ *
+ * - step with prompts: c0 + c1·chunk tokens + Σ c2·(chunk² + 2·done·chunk) + the decode terms of the batch without c0;
+ * - step without: decode c0 + c1·batch + c2·KV tokens.
+ *
+ * A request is admitted when a sequence slot is free and its tokens fit in the free KV cache. When the cache cannot grow
+ * by one token per running request, the request that joined last gives its blocks back and is computed again later.
+ *
+ * While only decodes run, the batch does not change until a request finishes, joins or the cache is full, and the step
+ * times are an arithmetic series: whole runs of steps are taken at once, so the cost is per request, not per token.
+ */
+import { Fifo } from "./fifo.ts";
+import { LatencyHistogram } from "./latency-histogram.ts";
+import type { EngineProfile } from "./profiles.ts";
+import type { Attempt } from "./request.ts";
+
+export type EngineRole = "prefill" | "decode" | "aggregated";
+
+export interface EngineListener {
+  /** A prefill engine has the first token; it keeps the KV until {@link InferenceEngine.release}. */
+  prefilled(attempt: Attempt, atMs: number): void;
+  /** A decode engine has room for the request: its KV is reserved, the transfer may begin. */
+  transferring(attempt: Attempt, atMs: number): void;
+  firstToken(attempt: Attempt, atMs: number): void;
+  finished(attempt: Attempt, atMs: number): void;
+  /** The request can never fit. */
+  rejected(attempt: Attempt, atMs: number): void;
+}
+
+interface MixedPlan {
+  readonly kind: "mixed";
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly chunks: readonly { readonly attempt: Attempt; readonly tokens: number }[];
+}
+
+interface DecodePlan {
+  readonly kind: "decode";
+  readonly startMs: number;
+  readonly firstMs: number;
+  readonly slopeMs: number;
+  done: number;
+  /** Steps after which the batch has to be looked at again. */
+  limit: number;
+}
+
+/** vLLM's bucket edges, in seconds. */
+const TTFT_BOUNDS = [
+  0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160,
+];
+const ITL_BOUNDS = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80];
+const E2E_BOUNDS = [0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960];
+
+export class InferenceEngine {
+  readonly profile: EngineProfile;
+  readonly role: EngineRole;
+  readonly timeToFirstToken = new LatencyHistogram(TTFT_BOUNDS);
+  readonly interTokenLatency = new LatencyHistogram(ITL_BOUNDS);
+  readonly endToEnd = new LatencyHistogram(E2E_BOUNDS);
+  promptTokens = 0;
+  generationTokens = 0;
+  finishedRequests = 0;
+  preemptions = 0;
+
+  readonly #listener: EngineListener;
+  readonly #waiting = new Fifo<Attempt>();
+  readonly #recomputing = new Set<Attempt>();
+  readonly #transferring = new Set<Attempt>();
+  /** Prefilled, waiting for the transfer to end: with the KV tokens they keep. */
+  readonly #held = new Map<Attempt, number>();
+  #waitingTokens = 0;
+  #prefilling: Attempt[] = [];
+  #joining: Attempt[] = [];
+  #decoding: Attempt[] = [];
+  #step = 0;
+  #decodeKvTokens = 0;
+  #reservedKvTokens = 0;
+  #plan: MixedPlan | DecodePlan | undefined;
+  #busyMs = 0;
+
+  constructor(profile: EngineProfile, role: EngineRole, listener: EngineListener) {
+    this.profile = profile;
+    this.role = role;
+    this.#listener = listener;
+  }
+
+  get kvTokens(): number {
+    return this.#decodeKvTokens + this.#reservedKvTokens;
+  }
+
+  /** In [0, 1]. */
+  get kvCacheRatio(): number {
+    return this.kvTokens / this.profile.kvCapacityTokens;
+  }
+
+  get runningRequests(): number {
+    return this.#decoding.length + this.#joining.length + this.#prefilling.length;
+  }
+
+  /** Those whose KV is on its way included, as vLLM counts them. */
+  get waitingRequests(): number {
+    return this.#waiting.length + this.#transferring.size;
+  }
+
+  /** Work in tokens, for least-loaded routing. */
+  get loadTokens(): number {
+    return this.kvTokens - this.#heldTokens() + this.#waitingTokens;
+  }
+
+  get isEmpty(): boolean {
+    return this.runningRequests + this.waitingRequests + this.#held.size === 0;
+  }
+
+  /** Milliseconds of computing up to `nowMs`; the engine must have advanced to it. */
+  busyMs(nowMs: number): number {
+    return this.#busyMs + (this.#plan === undefined ? 0 : Math.max(0, nowMs - this.#stepStartMs()));
+  }
+
+  /** Infinity when nothing is going on. */
+  get nextEventMs(): number {
+    const plan = this.#plan;
+    if (plan === undefined) return Number.POSITIVE_INFINITY;
+    return plan.kind === "mixed" ? plan.endMs : plan.startMs + seriesMs(plan, plan.limit);
+  }
+
+  submit(attempt: Attempt, nowMs: number): void {
+    this.advanceTo(nowMs);
+    attempt.engineArrivedMs = nowMs;
+    if (attempt.request.inputTokens + 1 > this.profile.kvCapacityTokens) {
+      this.#listener.rejected(attempt, nowMs);
+      return;
+    }
+    this.#waiting.push(attempt);
+    this.#waitingTokens += contextTokens(attempt);
+    this.#wake(nowMs);
+  }
+
+  /** A decode engine's KV of this request has arrived. */
+  join(attempt: Attempt, nowMs: number): void {
+    this.advanceTo(nowMs);
+    if (!this.#transferring.delete(attempt)) return;
+    this.#deliverFirstToken(attempt, nowMs);
+    if (attempt.generatedTokens >= attempt.request.outputTokens) {
+      this.#reservedKvTokens -= contextTokens(attempt);
+      this.#finish(attempt, nowMs);
+    } else this.#joining.push(attempt);
+    this.#wake(nowMs);
+  }
+
+  /** The KV of this request will not come: its prefill engine died. */
+  abandon(attempt: Attempt, nowMs: number): void {
+    this.advanceTo(nowMs);
+    if (!this.#transferring.delete(attempt)) return;
+    this.#reservedKvTokens -= contextTokens(attempt);
+    this.#wake(nowMs);
+  }
+
+  /** The KV that a prefill engine kept is no longer needed. */
+  release(attempt: Attempt, nowMs: number): void {
+    this.advanceTo(nowMs);
+    const tokens = this.#held.get(attempt);
+    if (tokens === undefined) return;
+    this.#held.delete(attempt);
+    this.#reservedKvTokens -= tokens;
+    this.#wake(nowMs);
+  }
+
+  /** Everything it holds is lost. */
+  kill(nowMs: number): readonly Attempt[] {
+    this.advanceTo(nowMs);
+    const lost = [
+      ...this.#decoding,
+      ...this.#joining,
+      ...this.#prefilling,
+      ...this.#transferring,
+      ...this.#held.keys(),
+      ...this.#waiting.drain(),
+    ];
+    this.#decoding = [];
+    this.#joining = [];
+    this.#prefilling = [];
+    this.#transferring.clear();
+    this.#held.clear();
+    this.#recomputing.clear();
+    this.#waitingTokens = 0;
+    this.#decodeKvTokens = 0;
+    this.#reservedKvTokens = 0;
+    this.#plan = undefined;
+    return lost;
+  }
+
+  /** Brings the engine to `nowMs`; every step that ends by then has taken effect. */
+  advanceTo(nowMs: number): void {
+    while (this.#plan !== undefined) {
+      const plan = this.#plan;
+      if (plan.kind === "mixed") {
+        if (plan.endMs > nowMs) return;
+        this.#completeMixed(plan);
+        this.#planNext(plan.endMs);
+      } else {
+        this.#completeDecodes(plan, nowMs);
+        if (plan.done < plan.limit) return;
+        const endMs = plan.startMs + seriesMs(plan, plan.limit);
+        this.#retire(endMs);
+        this.#planNext(endMs);
+      }
+    }
+  }
+
+  #stepStartMs(): number {
+    const plan = this.#plan;
+    if (plan === undefined) return 0;
+    return plan.kind === "mixed" ? plan.startMs : plan.startMs + seriesMs(plan, plan.done);
+  }
+
+  /** Something new waits: an idle engine begins, a decoding one looks again at the end of the step it is in. */
+  #wake(nowMs: number): void {
+    if (this.role === "decode") this.#admitTransfers(nowMs);
+    const plan = this.#plan;
+    if (plan === undefined) this.#planNext(nowMs);
+    else if (plan.kind === "decode") {
+      // What was just reserved is no longer there for the batch to grow into.
+      const room = Math.floor((this.profile.kvCapacityTokens - this.kvTokens) / this.#decoding.length);
+      const boundary = this.#joining.length > 0 || this.#canAdmit();
+      plan.limit = Math.min(plan.limit, plan.done + (boundary ? 1 : Math.max(1, room)));
+    }
+  }
+
+  #planNext(startMs: number): void {
+    this.#plan = undefined;
+    this.#takeJoining();
+    if (this.role === "decode") this.#admitTransfers(startMs);
+    this.#makeRoomForNextTokens(startMs);
+    const chunks = this.#takeChunks();
+    const batch = this.#decoding.length;
+    const [, perRequest, perKvToken] = this.profile.decodeMs;
+    const batchMs = perRequest * batch + perKvToken * this.#decodeKvTokens;
+    if (chunks.length > 0) {
+      const endMs = startMs + this.#prefillMs(chunks) + batchMs;
+      this.#plan = { kind: "mixed", startMs, endMs, chunks };
+    } else if (batch > 0) {
+      const nextFinish = this.#decoding.reduce((least, attempt) => Math.min(least, attempt.finishStep), Infinity);
+      const room = Math.floor((this.profile.kvCapacityTokens - this.kvTokens) / batch);
+      this.#plan = {
+        kind: "decode",
+        startMs,
+        firstMs: this.profile.decodeMs[0] + batchMs,
+        slopeMs: perKvToken * batch,
+        done: 0,
+        limit: Math.max(1, Math.min(nextFinish - this.#step, room)),
+      };
+    }
+  }
+
+  #prefillMs(chunks: MixedPlan["chunks"]): number {
+    const [fixed, perToken, perTokenSquared] = this.profile.prefillMs;
+    let ms = fixed;
+    for (const { attempt, tokens } of chunks) {
+      ms += perToken * tokens + perTokenSquared * (tokens * tokens + 2 * attempt.prefilledTokens * tokens);
+    }
+    return ms;
+  }
+
+  #takeJoining(): void {
+    for (const attempt of this.#joining) {
+      this.#reservedKvTokens -= contextTokens(attempt);
+      this.#startDecoding(attempt);
+    }
+    this.#joining = [];
+  }
+
+  #startDecoding(attempt: Attempt): void {
+    attempt.joinStep = this.#step;
+    attempt.joinTokens = contextTokens(attempt);
+    attempt.finishStep = this.#step + attempt.request.outputTokens - attempt.generatedTokens;
+    this.#decodeKvTokens += attempt.joinTokens;
+    this.#decoding.push(attempt);
+  }
+
+  /** Preempts, latest first, until every decoding request can get one more token. */
+  #makeRoomForNextTokens(nowMs: number): void {
+    const growing = (): number => this.#decoding.length + this.#prefilling.length;
+    while (this.#decoding.length > 0 && this.kvTokens + growing() > this.profile.kvCapacityTokens) {
+      const victim = this.#decoding.pop() as Attempt;
+      this.#leaveBatch(victim);
+      if (this.#decoding.length === 0 && this.#reservedKvTokens === 0) {
+        // Alone in the cache and still too large: it ends here, as an engine ends a request at its context length.
+        this.#finish(victim, nowMs);
+        return;
+      }
+      this.preemptions++;
+      victim.prefilledTokens = 0;
+      this.#recomputing.add(victim);
+      this.#waiting.pushFront(victim);
+      this.#waitingTokens += contextTokens(victim);
+    }
+  }
+
+  #leaveBatch(attempt: Attempt): void {
+    const steps = this.#step - attempt.joinStep;
+    attempt.generatedTokens += steps;
+    this.#decodeKvTokens -= attempt.joinTokens + steps;
+  }
+
+  #canAdmit(): boolean {
+    const head = this.#head();
+    return head !== undefined && this.#needsPrefill(head) && this.#fits(head);
+  }
+
+  #needsPrefill(attempt: Attempt): boolean {
+    return this.role !== "decode" || this.#recomputing.has(attempt);
+  }
+
+  #fits(attempt: Attempt): boolean {
+    const slots = this.runningRequests + this.#transferring.size;
+    const free = this.profile.kvCapacityTokens - this.kvTokens;
+    // One token to grow for each request in the batch, or an admission would cause a preemption at once.
+    return (
+      slots < this.profile.maxRequests &&
+      contextTokens(attempt) + this.#decoding.length + this.#prefilling.length + 1 <= free
+    );
+  }
+
+  /** The next waiting request that still has a client. */
+  #head(): Attempt | undefined {
+    for (let head = this.#waiting.peek(); head !== undefined; head = this.#waiting.peek()) {
+      if (!head.cancelled) return head;
+      this.#waiting.shift();
+      this.#recomputing.delete(head);
+      this.#waitingTokens -= contextTokens(head);
+    }
+    return undefined;
+  }
+
+  #admit(): Attempt {
+    const attempt = this.#waiting.shift() as Attempt;
+    this.#waitingTokens -= contextTokens(attempt);
+    this.#reservedKvTokens += contextTokens(attempt);
+    return attempt;
+  }
+
+  #admitTransfers(nowMs: number): void {
+    for (let head = this.#head(); head !== undefined; head = this.#head()) {
+      if (this.#needsPrefill(head) || !this.#fits(head)) return;
+      const attempt = this.#admit();
+      this.#transferring.add(attempt);
+      this.#listener.transferring(attempt, nowMs);
+    }
+  }
+
+  #takeChunks(): MixedPlan["chunks"] {
+    let budget = this.profile.maxBatchedTokens - this.#decoding.length;
+    const chunks: { attempt: Attempt; tokens: number }[] = [];
+    const take = (attempt: Attempt): void => {
+      const tokens = Math.min(budget, contextTokens(attempt) - attempt.prefilledTokens);
+      if (tokens > 0) chunks.push({ attempt, tokens });
+      budget -= tokens;
+    };
+    for (const attempt of this.#prefilling) take(attempt);
+    while (budget > 0 && this.#canAdmit()) {
+      const attempt = this.#admit();
+      this.#prefilling.push(attempt);
+      take(attempt);
+    }
+    return chunks;
+  }
+
+  #completeMixed({ startMs, endMs, chunks }: MixedPlan): void {
+    this.#busyMs += endMs - startMs;
+    const batch = this.#decoding.length;
+    if (batch > 0) this.interTokenLatency.observe((endMs - startMs) / 1000, batch);
+    this.#step++;
+    this.#decodeKvTokens += batch;
+    this.generationTokens += batch;
+    this.#retire(endMs);
+    for (const { attempt, tokens } of chunks) {
+      attempt.prefilledTokens += tokens;
+      if (attempt.prefilledTokens >= contextTokens(attempt)) this.#completePrefill(attempt, endMs);
+    }
+  }
+
+  #completePrefill(attempt: Attempt, endMs: number): void {
+    this.#prefilling = this.#prefilling.filter((other) => other !== attempt);
+    if (this.#recomputing.delete(attempt)) {
+      this.#reservedKvTokens -= contextTokens(attempt);
+      this.#startDecoding(attempt);
+      return;
+    }
+    this.promptTokens += attempt.request.inputTokens;
+    this.generationTokens++;
+    if (this.role === "prefill") {
+      this.timeToFirstToken.observe((endMs - attempt.engineArrivedMs) / 1000);
+      this.endToEnd.observe((endMs - attempt.engineArrivedMs) / 1000);
+      this.finishedRequests++;
+      this.#held.set(attempt, contextTokens(attempt));
+      attempt.generatedTokens = 1;
+      this.#listener.prefilled(attempt, endMs);
+      return;
+    }
+    this.#reservedKvTokens -= contextTokens(attempt);
+    this.#deliverFirstToken(attempt, endMs);
+    if (attempt.generatedTokens >= attempt.request.outputTokens) this.#finish(attempt, endMs);
+    else this.#startDecoding(attempt);
+  }
+
+  /** On a decode engine the token came with the transfer: the prefill engine computed it. */
+  #deliverFirstToken(attempt: Attempt, atMs: number): void {
+    attempt.generatedTokens = 1;
+    this.timeToFirstToken.observe((atMs - attempt.engineArrivedMs) / 1000);
+    this.#listener.firstToken(attempt, atMs);
+  }
+
+  #completeDecodes(plan: DecodePlan, nowMs: number): void {
+    const steps = stepsWithin(plan, nowMs) - plan.done;
+    if (steps <= 0) return;
+    const batch = this.#decoding.length;
+    const firstMs = plan.firstMs + plan.slopeMs * plan.done;
+    this.interTokenLatency.observeRamp(firstMs / 1000, plan.slopeMs / 1000, steps, batch);
+    this.#busyMs += seriesMs(plan, plan.done + steps) - seriesMs(plan, plan.done);
+    plan.done += steps;
+    this.#step += steps;
+    this.#decodeKvTokens += steps * batch;
+    this.generationTokens += steps * batch;
+  }
+
+  /** Requests that have their last token leave the batch. */
+  #retire(atMs: number): void {
+    const finished = this.#decoding.filter(({ finishStep }) => finishStep <= this.#step);
+    if (finished.length === 0) return;
+    this.#decoding = this.#decoding.filter(({ finishStep }) => finishStep > this.#step);
+    for (const attempt of finished) {
+      this.#leaveBatch(attempt);
+      this.#finish(attempt, atMs);
+    }
+  }
+
+  #finish(attempt: Attempt, atMs: number): void {
+    this.finishedRequests++;
+    this.endToEnd.observe((atMs - attempt.engineArrivedMs) / 1000);
+    this.#listener.finished(attempt, atMs);
+  }
+
+  #heldTokens(): number {
+    let tokens = 0;
+    for (const kept of this.#held.values()) tokens += kept;
+    return tokens;
+  }
+}
+
+/** KV tokens of a request outside the decoding batch. */
+const contextTokens = ({ request, generatedTokens }: Attempt): number => request.inputTokens + generatedTokens;
+
+/** Duration of the first `steps` steps of a run: each is longer than the one before by the slope. */
+function seriesMs({ firstMs, slopeMs }: DecodePlan, steps: number): number {
+  return steps * firstMs + (slopeMs * steps * (steps - 1)) / 2;
+}
+
+/**
+ * How many whole steps of the run end by `nowMs`, at most its limit. Compared in the very terms of `nextEventMs`: a
+ * rounding difference between the two would leave the last step of a run unfinished for ever.
+ */
+function stepsWithin(plan: DecodePlan, nowMs: number): number {
+  const { startMs, firstMs, slopeMs, limit } = plan;
+  const endsBy = (steps: number): boolean => startMs + seriesMs(plan, steps) <= nowMs;
+  if (endsBy(limit)) return limit;
+  const elapsedMs = nowMs - startMs;
+  const half = firstMs - slopeMs / 2;
+  const root = slopeMs > 0 ? (Math.sqrt(half * half + 2 * slopeMs * elapsedMs) - half) / slopeMs : elapsedMs / firstMs;
+  let steps = Math.max(0, Math.min(limit, Math.floor(root)));
+  while (steps < limit && endsBy(steps + 1)) steps++;
+  while (steps > 0 && !endsBy(steps)) steps--;
+  return steps;
+}

@@ -1,0 +1,54 @@
+/** A Prometheus histogram of latencies: fixed bounds in seconds, weights in observations. */
+export class LatencyHistogram {
+  readonly boundsSeconds: readonly number[];
+  /** Not cumulative; the last entry is the +Inf bucket. */
+  readonly #counts: number[];
+  #sumSeconds = 0;
+  #count = 0;
+
+  constructor(boundsSeconds: readonly number[]) {
+    this.boundsSeconds = boundsSeconds;
+    this.#counts = [...boundsSeconds, 0].map(() => 0);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  observe(seconds: number, observations = 1): void {
+    let bucket = this.boundsSeconds.findIndex((bound) => seconds <= bound);
+    if (bucket === -1) bucket = this.boundsSeconds.length;
+    this.#counts[bucket] = (this.#counts[bucket] as number) + observations;
+    this.#count += observations;
+    this.#sumSeconds += seconds * observations;
+  }
+
+  /** `steps` values that start at `firstSeconds` and grow by `slopeSeconds`, each observed `weight` times. */
+  observeRamp(firstSeconds: number, slopeSeconds: number, steps: number, weight: number): void {
+    let done = 0;
+    for (let bucket = 0; bucket <= this.boundsSeconds.length && done < steps; bucket++) {
+      const bound = this.boundsSeconds[bucket] ?? Number.POSITIVE_INFINITY;
+      const within =
+        slopeSeconds > 0 ? Math.floor((bound - firstSeconds) / slopeSeconds) + 1 : bound >= firstSeconds ? steps : 0;
+      const upTo = Math.min(steps, Math.max(done, within));
+      this.#counts[bucket] = (this.#counts[bucket] as number) + (upTo - done) * weight;
+      done = upTo;
+    }
+    this.#count += steps * weight;
+    this.#sumSeconds += weight * (steps * firstSeconds + (slopeSeconds * steps * (steps - 1)) / 2);
+  }
+
+  /** `[le, cumulative count]` for every bucket, `+Inf` last. */
+  buckets(): readonly (readonly [string, number])[] {
+    let total = 0;
+    return this.#counts.map((count, index) => {
+      total += count;
+      const bound = this.boundsSeconds[index];
+      return [bound === undefined ? "+Inf" : String(bound), total] as const;
+    });
+  }
+
+  get sumSeconds(): number {
+    return this.#sumSeconds;
+  }
+}

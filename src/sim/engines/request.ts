@@ -1,0 +1,45 @@
+/** One user request, and the attempts to serve it: a request whose engine dies is tried once more from the start. */
+export interface Request {
+  readonly id: number;
+  readonly arrivedMs: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  attempts: number;
+  /** The attempt under way; undefined when the request has ended. */
+  current: Attempt | undefined;
+}
+
+export interface Attempt {
+  readonly request: Request;
+  /** Its engine or frontend is gone or it timed out: whatever still comes out of an engine is dropped. */
+  cancelled: boolean;
+  /** Prompt tokens computed so far by the engine that holds it. */
+  prefilledTokens: number;
+  /** Output tokens so far. */
+  generatedTokens: number;
+  /** When it came to the engine that holds it. */
+  engineArrivedMs: number;
+  firstTokenMs: number | undefined;
+  /** Step of its engine at which it joined the decoding batch, and the step that gives its last token. */
+  joinStep: number;
+  finishStep: number;
+  /** KV tokens it held when it joined. */
+  joinTokens: number;
+}
+
+export function newAttempt(request: Request): Attempt {
+  request.attempts++;
+  const attempt: Attempt = {
+    request,
+    cancelled: false,
+    prefilledTokens: 0,
+    generatedTokens: 0,
+    engineArrivedMs: 0,
+    firstTokenMs: undefined,
+    joinStep: 0,
+    finishStep: 0,
+    joinTokens: 0,
+  };
+  request.current = attempt;
+  return attempt;
+}

@@ -1,0 +1,318 @@
+/**
+ * One serving system (all pods of one PodCliqueSet): routes requests over its frontends and engines.
+ *
+ * A frontend sends a request to the least loaded prefill or aggregated engine of any set replica; a prefill engine hands
+ * its KV to the least loaded decode engine of its own set replica, where the transfer is local. A request whose engine,
+ * prefill engine or frontend dies is tried once more from the start, then fails.
+ */
+import type { EventQueue } from "./event-queue.ts";
+import { Fifo } from "./fifo.ts";
+import type { Frontend } from "./frontend.ts";
+import { type EngineRole, InferenceEngine } from "./inference-engine.ts";
+import { type EngineProfile, transferMs } from "./profiles.ts";
+import { type Attempt, newAttempt, type Request } from "./request.ts";
+import type { RequestLog } from "./request-log.ts";
+
+export interface EngineHandle {
+  readonly key: string;
+  readonly setReplica: string;
+  readonly engine: InferenceEngine;
+  draining: boolean;
+  /** Prefilled here, with no decode engine to go to. */
+  readonly handoffs: Attempt[];
+  scheduledMs: number;
+}
+
+export interface ServingSystemOptions {
+  readonly events: EventQueue;
+  /** A client gives up when it has no first token by then. */
+  readonly firstTokenTimeoutMs: number;
+  /** Attempts in all, for requests whose engine dies. */
+  readonly maxAttempts: number;
+  readonly log: RequestLog;
+}
+
+interface Placement {
+  frontend?: Frontend;
+  prefill?: EngineHandle;
+}
+
+export class ServingSystem {
+  readonly #options: ServingSystemOptions;
+  readonly #engines = new Map<string, EngineHandle>();
+  readonly #frontends = new Map<string, Frontend>();
+  readonly #placements = new Map<Attempt, Placement>();
+  /** Arrived while no frontend was ready. */
+  readonly #ingress = new Fifo<Attempt>();
+  readonly log: RequestLog;
+  /** Systems without frontend pods take requests at the engines. */
+  usesFrontends = false;
+  #nextRequest = 0;
+
+  constructor(options: ServingSystemOptions) {
+    this.#options = options;
+    this.log = options.log;
+  }
+
+  get inFlight(): number {
+    return this.#placements.size;
+  }
+
+  engine(key: string): EngineHandle | undefined {
+    return this.#engines.get(key);
+  }
+
+  frontend(key: string): Frontend | undefined {
+    return this.#frontends.get(key);
+  }
+
+  advanceTo(nowMs: number): void {
+    for (const { engine } of this.#engines.values()) engine.advanceTo(nowMs);
+  }
+
+  addEngine(key: string, setReplica: string, role: EngineRole, profile: EngineProfile, nowMs: number): void {
+    const handle: EngineHandle = {
+      key,
+      setReplica,
+      draining: false,
+      handoffs: [],
+      scheduledMs: Number.POSITIVE_INFINITY,
+      engine: new InferenceEngine(profile, role, {
+        prefilled: (attempt, atMs) => this.#handOff(attempt, handle, atMs),
+        transferring: (attempt, atMs) => this.#transfer(attempt, handle, atMs),
+        firstToken: (attempt, atMs) => this.#firstToken(attempt, atMs),
+        finished: (attempt, atMs) => this.#finish(attempt, atMs),
+        rejected: (attempt, atMs) => this.#fail(attempt, atMs),
+      }),
+    };
+    this.#engines.set(key, handle);
+    this.#offerWork(nowMs);
+  }
+
+  /** What the engine still held is tried again elsewhere, or fails. */
+  removeEngine(key: string, nowMs: number): void {
+    const handle = this.#engines.get(key);
+    if (handle === undefined) return;
+    this.#engines.delete(key);
+    for (const attempt of handle.engine.kill(nowMs)) this.#lose(attempt, nowMs);
+  }
+
+  addFrontend(frontend: Frontend, nowMs: number): void {
+    this.#frontends.set(frontend.key, frontend);
+    for (const attempt of this.#ingress.drain()) this.#enter(attempt, nowMs);
+  }
+
+  removeFrontend(key: string, nowMs: number): void {
+    const frontend = this.#frontends.get(key);
+    if (frontend === undefined) return;
+    this.#frontends.delete(key);
+    for (const attempt of [...frontend.inFlight]) this.#lose(attempt, nowMs);
+  }
+
+  arrive(inputTokens: number, outputTokens: number, nowMs: number): void {
+    const request: Request = {
+      id: this.#nextRequest++,
+      arrivedMs: nowMs,
+      inputTokens: Math.max(1, Math.round(inputTokens)),
+      outputTokens: Math.max(1, Math.round(outputTokens)),
+      attempts: 0,
+      current: undefined,
+    };
+    this.log.arrived++;
+    this.#begin(request, nowMs);
+    this.#options.events.schedule(nowMs + this.#options.firstTokenTimeoutMs, (atMs) => {
+      const { current } = request;
+      if (current !== undefined && current.firstTokenMs === undefined) this.#fail(current, atMs);
+    });
+  }
+
+  #begin(request: Request, nowMs: number): void {
+    const attempt = newAttempt(request);
+    this.#placements.set(attempt, {});
+    this.#enter(attempt, nowMs);
+  }
+
+  #enter(attempt: Attempt, nowMs: number): void {
+    if (attempt.cancelled) return;
+    if (!this.usesFrontends) {
+      this.#route(attempt, nowMs);
+      return;
+    }
+    const frontend = least(
+      [...this.#frontends.values()].filter(({ draining }) => !draining),
+      (candidate) => candidate.readyAtMs(nowMs),
+    );
+    if (frontend === undefined) {
+      this.#ingress.push(attempt);
+      return;
+    }
+    this.#placement(attempt).frontend = frontend;
+    this.#options.events.schedule(frontend.accept(attempt, nowMs), (atMs) => {
+      if (!attempt.cancelled) this.#route(attempt, atMs);
+    });
+  }
+
+  #route(attempt: Attempt, nowMs: number): void {
+    const handle = this.#firstEngine(nowMs);
+    const { frontend } = this.#placement(attempt);
+    if (handle === undefined) {
+      (frontend?.unrouted ?? this.#ingress).push(attempt);
+      return;
+    }
+    this.#placement(attempt).prefill = handle;
+    handle.engine.submit(attempt, nowMs);
+    this.#touch(handle);
+  }
+
+  /** Prefill engines count only where a decode engine can take over. */
+  #firstEngine(nowMs: number): EngineHandle | undefined {
+    const open = [...this.#engines.values()].filter(({ draining }) => !draining);
+    const decoding = new Set(open.filter(({ engine }) => engine.role === "decode").map(({ setReplica }) => setReplica));
+    const candidates = open.filter(
+      ({ engine, setReplica }) =>
+        engine.role === "aggregated" || (engine.role === "prefill" && decoding.has(setReplica)),
+    );
+    return leastLoaded(candidates, nowMs);
+  }
+
+  #handOff(attempt: Attempt, prefill: EngineHandle, nowMs: number): void {
+    if (attempt.cancelled) {
+      this.#releaseLater(attempt, prefill, nowMs);
+      return;
+    }
+    const candidates = [...this.#engines.values()].filter(
+      ({ draining, engine, setReplica }) => !draining && engine.role === "decode" && setReplica === prefill.setReplica,
+    );
+    const decode = leastLoaded(candidates, nowMs);
+    if (decode === undefined) {
+      prefill.handoffs.push(attempt);
+      return;
+    }
+    // Not at once: the prefill engine is in the middle of a step, and the decode engine may answer back.
+    this.#options.events.schedule(nowMs, (atMs) => {
+      if (attempt.cancelled) return;
+      if (this.#engines.get(decode.key) !== decode || decode.draining) this.#handOff(attempt, prefill, atMs);
+      else {
+        decode.engine.submit(attempt, atMs);
+        this.#touch(decode);
+      }
+    });
+  }
+
+  #transfer(attempt: Attempt, decode: EngineHandle, nowMs: number): void {
+    const arrivalMs = nowMs + transferMs(decode.engine.profile, attempt.request.inputTokens);
+    this.#options.events.schedule(arrivalMs, (atMs) => {
+      const { prefill } = this.#placements.get(attempt) ?? {};
+      if (attempt.cancelled) decode.engine.abandon(attempt, atMs);
+      else {
+        prefill?.engine.release(attempt, atMs);
+        const placement = this.#placement(attempt);
+        delete placement.prefill;
+        decode.engine.join(attempt, atMs);
+      }
+      if (prefill !== undefined) this.#touch(prefill);
+      this.#touch(decode);
+    });
+  }
+
+  #firstToken(attempt: Attempt, nowMs: number): void {
+    if (attempt.cancelled || attempt.firstTokenMs !== undefined) return;
+    this.#placement(attempt).frontend?.firstToken(attempt, nowMs);
+    attempt.firstTokenMs = nowMs;
+  }
+
+  #finish(attempt: Attempt, nowMs: number): void {
+    if (attempt.cancelled) return;
+    const { arrivedMs, inputTokens } = attempt.request;
+    const { firstTokenMs = nowMs, generatedTokens } = attempt;
+    const itlMs = generatedTokens > 1 ? (nowMs - firstTokenMs) / (generatedTokens - 1) : 0;
+    this.#placement(attempt).frontend?.end(attempt, { success: true, itlMs });
+    this.#placements.delete(attempt);
+    attempt.request.current = undefined;
+    this.log.complete({ ttftMs: firstTokenMs - arrivedMs, itlMs, inputTokens, outputTokens: generatedTokens });
+  }
+
+  #fail(attempt: Attempt, nowMs: number): void {
+    if (attempt.cancelled) return;
+    this.#cancel(attempt, nowMs);
+    this.log.failed++;
+  }
+
+  /** Its engine or frontend is gone. */
+  #lose(attempt: Attempt, nowMs: number): void {
+    if (attempt.cancelled) return;
+    this.#cancel(attempt, nowMs);
+    const { arrivedMs, attempts } = attempt.request;
+    const { maxAttempts, firstTokenTimeoutMs } = this.#options;
+    if (attempts >= maxAttempts || nowMs - arrivedMs >= firstTokenTimeoutMs) {
+      this.log.failed++;
+      return;
+    }
+    this.log.retried++;
+    this.#options.events.schedule(nowMs, (atMs) => this.#begin(attempt.request, atMs));
+  }
+
+  #cancel(attempt: Attempt, nowMs: number): void {
+    const { frontend, prefill } = this.#placement(attempt);
+    attempt.cancelled = true;
+    attempt.request.current = undefined;
+    frontend?.end(attempt, { success: false });
+    this.#placements.delete(attempt);
+    if (prefill !== undefined) this.#releaseLater(attempt, prefill, nowMs);
+  }
+
+  #releaseLater(attempt: Attempt, prefill: EngineHandle, nowMs: number): void {
+    this.#options.events.schedule(nowMs, (atMs) => {
+      prefill.engine.release(attempt, atMs);
+      this.#touch(prefill);
+    });
+  }
+
+  /** A new engine may be what waiting requests need. */
+  #offerWork(nowMs: number): void {
+    for (const handle of this.#engines.values()) {
+      for (const attempt of handle.handoffs.splice(0)) this.#handOff(attempt, handle, nowMs);
+    }
+    const waiting = [...this.#frontends.values()].flatMap(({ unrouted }) => unrouted.drain());
+    if (!this.usesFrontends) waiting.push(...this.#ingress.drain());
+    for (const attempt of waiting) if (!attempt.cancelled) this.#route(attempt, nowMs);
+  }
+
+  /** Schedules the engine's next event when it changed. */
+  #touch(handle: EngineHandle): void {
+    const nextMs = handle.engine.nextEventMs;
+    if (nextMs === handle.scheduledMs) return;
+    handle.scheduledMs = nextMs;
+    if (nextMs === Number.POSITIVE_INFINITY) return;
+    this.#options.events.schedule(nextMs, (atMs) => {
+      if (handle.scheduledMs !== nextMs || this.#engines.get(handle.key) !== handle) return;
+      handle.scheduledMs = Number.NaN;
+      handle.engine.advanceTo(atMs);
+      this.#touch(handle);
+    });
+  }
+
+  #placement(attempt: Attempt): Placement {
+    return this.#placements.get(attempt) ?? {};
+  }
+}
+
+/** Engines are advanced lazily: brought to the present first, or the choice would depend on who looked when. */
+function leastLoaded(candidates: readonly EngineHandle[], nowMs: number): EngineHandle | undefined {
+  for (const { engine } of candidates) engine.advanceTo(nowMs);
+  return least(candidates, ({ engine }) => engine.loadTokens);
+}
+
+/** The first of the least: maps keep the order of insertion, so ties are broken the same way every time. */
+function least<T>(candidates: readonly T[], cost: (candidate: T) => number): T | undefined {
+  let best: T | undefined;
+  let bestCost = Number.POSITIVE_INFINITY;
+  for (const candidate of candidates) {
+    const candidateCost = cost(candidate);
+    if (candidateCost < bestCost) {
+      best = candidate;
+      bestCost = candidateCost;
+    }
+  }
+  return best;
+}

@@ -1,0 +1,205 @@
+/**
+ * The scrape loop: reads every target once per interval and appends what it exposes.
+ *
+ * As in Prometheus's `scrape/scrape.go`: labels of the target win over those of the series, which come back as
+ * `exported_*`; `up` and `scrape_*` are written for each attempt; a series that is no longer exposed, and every series
+ * of a target that fails or goes away, gets a staleness marker.
+ */
+import type { Clock } from "../../clock.ts";
+import { parseExposition, parseSeriesText } from "./exposition.ts";
+import { type LabelSet, labelKey, labelSet, METRIC_NAME } from "./labels.ts";
+import type { SeriesStore, StoredSeries } from "./series-store.ts";
+
+export interface ScrapeTarget {
+  /** Labels put on every series of the target; those that start with `__` are not. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** The exposition text. A rejection or a throw is a failed scrape. */
+  scrape(): Promise<string> | string;
+}
+
+export interface ScraperOptions {
+  readonly clock: Clock;
+  readonly store: SeriesStore;
+  readonly targets: () => readonly ScrapeTarget[];
+  readonly scrapeIntervalMs: number;
+  readonly scrapeTimeoutMs: number;
+}
+
+export interface TargetHealth {
+  readonly labels: LabelSet;
+  readonly discoveredLabels: Readonly<Record<string, string>>;
+  readonly lastScrapeMs: number;
+  readonly lastDurationSeconds: number;
+  /** "" after a good scrape. */
+  readonly lastError: string;
+}
+
+export interface Scraper {
+  /** One round over all targets, now. */
+  scrapeOnce(): Promise<void>;
+  /** Rounds at fixed times until the signal; a round that comes too late is left out. */
+  run(signal: AbortSignal): Promise<void>;
+  health(): readonly TargetHealth[];
+}
+
+/** What is remembered of a target between its scrapes. */
+interface Session {
+  readonly labels: LabelSet;
+  readonly health: TargetHealth;
+  /** Series text as exposed -> stored series. */
+  readonly known: Map<string, StoredSeries>;
+  /** Exposed by the last scrape without a time of their own: these get the marker when they vanish. */
+  readonly live: ReadonlySet<StoredSeries>;
+}
+
+export function createScraper(options: ScraperOptions): Scraper {
+  const { clock, store } = options;
+  let sessions = new Map<string, Session>();
+
+  async function scrapeOnce(): Promise<void> {
+    const timeMs = Math.round(clock.nowMs());
+    const found = new Map<string, { target: ScrapeTarget; labels: LabelSet }>();
+    for (const target of options.targets()) {
+      const labels = labelSet(Object.entries(target.labels).filter(([name]) => !name.startsWith("__")));
+      found.set(labelKey(labels), { target, labels });
+    }
+    for (const [key, session] of sessions) if (!found.has(key)) end(session, timeMs);
+    const scraped = await Promise.all(
+      [...found].map(async ([key, { target, labels }]) => {
+        const { text, error } = await read(target, options);
+        const durationSeconds = (clock.nowMs() - timeMs) / 1000;
+        return [
+          key,
+          record({ target, labels, text, error, timeMs, durationSeconds }, sessions.get(key), store),
+        ] as const;
+      }),
+    );
+    sessions = new Map(scraped);
+    store.collectGarbage(timeMs);
+  }
+
+  function end(session: Session, timeMs: number): void {
+    for (const series of session.live) series.samples.appendStale(timeMs);
+    for (const name of OWN_SERIES) ownSeries(store, name, session.labels).samples.appendStale(timeMs);
+  }
+
+  return {
+    scrapeOnce,
+    async run(signal) {
+      let dueMs = clock.monotonicMs();
+      while (!signal.aborted) {
+        await scrapeOnce();
+        const behindMs = clock.monotonicMs() - dueMs;
+        dueMs += options.scrapeIntervalMs * Math.max(1, Math.ceil(behindMs / options.scrapeIntervalMs));
+        await clock.sleep(dueMs - clock.monotonicMs(), signal).catch(() => undefined);
+      }
+    },
+    health: () => [...sessions.values()].map(({ health }) => health),
+  };
+}
+
+const OWN_SERIES = ["up", "scrape_duration_seconds", "scrape_samples_scraped"] as const;
+
+const ownSeries = (store: SeriesStore, name: string, labels: LabelSet): StoredSeries =>
+  store.seriesOf(labelSet([...labels, [METRIC_NAME, name]]));
+
+async function read(
+  target: ScrapeTarget,
+  { clock, scrapeTimeoutMs }: ScraperOptions,
+): Promise<{ text?: string; error: string }> {
+  const done = new AbortController();
+  try {
+    const answer = target.scrape();
+    const text =
+      typeof answer === "string"
+        ? answer
+        : await Promise.race([
+            answer,
+            clock.sleep(scrapeTimeoutMs, done.signal).then(() => {
+              throw new Error("context deadline exceeded");
+            }),
+          ]);
+    return { text, error: "" };
+  } catch (error) {
+    return { error: error instanceof Error ? error.message : String(error) };
+  } finally {
+    done.abort();
+  }
+}
+
+interface Attempt {
+  readonly target: ScrapeTarget;
+  readonly labels: LabelSet;
+  readonly text: string | undefined;
+  readonly error: string;
+  readonly timeMs: number;
+  readonly durationSeconds: number;
+}
+
+function record(attempt: Attempt, before: Session | undefined, store: SeriesStore): Session {
+  const { labels, timeMs, text } = attempt;
+  const known = before?.known ?? new Map<string, StoredSeries>();
+  const live = new Set<StoredSeries>();
+  let error = attempt.error;
+  let samples = 0;
+  if (text !== undefined) {
+    try {
+      // The whole text is read before anything is written: a broken exposition must not leave half a scrape.
+      const parsed = [...parseExposition(text)].map((sample) => ({
+        sample,
+        series: resolve(sample.series, labels, known, store),
+      }));
+      for (const { sample, series } of parsed) {
+        series.samples.append(sample.timestampMs ?? timeMs, sample.value);
+        if (sample.timestampMs === undefined) live.add(series);
+        samples++;
+      }
+      forgetUnused(known, new Set(parsed.map(({ sample }) => sample.series)));
+    } catch (cause) {
+      error = cause instanceof Error ? cause.message : String(cause);
+      live.clear();
+      samples = 0;
+    }
+  }
+  for (const series of before?.live ?? []) if (!live.has(series)) series.samples.appendStale(timeMs);
+  const own = {
+    up: error === "" ? 1 : 0,
+    scrape_duration_seconds: attempt.durationSeconds,
+    scrape_samples_scraped: samples,
+  };
+  for (const name of OWN_SERIES) ownSeries(store, name, labels).samples.append(timeMs, own[name]);
+  const health = {
+    labels,
+    discoveredLabels: attempt.target.labels,
+    lastScrapeMs: timeMs,
+    lastDurationSeconds: attempt.durationSeconds,
+    lastError: error,
+  };
+  return { labels, health, known, live };
+}
+
+/** Text of series that the target no longer exposes would otherwise pile up as its label values change. */
+function forgetUnused(known: Map<string, StoredSeries>, used: ReadonlySet<string>): void {
+  if (known.size <= 2 * used.size) return;
+  for (const text of known.keys()) if (!used.has(text)) known.delete(text);
+}
+
+function resolve(
+  text: string,
+  targetLabels: LabelSet,
+  known: Map<string, StoredSeries>,
+  store: SeriesStore,
+): StoredSeries {
+  const series = known.get(text);
+  if (series !== undefined && series.samples.length > 0) return series;
+  const exposed = parseSeriesText(text);
+  const labels = new Map<string, string>(targetLabels);
+  for (const [name, value] of exposed) {
+    let free = name;
+    while (targetLabels.has(free)) free = `exported_${free}`;
+    labels.set(free, value);
+  }
+  const stored = store.seriesOf(labelSet(labels));
+  known.set(text, stored);
+  return stored;
+}

@@ -1,0 +1,120 @@
+/**
+ * Samples by series, in memory: per series one array of times and one of values, an inverted index over labels, and a
+ * retention after which samples and then empty series go.
+ */
+import type { LabelMatcher } from "../../observe/promql-ast.ts";
+import { compileRe2 } from "../../observe/re2.ts";
+import { type LabelSet, labelKey } from "./labels.ts";
+import { remember } from "./remember.ts";
+import { SampleRing } from "./sample-ring.ts";
+
+export interface StoredSeries {
+  readonly labels: LabelSet;
+  readonly samples: SampleRing;
+}
+
+export interface SeriesStoreOptions {
+  readonly retentionMs: number;
+  /** A scrape that would create more series than this fails, as with Prometheus's own limits. */
+  readonly maxSeries: number;
+}
+
+export class SeriesStore {
+  readonly #options: SeriesStoreOptions;
+  readonly #byKey = new Map<string, StoredSeries>();
+  /** label name -> value -> series. */
+  readonly #postings = new Map<string, Map<string, Set<StoredSeries>>>();
+
+  constructor(options: SeriesStoreOptions) {
+    this.#options = options;
+  }
+
+  get seriesCount(): number {
+    return this.#byKey.size;
+  }
+
+  /** The series with exactly these labels, created when it is new. */
+  seriesOf(labels: LabelSet): StoredSeries {
+    const key = labelKey(labels);
+    const known = this.#byKey.get(key);
+    if (known !== undefined) return known;
+    if (this.#byKey.size >= this.#options.maxSeries) {
+      throw new Error(`series limit exceeded: ${this.#options.maxSeries}`);
+    }
+    const series: StoredSeries = { labels, samples: new SampleRing() };
+    this.#byKey.set(key, series);
+    for (const [name, value] of labels) {
+      const values = remember(this.#postings, name, () => new Map<string, Set<StoredSeries>>());
+      remember(values, value, () => new Set<StoredSeries>()).add(series);
+    }
+    return series;
+  }
+
+  /** Is the series still in the store, or has retention taken it? A scraper that kept a reference asks before use. */
+  holds(series: StoredSeries): boolean {
+    return this.#byKey.get(labelKey(series.labels)) === series;
+  }
+
+  /** Series that satisfy every matcher, in the order of their labels. */
+  select(matchers: readonly LabelMatcher[]): readonly StoredSeries[] {
+    let candidates: Iterable<StoredSeries> = this.#byKey.values();
+    let smallest = this.#byKey.size;
+    for (const { label, op, value } of matchers) {
+      if (op !== "=" || value === "") continue;
+      const posting = this.#postings.get(label)?.get(value);
+      if (posting === undefined) return [];
+      if (posting.size <= smallest) {
+        smallest = posting.size;
+        candidates = posting;
+      }
+    }
+    const tests = matchers.map(compileMatcher);
+    const found: StoredSeries[] = [];
+    for (const series of candidates) if (tests.every((test) => test(series.labels))) found.push(series);
+    return found;
+  }
+
+  /** Every label name, sorted. */
+  labelNames(): string[] {
+    return [...this.#postings.keys()].sort();
+  }
+
+  /** Every value of a label, sorted. */
+  labelValues(name: string): string[] {
+    return [...(this.#postings.get(name)?.keys() ?? [])].sort();
+  }
+
+  /** Drops samples older than the retention, and series left without samples. */
+  collectGarbage(nowMs: number): void {
+    const oldestMs = nowMs - this.#options.retentionMs;
+    for (const [key, series] of this.#byKey) {
+      series.samples.dropBefore(oldestMs);
+      if (series.samples.length > 0) continue;
+      this.#byKey.delete(key);
+      for (const [name, value] of series.labels) this.#unpost(name, value, series);
+    }
+  }
+
+  #unpost(name: string, value: string, series: StoredSeries): void {
+    const values = this.#postings.get(name);
+    const posting = values?.get(value);
+    posting?.delete(series);
+    if (posting?.size === 0) values?.delete(value);
+    if (values?.size === 0) this.#postings.delete(name);
+  }
+}
+
+function compileMatcher({ label, op, value }: LabelMatcher): (labels: LabelSet) => boolean {
+  const read = (labels: LabelSet): string => labels.get(label) ?? "";
+  switch (op) {
+    case "=":
+      return (labels) => read(labels) === value;
+    case "!=":
+      return (labels) => read(labels) !== value;
+    case "=~":
+    case "!~": {
+      const pattern = compileRe2(value);
+      return (labels) => pattern.test(read(labels)) === (op === "=~");
+    }
+  }
+}

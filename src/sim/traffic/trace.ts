@@ -1,0 +1,62 @@
+/** Replay of recorded requests: `arrival_seconds,input_tokens,output_tokens[,…]`, one a line, sorted by arrival. Pure. */
+import type { Random } from "../../random.ts";
+import type { GeneratedArrival } from "./generate.ts";
+
+/** @throws SyntaxError with the number of the first bad line */
+export function parseTrace(csv: string): readonly GeneratedArrival[] {
+  const arrivals: GeneratedArrival[] = [];
+  let previousSeconds = Number.NEGATIVE_INFINITY;
+  const lines = csv.split("\n");
+  for (const [index, raw] of lines.entries()) {
+    const line = raw.trim();
+    if (line === "" || (index === 0 && /^[a-z_]/i.test(line))) continue;
+    const [seconds = Number.NaN, inputTokens = Number.NaN, outputTokens = Number.NaN] = line
+      .split(",", 3)
+      .map((field) => (field.trim() === "" ? Number.NaN : Number(field)));
+    if (
+      !(seconds >= 0 && inputTokens > 0 && outputTokens >= 0 && Number.isFinite(seconds + inputTokens + outputTokens))
+    ) {
+      throw new SyntaxError(`line ${index + 1}: expected arrival_seconds,input_tokens,output_tokens, got "${line}"`);
+    }
+    if (seconds < previousSeconds) throw new SyntaxError(`line ${index + 1}: arrivals must be sorted`);
+    previousSeconds = seconds;
+    arrivals.push({ atMs: seconds * 1000, inputTokens, outputTokens: Math.max(1, outputTokens) });
+  }
+  return arrivals;
+}
+
+export interface ReplayOptions {
+  /** Skips what arrives before; time 0 of the stream is here. */
+  readonly startSeconds?: number;
+  readonly durationSeconds?: number;
+  /**
+   * Load relative to the trace, by superposition: whole copies, each shifted by its own random time of up to a minute
+   * (keeps the shape of the day, smooths bursts), and a random share of one more copy for the rest. Default 1.
+   */
+  readonly rateFactor?: number;
+  readonly random: Random;
+}
+
+const MAX_SHIFT_MS = 60_000;
+
+export function replayTrace(trace: readonly GeneratedArrival[], options: ReplayOptions): readonly GeneratedArrival[] {
+  const { startSeconds = 0, durationSeconds = Number.POSITIVE_INFINITY, rateFactor = 1, random } = options;
+  if (!(rateFactor > 0 && Number.isFinite(rateFactor))) {
+    throw new RangeError(`rateFactor must be a positive number, got ${rateFactor}`);
+  }
+  const endMs = durationSeconds * 1000;
+  const window = trace
+    .map((arrival) => ({ ...arrival, atMs: arrival.atMs - startSeconds * 1000 }))
+    .filter(({ atMs }) => atMs >= 0 && atMs < endMs);
+  const copies: GeneratedArrival[] = [];
+  for (let copy = 0; copy < rateFactor; copy++) {
+    const share = Math.min(1, rateFactor - copy);
+    const shiftMs = copy === 0 ? 0 : random.next() * MAX_SHIFT_MS;
+    for (const arrival of window) {
+      if (share < 1 && random.next() >= share) continue;
+      const atMs = arrival.atMs + shiftMs;
+      if (atMs < endMs) copies.push({ ...arrival, atMs });
+    }
+  }
+  return copies.sort((a, b) => a.atMs - b.atMs);
+}

@@ -1,0 +1,170 @@
+/**
+ * The embedded Prometheus against a real one: the same samples, every query we ship and the language at large, value
+ * by value. Debian's prometheus 2.42 is loaded by backfill, so no waiting for scrapes is needed.
+ */
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import axios from "axios";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { VirtualClock } from "../../src/clock.ts";
+import { escapeLabelValue, formatValue } from "../../src/sim/prometheus/exposition.ts";
+import { labelSet } from "../../src/sim/prometheus/labels.ts";
+import { createPrometheus } from "../../src/sim/prometheus/prometheus.ts";
+import { LANGUAGE_QUERIES, PRESET_QUERIES, REFUSED_QUERIES } from "../conformance/promql-queries.ts";
+import { FIRST_MS, type GeneratedSeries, generateSeries, LAST_MS } from "../conformance/promql-samples.ts";
+import { type RealPrometheus, skipWithoutPrometheus, startRealPrometheus } from "./real-processes.ts";
+
+const SEED = 20260115;
+const RELATIVE_ERROR = 1e-9;
+
+describe.skipIf(skipWithoutPrometheus())("embedded Prometheus against a real one", () => {
+  const series = generateSeries(SEED);
+  let real: RealPrometheus;
+  let embedded: { readonly url: string; readonly server: Server };
+
+  beforeAll(async () => {
+    real = await startReal(series);
+    embedded = await startEmbedded(series);
+  });
+  afterAll(async () => {
+    embedded?.server.close();
+    await real?.stop();
+  });
+
+  const instants = [FIRST_MS, FIRST_MS + 137_000, FIRST_MS + 700_123, FIRST_MS + 960_000, LAST_MS, LAST_MS + 290_000];
+
+  test.each([...PRESET_QUERIES, ...LANGUAGE_QUERIES])("%s", async (query) => {
+    for (const ms of instants) {
+      await same("/api/v1/query", { query, time: String(ms / 1000) });
+    }
+    await same("/api/v1/query_range", {
+      query,
+      start: String((FIRST_MS + 60_000) / 1000),
+      end: String((LAST_MS + 60_000) / 1000),
+      step: "37",
+    });
+  });
+
+  test.each(PRESET_QUERIES)("preset has a result: %s", async (query) => {
+    const { result } = (await ask(real.url, "/api/v1/query", { query, time: String(LAST_MS / 1000) })).data;
+    expect(result.length).toBeGreaterThan(0);
+  });
+
+  test.each(REFUSED_QUERIES)("both refuse: %s", async (query) => {
+    await same("/api/v1/query", { query, time: String(LAST_MS / 1000) });
+    const answer = await ask(embedded.url, "/api/v1/query", { query, time: String(LAST_MS / 1000) });
+    expect(answer).toMatchObject({ status: "error", errorType: "bad_data" });
+  });
+
+  test("series, labels and label values", async () => {
+    const range = { start: String(FIRST_MS / 1000), end: String(LAST_MS / 1000) };
+    for (const path of ["/api/v1/labels", "/api/v1/label/job/values", "/api/v1/label/__name__/values"]) {
+      expect(await ask(embedded.url, path, range)).toEqual(await ask(real.url, path, range));
+    }
+    const match = { ...range, "match[]": 'latency_seconds_bucket{job="api"}' };
+    const sorted = (answer: Answer): string[] =>
+      (answer.data as unknown as object[]).map((s) => JSON.stringify(s)).sort();
+    const [ours, theirs] = [
+      await ask(embedded.url, "/api/v1/series", match),
+      await ask(real.url, "/api/v1/series", match),
+    ];
+    expect(sorted(ours).map(canonical)).toEqual(sorted(theirs).map(canonical));
+  });
+
+  async function same(path: string, parameters: Record<string, string>): Promise<void> {
+    const [ours, theirs] = await Promise.all([ask(embedded.url, path, parameters), ask(real.url, path, parameters)]);
+    const context = `${path} ${JSON.stringify(parameters)}`;
+    expect(ours.status, `${context}: ${ours.error ?? ""} / ${theirs.error ?? ""}`).toBe(theirs.status);
+    expect(ours.errorType, context).toBe(theirs.errorType);
+    if (theirs.status === "success") compare(ours.data, theirs.data, context);
+  }
+});
+
+interface Answer {
+  readonly status: string;
+  readonly errorType?: string;
+  readonly error?: string;
+  readonly data: { readonly resultType: string; readonly result: readonly unknown[] };
+}
+
+type Points = readonly (readonly [number, string])[];
+
+const canonical = (json: string): string =>
+  JSON.stringify(Object.entries(JSON.parse(json) as Record<string, string>).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+function compare(ours: Answer["data"], theirs: Answer["data"], context: string): void {
+  expect(ours.resultType, context).toBe(theirs.resultType);
+  const [a, b] = [pointsOf(ours), pointsOf(theirs)];
+  expect([...a.keys()].sort(), context).toEqual([...b.keys()].sort());
+  for (const [key, expected] of b) {
+    const got = a.get(key) ?? [];
+    expect(
+      got.map(([seconds]) => seconds),
+      `${context} ${key}`,
+    ).toEqual(expected.map(([seconds]) => seconds));
+    expected.forEach(([, text], index) => {
+      const value = got[index]?.[1] ?? "";
+      expect(close(value, text), `${context} ${key} at ${expected[index]?.[0]}: ${value} is not ${text}`).toBe(true);
+    });
+  }
+}
+
+function pointsOf({ resultType, result }: Answer["data"]): Map<string, Points> {
+  if (resultType === "scalar" || resultType === "string") {
+    return new Map([["", [result as unknown as [number, string]]]]);
+  }
+  const rows = result as readonly { metric: Record<string, string>; value?: [number, string]; values?: Points }[];
+  return new Map(
+    rows.map(({ metric, value, values }) => [canonical(JSON.stringify(metric)), values ?? (value ? [value] : [])]),
+  );
+}
+
+function close(a: string, b: string): boolean {
+  if (a === b) return true;
+  const [x, y] = [Number(a.replace("Inf", "Infinity")), Number(b.replace("Inf", "Infinity"))];
+  if (Number.isNaN(x) || Number.isNaN(y)) return false;
+  // Values that cancel to nearly nothing keep an absolute error of the inputs' size.
+  return Math.abs(x - y) <= Math.max(RELATIVE_ERROR * Math.max(Math.abs(x), Math.abs(y)), 1e-11);
+}
+
+async function ask(url: string, path: string, parameters: Record<string, string>): Promise<Answer> {
+  const response = await axios.get<Answer>(`${url}${path}`, {
+    params: new URLSearchParams(parameters),
+    validateStatus: () => true,
+    proxy: false,
+  });
+  return response.data;
+}
+
+async function startEmbedded(series: readonly GeneratedSeries[]): Promise<{ url: string; server: Server }> {
+  const clock = new VirtualClock(LAST_MS);
+  const prometheus = createPrometheus({ clock, targets: () => [] });
+  for (const { name, labels, points } of series) {
+    const stored = prometheus.store.seriesOf(labelSet([...Object.entries(labels), ["__name__", name]]));
+    for (const [ms, value] of points) stored.samples.append(ms, value);
+  }
+  const server = createServer(prometheus.httpHandler);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server };
+}
+
+function startReal(series: readonly GeneratedSeries[]): Promise<RealPrometheus> {
+  return startRealPrometheus("global: {scrape_interval: 1m, evaluation_interval: 1m}\n", (folder, data) => {
+    const samples = join(folder, "samples.txt");
+    writeFileSync(samples, openMetrics(series));
+    execFileSync("promtool", ["tsdb", "create-blocks-from", "openmetrics", "-q", samples, data]);
+  });
+}
+
+/** OpenMetrics wants the series of a family together; without TYPE lines every name is its own family of type unknown. */
+function openMetrics(series: readonly GeneratedSeries[]): string {
+  const lines: string[] = [];
+  for (const { name, labels, points } of series.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))) {
+    const pairs = Object.entries(labels).map(([label, value]) => `${label}="${escapeLabelValue(value)}"`);
+    for (const [ms, value] of points) lines.push(`${name}{${pairs.join(",")}} ${formatValue(value)} ${ms / 1000}`);
+  }
+  return `${lines.join("\n")}\n# EOF\n`;
+}
