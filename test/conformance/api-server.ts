@@ -14,7 +14,8 @@ const MERGE = "application/merge-patch+json";
 const JSON_PATCH = "application/json-patch+json";
 const STRATEGIC = "application/strategic-merge-patch+json";
 const APPLY = "application/apply-patch+yaml";
-const LIMIT_MS = 20_000;
+/** A real garbage collector learns of new kinds only every 30 s. */
+const LIMIT_MS = 90_000;
 
 export function describeApiServer(name: string, makeTarget: () => Promise<Target>, { skip = false } = {}): void {
   describe.skipIf(skip)(name, () => {
