@@ -607,6 +607,20 @@ export function describeApiServer(name: string, makeTarget: () => Promise<Target
         expect(second.json.metadata.resourceVersion).toBe(first.json.metadata.resourceVersion);
       });
 
+      test("a configuration that does not have the schema's shape is no configuration", async () => {
+        const twice = await apply(path(), config({ model: "m", parts: [{ name: "a" }, { name: "a" }] }), "one");
+        expect(twice.status).toBe(500);
+        expect(twice.json.message).toBe(
+          `failed to create typed patch object (/a; ${WIDGET_GROUP}/v1, Kind=Widget): .spec.parts: duplicate entries for key [name="a"]`,
+        );
+        const typed = await apply(path(), config({ model: "m", replicas: "many" }), "one");
+        expect(typed.json.message).toContain(".spec.replicas: expected numeric (int or float), got string");
+        const keyless = await apply(path(), config({ model: "m", parts: [{ count: 1 }] }), "one");
+        expect(keyless.json.message).toContain(
+          'element 0: associative list with keys has an element that omits all key fields ["name"]',
+        );
+      });
+
       test("needs a manager and no managedFields", async () => {
         const { status, json } = await patch(path(), config({ model: "m" }), APPLY);
         expect(status).toBe(422);

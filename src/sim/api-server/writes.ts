@@ -3,6 +3,7 @@ import type { ManagedFieldsEntry, ObjectKey, ObjectMeta } from "../../api/kubern
 import { formatTime } from "../../api/kubernetes/time.ts";
 import { ApiError } from "../../kube/api-error.ts";
 import type { PatchType } from "../../kube/kube-api.ts";
+import { checkAppliedConfig } from "./applied-config.ts";
 import { asVersion, type Core, nameSuffix, newUid, type Request } from "./core.ts";
 import {
   alreadyExists,
@@ -174,6 +175,7 @@ function applyObject(core: Core, kind: Kind, key: ObjectKey, patch: Patch, reque
       `the name of the object (${config.metadata.name}) does not match the name on the URL (${key.name})`,
     );
   }
+  checkAppliedConfig(kind, config);
   const stored = core.store.get(kind.collection, key);
   if (stored === undefined && patch.subresource !== undefined) throw notFound(kind.resource, key.name);
   const pruned = normalize(kind.schema, config, { dropNulls: !kind.isCustom, defaults: false });
