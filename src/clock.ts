@@ -27,17 +27,21 @@ export function wallClock(): Clock {
 export interface AcceleratedClockOptions {
   /** Seconds of this clock per real second, > 0. */
   readonly speed: number;
-  /** What `nowMs` reads at the start; the real time when absent. */
-  readonly startMs?: number;
+  /**
+   * After how much real time `nowMs` reads the real time; default 0, now. Until then it is behind, so that what it stamps is not in the future for
+   * a program that reads the real time, such as kubectl.
+   */
+  readonly catchesUpAfterMs?: number;
 }
 
 /** Longest delay a Node timer takes; longer ones are chained. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Real time made `speed` times faster: `setTimer(1000)` fires after `1000 / speed` real milliseconds. */
-export function acceleratedClock({ speed, startMs = Date.now() }: AcceleratedClockOptions): Clock {
+export function acceleratedClock({ speed, catchesUpAfterMs = 0 }: AcceleratedClockOptions): Clock {
   if (!(speed > 0 && Number.isFinite(speed))) throw new RangeError(`speed must be a positive number, got ${speed}`);
   const origin = performance.now();
+  const startMs = Date.now() - catchesUpAfterMs * (speed - 1);
   const elapsedMs = (): number => (performance.now() - origin) * speed;
   const clock: Clock = {
     nowMs: () => (speed === 1 ? Date.now() : startMs + elapsedMs()),

@@ -2,6 +2,7 @@
 import { GPU_BUDGETS } from "../api/autoscaling/gpu-budget.ts";
 import { SCALING_OVERRIDES, type ScalingOverride } from "../api/autoscaling/scaling-override.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
+import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
 import { apiVersionOf, keyOf, parseKey } from "../api/kubernetes/meta.ts";
 import type { Clock } from "../clock.ts";
 import type { Decision } from "../decide/decision.ts";
@@ -213,6 +214,10 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
   }
 }
 
+function isSameTemplate(before: PodCliqueSet, after: PodCliqueSet): boolean {
+  return before.metadata.generation === after.metadata.generation || before.spec.replicas !== after.spec.replicas;
+}
+
 interface Controllers {
   readonly controller: Controller;
   readonly budgets: Controller;
@@ -234,7 +239,8 @@ function watch(
     if (budget !== undefined) budgets.enqueue(budget, "resync");
   });
   informers.sets.onChange(({ before, after }) => {
-    if (before !== undefined && after !== undefined && before.metadata.generation === after.metadata.generation) return;
+    // Replicas alone are our own writes, or a person's, which the next turn sees.
+    if (before !== undefined && after !== undefined && isSameTemplate(before, after)) return;
     const set = after ?? before;
     if (set === undefined) return;
     for (const policy of informers.policies.byIndex("set", keyOf(set))) controller.enqueue(keyOf(policy));

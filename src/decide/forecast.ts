@@ -22,6 +22,7 @@ const EMPTY: ForecastMemory = { history: [], open: [], errorSum: 0, demandSum: 0
 /** 15 minutes at one decision in 15 s: long enough for a trend, short enough to forget the last one. */
 const MAX_HISTORY = 60;
 const MIN_HISTORY = 4;
+const MIN_SPACING_MS = 5_000;
 const MAX_OPEN = 200;
 /** Weight of the past in the rolling error, per scored forecast. */
 const ERROR_MEMORY = 0.95;
@@ -49,10 +50,14 @@ export function forecastDemand(
   let { errorSum, demandSum } = memory;
   for (const [, predicted] of due) {
     errorSum = errorSum * ERROR_MEMORY + Math.abs(predicted - demandReplicas);
-    demandSum = demandSum * ERROR_MEMORY + demandReplicas;
+    // Below one replica a large relative error is a small absolute one: it costs at most one replica.
+    demandSum = demandSum * ERROR_MEMORY + Math.max(1, demandReplicas);
   }
   const errorRatio = demandSum > 0 ? errorSum / demandSum : undefined;
-  const history = [...memory.history, [nowMs, demandReplicas] as const].slice(-MAX_HISTORY);
+  const last = memory.history.at(-1);
+  // Two decisions in a row (something was changed by hand) are one sample: a slope over no time is noise without bound.
+  const kept = last !== undefined && nowMs - last[0] < MIN_SPACING_MS ? memory.history.slice(0, -1) : memory.history;
+  const history = [...kept, [nowMs, demandReplicas] as const].slice(-MAX_HISTORY);
   const predicted = options.enabled
     ? Math.min(predict(history, nowMs + horizonMs, options.method), MAX_RAISE * demandReplicas)
     : demandReplicas;

@@ -161,7 +161,12 @@ function fraction(text: string): Fraction {
 const durationMs = (text: string): number => parsed(parseDurationMs(text), text);
 const percentRatio = (text: string): number => parsed(parsePercentRatio(text), text);
 const quantity = (text: string | number): number => parsed(parseQuantity(text), String(text));
-const shorten = (query: string): string => (query.length <= 60 ? query : `${query.slice(0, 57)}...`);
+
+/** The metric that a query reads first, which says more in a sentence than the head of the query. */
+function shorten(query: string): string {
+  const name = /([a-zA-Z_:][a-zA-Z0-9_:]*)\s*[{[]/.exec(query)?.[1];
+  return name ?? (query.length <= 60 ? query : `${query.slice(0, 57)}...`);
+}
 
 function parsed<T>(value: T | undefined, text: string): T {
   if (value === undefined) throw new TypeError(`"${text}" passed validation but does not parse`);

@@ -17,6 +17,7 @@ import { memoryCheckpoints } from "../../jobs/checkpoint-store.ts";
 import { inProcessQueue } from "../../jobs/evaluation-queue.ts";
 import { createKubeClient } from "../../kube/client.ts";
 import { loadCredentials } from "../../kube/credentials.ts";
+import type { Informer } from "../../kube/informer.ts";
 import type { Logger } from "../../log.ts";
 import type { MetricsSource } from "../../observe/metrics-source.ts";
 import { createPrometheusClient } from "../../observe/prometheus-client.ts";
@@ -78,7 +79,7 @@ const BASE_SHARE = 0.12;
 
 export async function startDemo(options: DemoOptions): Promise<Demo> {
   const { workload, policy, speed, seed, log } = options;
-  const clock = acceleratedClock({ speed });
+  const clock = acceleratedClock({ speed, catchesUpAfterMs: options.durationSeconds * 1000 });
   const abort = new AbortController();
   options.signal.addEventListener("abort", () => abort.abort(), { once: true });
   const { signal } = abort;
@@ -140,7 +141,10 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   const monitor = startMonitor(autoscaler.informers, policy, clock);
 
   const system: SystemKey = { namespace, partOf: workload.metadata.name };
-  world.dataPlane.attachTraffic(system, options.trace ?? builtInTraffic(options));
+  // Clients come when there is something to come to: nobody measures a service by the requests before its first start.
+  whenAvailable(autoscaler.informers.sets, keyOf(workload), () =>
+    world.dataPlane.attachTraffic(system, options.trace ?? builtInTraffic(options, elapsedSeconds())),
+  );
   const gauges = startGauges(metricsSource, clock, signal);
 
   return {
@@ -170,9 +174,21 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   };
 }
 
-function builtInTraffic({ durationSeconds, peakRequestsPerSecond, seed }: DemoOptions): Iterable<Arrival> {
+function whenAvailable(sets: Informer<PodCliqueSet>, key: string, then: () => void): void {
+  let isDone = false;
+  sets.onChange(({ after }) => {
+    if (isDone || after === undefined || keyOf(after) !== key || (after.status?.availableReplicas ?? 0) === 0) return;
+    isDone = true;
+    then();
+  });
+}
+
+function builtInTraffic(
+  { durationSeconds, peakRequestsPerSecond, seed }: DemoOptions,
+  startedSeconds: number,
+): Iterable<Arrival> {
   const phases = dayInMiniature({
-    durationSeconds,
+    durationSeconds: Math.max(60, durationSeconds - startedSeconds),
     baseRequestsPerSecond: peakRequestsPerSecond * BASE_SHARE,
     peakRequestsPerSecond,
     input: { medianTokens: 1_000, spreadP90: 2 },

@@ -305,6 +305,26 @@ describe("metrics", () => {
     stop.abort();
   });
 
+  test.each([
+    { engine: "vllm", usage: "vllm:kv_cache_usage_perc", queue: "vllm:num_requests_waiting" },
+    { engine: "sglang", usage: "sglang:token_usage", queue: "sglang:num_decode_prealloc_queue_reqs" },
+    { engine: "trtllm", usage: "trtllm_kv_cache_utilization", queue: "trtllm_num_requests_waiting" },
+    { engine: "dynamo", usage: "dynamo_component_gpu_cache_usage_percent", queue: "vllm:num_requests_waiting" },
+  ])(
+    "$engine: the names of its presets, and a backlog where that engine shows it",
+    async ({ engine, usage, queue }) => {
+      const { clock, plane } = world({ small: SMALL });
+      const annotations = { "sim.grove.io/engine": engine, "sim.grove.io/profile": "small" };
+      for (const clique of ["prefill", "decode"]) plane.setPod(pod({ clique, annotations }), true);
+      plane.attachTraffic(SYSTEM, steady(50, 20));
+      await clock.advance(20_000);
+      const text = plane.podMetrics("serving/llama-0-decode-0") ?? "";
+      const value = (name: string): number => Number(new RegExp(`^${name}\\{[^}]*\\} (\\S+)$`, "m").exec(text)?.[1]);
+      expect(value(usage)).toBeGreaterThan(0.5);
+      expect(value(queue)).toBeGreaterThan(0);
+    },
+  );
+
   test("faults: dropped, frozen, NaN, and no scraping at all", async () => {
     const { clock, plane } = world();
     plane.setPod(pod({ clique: "worker" }), true);

@@ -9,8 +9,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Pod } from "../../api/kubernetes/core.ts";
 import type { Clock } from "../../clock.ts";
 import type { ScrapeTarget } from "../prometheus/scraper.ts";
+import { engineMetrics } from "./engine-exporters.ts";
 import { EventQueue } from "./event-queue.ts";
-import { engineMetrics, frontendMetrics, type GpuReading, gpuMetrics } from "./exporters.ts";
+import { frontendMetrics, type GpuReading, gpuMetrics } from "./exporters.ts";
 import { Frontend } from "./frontend.ts";
 import { createMetricsHttpHandler } from "./metrics-http.ts";
 import { identityOf, type PodIdentity } from "./pod-identity.ts";
@@ -153,7 +154,8 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     }
     if (pods.leaderOf(identity.instance)?.identity.key !== identity.key) return undefined;
     const handle = system.engine(identity.instance);
-    return handle && engineMetrics(handle.engine);
+    const [, dynamoNamespace = ""] = identity.system.split("/");
+    return handle && engineMetrics(handle.engine, identity.metricFormat, dynamoNamespace);
   }
 
   function podMetrics(key: string): string | undefined {

@@ -105,6 +105,16 @@ export class InferenceEngine {
     return this.#waiting.length + this.#transferring.size;
   }
 
+  /** On a decode engine: admitted, the KV is on its way. */
+  get transferringRequests(): number {
+    return this.#transferring.size;
+  }
+
+  /** On a prefill engine: computed, the KV is not yet taken. */
+  get heldRequests(): number {
+    return this.#held.size;
+  }
+
   /** Work in tokens, for least-loaded routing. */
   get loadTokens(): number {
     return this.kvTokens - this.#heldTokens() + this.#waitingTokens;

@@ -5,11 +5,14 @@
  */
 import type { Pod } from "../../api/kubernetes/core.ts";
 import { parseQuantity } from "../../api/quantity.ts";
+import { type MetricFormat, metricFormatOf } from "./engine-exporters.ts";
 import type { EngineRole } from "./inference-engine.ts";
 import { DEFAULT_PROFILE } from "./profiles.ts";
 
 export const ROLE_ANNOTATION = "sim.grove.io/role";
 export const PROFILE_ANNOTATION = "sim.grove.io/profile";
+/** Whose metric names the engine uses: vllm (the default), sglang, trtllm or dynamo. */
+export const ENGINE_ANNOTATION = "sim.grove.io/engine";
 /** Requests per second that one frontend pod can take. */
 export const FRONTEND_RATE_ANNOTATION = "sim.grove.io/requests-per-second";
 
@@ -32,6 +35,7 @@ export interface PodIdentity {
   readonly system: string;
   readonly role: EngineRole | "frontend";
   readonly profile: string;
+  readonly metricFormat: MetricFormat;
   /** The engine this pod belongs to. */
   readonly instance: string;
   /** Pods the instance needs, when the pod says so. */
@@ -64,6 +68,7 @@ export function identityOf(pod: Pod): PodIdentity {
     system: `${namespace}/${partOf}`,
     role,
     profile: annotations[PROFILE_ANNOTATION] ?? DEFAULT_PROFILE,
+    metricFormat: metricFormatOf(annotations[ENGINE_ANNOTATION]),
     instance:
       group === undefined || role === "frontend"
         ? `${namespace}/${name}`

@@ -2,7 +2,7 @@
 import { isPodReady, type Pod } from "../../api/kubernetes/core.ts";
 
 const INIT_CONTAINER = "grove-initc";
-export const CLIQUE_LABEL = "grove.io/podclique";
+const CLIQUE_LABEL = "grove.io/podclique";
 export const GANG_LABEL = "grove.io/podgang";
 
 export interface Parent {

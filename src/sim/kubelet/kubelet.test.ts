@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { EVENTS, isPodReady, isPodScheduled, PODS, type Pod, podCondition } from "../../api/kubernetes/core.ts";
+import { EVENTS, isPodReady, isPodScheduled, NODES, PODS, type Pod, podCondition } from "../../api/kubernetes/core.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
 import { POD_GANG_DEFINITION, POD_GANGS, type PodGang } from "../../api/scheduler/pod-gang.ts";
 import { customResourceDefinition } from "../../api/schema/resource-definition.ts";
@@ -183,6 +183,36 @@ describe("a pod's life", () => {
     await clock.advance(60_000);
     expect(isPodReady(await get("w"))).toBe(true);
     expect(plane.podMetrics("default/w")).toBeDefined();
+    stop();
+  });
+});
+
+describe("nodes", () => {
+  test("a node that is down serves nothing and takes no pods; back again, its pods start anew", async () => {
+    const { clock, api, pod: get, plane, kubelet, stop } = await world({ nodes: 1 });
+    await api.create(PODS, pod("w", { clique: "set-0-worker" }));
+    await clock.advance(70_000);
+    await kubelet.setNodeDown("gpu-node-000", true);
+    await api.create(PODS, pod("late", { clique: "set-0-worker" }));
+    await clock.advance(120_000);
+    expect(isPodReady(await get("w"))).toBe(false);
+    expect(plane.podMetrics("default/w")).toBeUndefined();
+    expect((await get("late")).spec.nodeName).toBeUndefined();
+    await kubelet.setNodeDown("gpu-node-000", false);
+    await clock.advance(140_000);
+    expect(isPodReady(await get("w"))).toBe(true);
+    expect(isPodReady(await get("late"))).toBe(true);
+    expect(plane.podMetrics("default/w")).toBeDefined();
+    stop();
+  });
+
+  test("pods of a node that is removed are removed", async () => {
+    const { clock, api, pod: get, stop } = await world({ nodes: 1 });
+    await api.create(PODS, pod("w", { clique: "set-0-worker" }));
+    await clock.advance(70_000);
+    await api.delete(NODES, { name: "gpu-node-000" });
+    await clock.advance(1_000);
+    expect(await get("w").catch(isNotFound)).toBe(true);
     stop();
   });
 });

@@ -4,8 +4,17 @@
  * Start: Pending (ContainerCreating; init containers, of which `grove-initc` waits for its parents) → Running, not ready →
  * Ready: three status writes. End: the engine drains for at most the grace period, then the pod object is deleted.
  */
-import { isPodReady, isTerminating, NODES, type Node, PODS, type Pod } from "../../api/kubernetes/core.ts";
-import { keyOf, parseKey } from "../../api/kubernetes/meta.ts";
+import {
+  isPodReady,
+  isTerminating,
+  NODES,
+  type Node,
+  PODS,
+  type Pod,
+  type PodCondition,
+} from "../../api/kubernetes/core.ts";
+import { keyOf, parseKey, type Resource } from "../../api/kubernetes/meta.ts";
+import { formatTime } from "../../api/kubernetes/time.ts";
 import { parseQuantity } from "../../api/quantity.ts";
 import type { Clock } from "../../clock.ts";
 import { isConflict, isNotFound } from "../../kube/api-error.ts";
@@ -35,8 +44,11 @@ export interface KubeletOptions {
 export interface Kubelet {
   /** The containers of a pod die and start again, as after an out-of-memory kill. */
   crashPod(key: string): void;
-  /** While a node is down its pods serve nothing and nothing about them is written; when it is back they start again. */
-  setNodeDown(nodeName: string, down: boolean): void;
+  /**
+   * A node that is down is not ready, its pods are not ready and serve nothing, and pods that are being deleted stay: all as
+   * the node lifecycle controller leaves it. When it is back its pods start again.
+   */
+  setNodeDown(nodeName: string, down: boolean): Promise<void>;
 }
 
 /** What is known of a pod beyond its object; keyed by uid, so a new pod of the same name starts anew. */
@@ -82,7 +94,10 @@ export function startKubelet(options: KubeletOptions): Kubelet {
   });
   nodes.onChange(({ before, after }) => {
     if (after !== undefined) dataPlane.setNode(after.metadata.name, gpusOf(after));
-    else if (before !== undefined) dataPlane.removeNode(before.metadata.name);
+    else if (before !== undefined) {
+      dataPlane.removeNode(before.metadata.name);
+      for (const pod of pods.byIndex("node", before.metadata.name)) controller.enqueue(keyOf(pod));
+    }
   });
 
   async function reconcile(key: string): Promise<ReconcileResult | undefined> {
@@ -92,6 +107,12 @@ export function startKubelet(options: KubeletOptions): Kubelet {
       return undefined;
     }
     if (downNodes.has(pod.spec.nodeName)) return undefined;
+    await nodes.synced;
+    if (nodes.getByKey(pod.spec.nodeName) === undefined) {
+      // As the pod garbage collector does with pods of a node that is no longer there.
+      await remove(key, pod.metadata.uid ?? "");
+      return undefined;
+    }
     const run = runOf(key, pod);
     return isTerminating(pod) ? terminate(key, pod, run) : start(key, pod, run);
   }
@@ -174,14 +195,18 @@ export function startKubelet(options: KubeletOptions): Kubelet {
     if (nowMs < run.drainUntilMs && run.written === "ready" && !dataPlane.isDrained(key)) {
       return { requeueAfterMs: Math.min(POLL_MS, run.drainUntilMs - nowMs) };
     }
+    await remove(key, run.uid);
+    return undefined;
+  }
+
+  async function remove(key: string, uid: string): Promise<void> {
     dataPlane.removePod(key);
     try {
-      await api.delete(PODS, parseKey(key), { gracePeriodSeconds: 0, preconditions: { uid: run.uid } });
+      await api.delete(PODS, parseKey(key), { gracePeriodSeconds: 0, preconditions: { uid } });
     } catch (error) {
       // Gone already, or another pod has the name by now.
       if (!isNotFound(error) && !isConflict(error)) throw error;
     }
-    return undefined;
   }
 
   function gangPodsOf(pod: Pod): readonly Pod[] {
@@ -204,18 +229,40 @@ export function startKubelet(options: KubeletOptions): Kubelet {
 
   return {
     crashPod: (key) => restart(key, clock.nowMs()),
-    setNodeDown(nodeName, down) {
+    async setNodeDown(nodeName, down) {
       if (down === downNodes.has(nodeName)) return;
       if (down) downNodes.add(nodeName);
       else downNodes.delete(nodeName);
+      await setReady(NODES, nodeName, down ? NODE_UNKNOWN : NODE_READY);
       for (const pod of pods.byIndex("node", nodeName)) {
         const key = keyOf(pod);
-        if (down) dataPlane.removePod(key);
-        else restart(key, clock.nowMs());
+        if (!down) {
+          restart(key, clock.nowMs());
+          continue;
+        }
+        dataPlane.removePod(key);
+        await setReady(PODS, key, { status: "False" });
       }
     },
   };
+
+  async function setReady(resource: Resource, key: string, ready: Omit<PodCondition, "type">): Promise<void> {
+    const condition = { type: "Ready", ...ready, lastTransitionTime: formatTime(clock.nowMs()) };
+    try {
+      const patch = { status: { conditions: [condition] } };
+      await api.patch(resource, parseKey(key), patch, { type: "strategic", subresource: "status" });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
 }
+
+const NODE_READY = { status: "True", reason: "KubeletReady", message: "kubelet is posting ready status" } as const;
+const NODE_UNKNOWN = {
+  status: "Unknown",
+  reason: "NodeStatusUnknown",
+  message: "Kubelet stopped posting node status.",
+} as const;
 
 function gangKeys({ metadata }: Pod): string[] {
   const gang = metadata.labels?.[GANG_LABEL];

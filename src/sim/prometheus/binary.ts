@@ -1,7 +1,7 @@
 /** PromQL's binary operators. Semantics: `VectorBinop` and its neighbours in Prometheus's `promql/engine.go`. */
 import type { BinaryOperator, VectorMatching } from "../../observe/promql-ast.ts";
+import { remember } from "../remember.ts";
 import { dropName, type LabelSet, labelKey, METRIC_NAME, only, spellLabels, withLabel, without } from "./labels.ts";
-import { remember } from "./remember.ts";
 import { type Element, ExecutionError } from "./vector.ts";
 
 type Elements = readonly Element[];

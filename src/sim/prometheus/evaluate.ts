@@ -1,10 +1,10 @@
 /** Evaluates a PromQL tree at one instant against a store. One `Evaluation` serves all the steps of one query. */
 import type { Expr, LabelMatcher, Selector, TimeShift } from "../../observe/promql-ast.ts";
+import { remember } from "../remember.ts";
 import { aggregate, grouper } from "./aggregate.ts";
 import { scalarOperation, setOperation, vectorWithScalar, vectorWithVector } from "./binary.ts";
 import { dropName, type LabelSet, labelKey, labelSet, METRIC_NAME } from "./labels.ts";
 import { RANGE_FUNCTIONS } from "./range-functions.ts";
-import { remember } from "./remember.ts";
 import type { SeriesStore, StoredSeries } from "./series-store.ts";
 import { assertDistinct, type Element, ExecutionError, type RangeSeries, type Value } from "./vector.ts";
 import { elementsOf, scalarOf, VECTOR_FUNCTIONS } from "./vector-functions.ts";

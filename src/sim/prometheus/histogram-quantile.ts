@@ -36,7 +36,7 @@ function parseBound(text: string | undefined): number | undefined {
  * The quantile by linear interpolation inside its bucket; the lower bound of the first bucket is 0 when its upper
  * bound is positive; a quantile in the +Inf bucket gives the highest finite bound.
  */
-export function bucketQuantile(q: number, unsorted: readonly Bucket[]): number {
+function bucketQuantile(q: number, unsorted: readonly Bucket[]): number {
   if (Number.isNaN(q)) return Number.NaN;
   if (q < 0) return Number.NEGATIVE_INFINITY;
   if (q > 1) return Number.POSITIVE_INFINITY;

@@ -1,6 +1,6 @@
 /** Label sets of series: maps whose entries are sorted by name and never empty, so equal sets have equal keys. */
 
-import { remember } from "./remember.ts";
+import { remember } from "../remember.ts";
 
 export type LabelSet = ReadonlyMap<string, string>;
 

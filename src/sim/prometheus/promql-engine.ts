@@ -1,9 +1,9 @@
 /** PromQL text in, samples or series out: instant and range queries over a store. */
 import type { Expr } from "../../observe/promql-ast.ts";
 import { parseExpression, typeOf } from "../../observe/promql-parse.ts";
+import { remember } from "../remember.ts";
 import { Evaluation, type EvaluationOptions } from "./evaluate.ts";
 import { type LabelSet, labelKey, NO_LABELS } from "./labels.ts";
-import { remember } from "./remember.ts";
 import { ExecutionError, type Value } from "./vector.ts";
 
 export type EngineOptions = Omit<EvaluationOptions, "startMs" | "endMs">;

@@ -4,8 +4,8 @@
  */
 import type { LabelMatcher } from "../../observe/promql-ast.ts";
 import { compileRe2 } from "../../observe/re2.ts";
+import { remember } from "../remember.ts";
 import { type LabelSet, labelKey } from "./labels.ts";
-import { remember } from "./remember.ts";
 import { SampleRing } from "./sample-ring.ts";
 
 export interface StoredSeries {

@@ -80,7 +80,7 @@ export function scalarOf(value: Value | undefined): number {
   return value.value;
 }
 
-export function stringOf(value: Value | undefined): string {
+function stringOf(value: Value | undefined): string {
   if (value?.kind !== "string") throw new ExecutionError(`expected a string, got ${value?.kind}`);
   return value.value;
 }

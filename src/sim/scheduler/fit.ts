@@ -1,6 +1,7 @@
 /** Does a pod fit on a node? The filters of kube-scheduler that matter here. Pure. */
 import type { Node, Pod } from "../../api/kubernetes/core.ts";
 import { parseQuantity } from "../../api/quantity.ts";
+import { remember } from "../remember.ts";
 
 export const GPU = "nvidia.com/gpu";
 const RESOURCES = ["cpu", "memory", GPU, "pods"] as const;
@@ -9,6 +10,12 @@ export type Resources = Readonly<Record<ResourceName, number>>;
 
 /** Cores, bytes, GPUs, and itself as one pod. Init containers run before the others, so the larger of the two counts. */
 export function requestsOf({ spec }: Pod): Resources {
+  // Objects are immutable: what was computed once for a list of containers holds for ever.
+  return remember(requests, spec.containers, () => sumRequests(spec));
+}
+const requests = new WeakMap<Pod["spec"]["containers"], Resources>();
+
+function sumRequests(spec: Pod["spec"]): Resources {
   const of = (name: ResourceName): number => {
     const amount = (container: Pod["spec"]["containers"][number]): number =>
       parseQuantity(container.resources?.requests?.[name] ?? container.resources?.limits?.[name] ?? 0) ?? 0;
@@ -44,7 +51,7 @@ export function subtract(from: Resources, what: Resources): Resources {
 }
 
 /** Why not, in kube-scheduler's words; undefined when it fits. */
-export function misfit(pod: Pod, requests: Resources, { node, free }: NodeState): string | undefined {
+export function misfit(pod: Pod, wanted: Resources, { node, free }: NodeState): string | undefined {
   if (node.spec?.unschedulable === true && !tolerates(pod, { key: UNSCHEDULABLE, effect: "NoSchedule" })) {
     return "node(s) were unschedulable";
   }
@@ -54,9 +61,9 @@ export function misfit(pod: Pod, requests: Resources, { node, free }: NodeState)
     return "node(s) didn't match Pod's node affinity/selector";
   const taint = (node.spec?.taints ?? []).find((each) => each.effect !== "PreferNoSchedule" && !tolerates(pod, each));
   if (taint !== undefined) return `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ""}}`;
-  const isReady = node.status?.conditions?.find(({ type }) => type === "Ready")?.status !== "False";
-  if (!isReady) return "node(s) were not ready";
-  const short = RESOURCES.find((name) => requests[name] > 0 && requests[name] > free[name] + ROUNDING);
+  const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
+  if (ready !== undefined && ready.status !== "True") return "node(s) were not ready";
+  const short = RESOURCES.find((name) => wanted[name] > 0 && wanted[name] > free[name] + ROUNDING);
   if (short === "pods") return "Too many pods";
   return short === undefined ? undefined : `Insufficient ${short}`;
 }
@@ -82,10 +89,10 @@ function tolerates(pod: Pod, taint: Taint): boolean {
 
 /** `0/4 nodes are available: 3 Insufficient nvidia.com/gpu, 1 node(s) were unschedulable.` */
 export function misfitMessage(pod: Pod, nodes: readonly NodeState[]): string {
-  const requests = requestsOf(pod);
+  const wanted = requestsOf(pod);
   const counts = new Map<string, number>();
   for (const node of nodes) {
-    const why = misfit(pod, requests, node) ?? "node(s) were needed by other pods of the gang";
+    const why = misfit(pod, wanted, node) ?? "node(s) were needed by other pods of the gang";
     counts.set(why, (counts.get(why) ?? 0) + 1);
   }
   const reasons = [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([why, count]) => `${count} ${why}`);

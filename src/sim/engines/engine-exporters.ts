@@ -1,0 +1,114 @@
+/** What an engine exposes, under the names, labels and units of the product it stands for. */
+import type { InferenceEngine } from "./inference-engine.ts";
+import { MetricText } from "./metric-text.ts";
+
+export type MetricFormat = "vllm" | "sglang" | "trtllm" | "dynamo";
+
+/** vLLM's when the text is absent or is none of the names. */
+export function metricFormatOf(text: string | undefined): MetricFormat {
+  return text === "sglang" || text === "trtllm" || text === "dynamo" ? text : "vllm";
+}
+
+export function engineMetrics(engine: InferenceEngine, format: MetricFormat, dynamoNamespace: string): string {
+  switch (format) {
+    case "vllm":
+      return vllm(engine).toString();
+    case "sglang":
+      return sglang(engine);
+    case "trtllm":
+      return trtllm(engine);
+    case "dynamo":
+      return dynamoWorker(engine, dynamoNamespace);
+  }
+}
+
+/** Tokens per KV block: vLLM's default. */
+const BLOCK_TOKENS = 16;
+const blocksOf = ({ profile }: InferenceEngine): number => Math.floor(profile.kvCapacityTokens / BLOCK_TOKENS);
+
+/** 0.11 and later. */
+function vllm(engine: InferenceEngine): MetricText {
+  const labels = { model_name: engine.profile.modelName, engine: "0" };
+  const cache = { ...labels, block_size: String(BLOCK_TOKENS), num_gpu_blocks: String(blocksOf(engine)) };
+  return new MetricText()
+    .gauge("vllm:kv_cache_usage_perc", labels, engine.kvCacheRatio)
+    .gauge("vllm:num_requests_running", labels, engine.runningRequests)
+    .gauge("vllm:num_requests_waiting", labels, engine.waitingRequests)
+    .counter("vllm:prompt_tokens_total", labels, engine.promptTokens)
+    .counter("vllm:generation_tokens_total", labels, engine.generationTokens)
+    .counter("vllm:num_preemptions_total", labels, engine.preemptions)
+    .counter("vllm:request_success_total", { ...labels, finished_reason: "stop" }, 0)
+    .counter("vllm:request_success_total", { ...labels, finished_reason: "length" }, engine.finishedRequests)
+    .counter("vllm:request_success_total", { ...labels, finished_reason: "abort" }, 0)
+    .histogram("vllm:time_to_first_token_seconds", labels, engine.timeToFirstToken)
+    .histogram("vllm:inter_token_latency_seconds", labels, engine.interTokenLatency)
+    .histogram("vllm:e2e_request_latency_seconds", labels, engine.endToEnd)
+    .gauge("vllm:cache_config_info", cache, 1);
+}
+
+/** With `--enable-metrics`; the queues of disaggregation under their names of May 2026. */
+function sglang(engine: InferenceEngine): string {
+  const { role, transferringRequests, heldRequests } = engine;
+  const queued = engine.waitingRequests - transferringRequests;
+  const type = role === "aggregated" ? "unified" : role;
+  const labels = { model_name: engine.profile.modelName, engine_type: type, tp_rank: "0", pp_rank: "0" };
+  const text = new MetricText()
+    .gauge("sglang:token_usage", labels, engine.kvCacheRatio)
+    .gauge("sglang:max_total_num_tokens", labels, engine.profile.kvCapacityTokens)
+    .gauge("sglang:num_used_tokens", labels, engine.kvTokens)
+    .gauge("sglang:num_running_reqs", labels, engine.runningRequests)
+    // A decode worker's backlog waits for KV space in its own queue, not in the queue of compute admission.
+    .gauge("sglang:num_queue_reqs", labels, role === "decode" ? 0 : queued)
+    .gauge("sglang:num_prefill_bootstrap_queue_reqs", labels, 0)
+    .gauge("sglang:num_prefill_inflight_queue_reqs", labels, heldRequests)
+    .gauge("sglang:num_decode_prealloc_queue_reqs", labels, role === "decode" ? queued : 0)
+    .gauge("sglang:num_decode_transfer_queue_reqs", labels, transferringRequests)
+    .counter("sglang:prompt_tokens_total", labels, engine.promptTokens)
+    .counter("sglang:generation_tokens_total", labels, engine.generationTokens)
+    .counter("sglang:realtime_tokens_total", { ...labels, mode: "prefill_compute" }, engine.promptTokens)
+    .counter("sglang:realtime_tokens_total", { ...labels, mode: "decode" }, engine.generationTokens)
+    .counter("sglang:num_requests_total", labels, engine.finishedRequests)
+    .counter("sglang:num_retracted_requests_total", labels, engine.preemptions)
+    .histogram("sglang:time_to_first_token_seconds", labels, engine.timeToFirstToken)
+    .histogram("sglang:inter_token_latency_seconds", labels, engine.interTokenLatency)
+    .histogram("sglang:e2e_request_latency_seconds", labels, engine.endToEnd);
+  return text.toString();
+}
+
+/** trtllm-serve with `return_perf_metrics` and `enable_iter_perf_stats`. */
+function trtllm(engine: InferenceEngine): string {
+  const labels = { model_name: engine.profile.modelName, engine_type: "trtllm" };
+  const blocks = blocksOf(engine);
+  const usedBlocks = Math.ceil(engine.kvTokens / BLOCK_TOKENS);
+  return new MetricText()
+    .gauge("trtllm_kv_cache_utilization", labels, engine.kvCacheRatio)
+    .gauge("trtllm_kv_cache_max_blocks", labels, blocks)
+    .gauge("trtllm_kv_cache_used_blocks", labels, usedBlocks)
+    .gauge("trtllm_kv_cache_free_blocks", labels, Math.max(0, blocks - usedBlocks))
+    .gauge("trtllm_kv_cache_tokens_per_block", labels, BLOCK_TOKENS)
+    .gauge("trtllm_num_requests_running", labels, engine.runningRequests)
+    .gauge("trtllm_num_requests_waiting", labels, engine.waitingRequests)
+    .counter("trtllm_prompt_tokens_total", labels, engine.promptTokens)
+    .counter("trtllm_generation_tokens_total", labels, engine.generationTokens)
+    .counter("trtllm_request_success_total", { ...labels, finished_reason: "length" }, engine.finishedRequests)
+    .histogram("trtllm_time_to_first_token_seconds", labels, engine.timeToFirstToken)
+    .histogram("trtllm_time_per_output_token_seconds", labels, engine.interTokenLatency)
+    .histogram("trtllm_e2e_request_latency_seconds", labels, engine.endToEnd)
+    .toString();
+}
+
+/** A Dynamo worker passes the metrics of its engine (vLLM here) through and adds its own; prefill workers set no cache gauge. */
+function dynamoWorker(engine: InferenceEngine, dynamoNamespace: string): string {
+  const text = vllm(engine);
+  const component = engine.role === "prefill" ? "prefill" : "backend";
+  const labels = { dynamo_namespace: dynamoNamespace, dynamo_component: component };
+  if (engine.role !== "prefill") {
+    text
+      .gauge("dynamo_component_gpu_cache_usage_percent", { ...labels, dp_rank: "0" }, engine.kvCacheRatio)
+      .gauge("dynamo_component_total_blocks", { ...labels, dp_rank: "0" }, blocksOf(engine));
+  }
+  const inFlight = engine.runningRequests + engine.waitingRequests;
+  return text
+    .gauge("dynamo_component_inflight_requests", { ...labels, dynamo_endpoint: "generate" }, inFlight)
+    .toString();
+}

@@ -1,0 +1,272 @@
+/** The whole system on virtual time: load in, decisions, gangs and pods out. Each seed repeats exactly. */
+import { afterEach, describe, expect, test } from "vitest";
+import { SCALING_OVERRIDES } from "../../src/api/autoscaling/scaling-override.ts";
+import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
+import { POD_CLIQUE_SCALING_GROUPS } from "../../src/api/grove/pod-clique-scaling-group.ts";
+import { conditionOf } from "../../src/api/kubernetes/conditions.ts";
+import { PODS } from "../../src/api/kubernetes/core.ts";
+import { formatTime } from "../../src/api/kubernetes/time.ts";
+import { LEVELS } from "../../src/cli/demo/monitor.ts";
+import { seededRandom } from "../../src/random.ts";
+import { constant, dayInMiniature, generateTraffic } from "../../src/sim/traffic/generate.ts";
+import { readExample, type Simulation, type SimulationOptions, simulate } from "./simulation.ts";
+
+let running: Simulation[] = [];
+const start = async (options: SimulationOptions): Promise<Simulation> => {
+  const simulation = await simulate(options);
+  running.push(simulation);
+  await simulation.untilAvailable();
+  return simulation;
+};
+afterEach(() => {
+  for (const simulation of running) simulation.stop();
+  running = [];
+});
+
+const LENGTHS = { input: { medianTokens: 1_000, spreadP90: 2 }, output: { medianTokens: 900, spreadP90: 1.8 } };
+const day = (durationSeconds: number, seed: number, peakRequestsPerSecond = 24) =>
+  generateTraffic(
+    dayInMiniature({ durationSeconds, baseRequestsPerSecond: 2.9, peakRequestsPerSecond, ...LENGTHS }),
+    seededRandom(seed),
+  );
+const steady = (requestsPerSecond: number, durationSeconds: number, seed: number) =>
+  generateTraffic(
+    [{ durationSeconds, requestsPerSecond: constant(requestsPerSecond), ...LENGTHS }],
+    seededRandom(seed),
+  );
+
+const key = { namespace: "serving", name: "llama-70b" };
+const policyOf = (simulation: Simulation): Promise<ScalingPolicy> => simulation.world.api.get(SCALING_POLICIES, key);
+const totals = (simulation: Simulation): Record<string, number> =>
+  Object.fromEntries((simulation.decisions.at(-1)?.targets ?? []).map(({ name, current }) => [name, current]));
+
+describe("the circle turns", () => {
+  test.each([1, 2, 3])("seed %i: every level scales up and down again, and no invariant breaks", async (seed) => {
+    const simulation = await start({ seed });
+    simulation.attach(day(1_300, seed));
+    await simulation.clock.advance(1_400_000);
+    const report = simulation.monitor.report();
+    for (const level of LEVELS) {
+      expect(report.scaleActions[level].up, `${level} up`).toBeGreaterThan(0);
+      expect(report.scaleActions[level].down, `${level} down`).toBeGreaterThan(0);
+    }
+    expect(report).toMatchObject({ ratioViolationSeconds: 0, floorViolationSeconds: 0, budgetViolationSeconds: 0 });
+    const { arrived, completed, failed, inFlight } = simulation.traffic();
+    expect(completed + failed + inFlight).toBe(arrived);
+    expect(failed).toBe(0);
+    expect(totals(simulation)).toEqual({ instances: 1, frontend: 1, prefill: 1, decode: 1 });
+  });
+
+  test("the same seed gives the same decisions, word for word", async () => {
+    const messages: string[][] = [];
+    for (let run = 0; run < 2; run++) {
+      const simulation = await start({ seed: 7 });
+      simulation.attach(day(400, 7));
+      await simulation.clock.advance(500_000);
+      messages.push(simulation.decisions.map(({ atMs, message }) => `${atMs} ${message}`));
+    }
+    expect(messages[0]).toEqual(messages[1]);
+    expect(messages[0]?.length).toBeGreaterThan(20);
+  });
+
+  test("constant load settles: no limit cycle", async () => {
+    const simulation = await start({ seed: 11 });
+    simulation.attach(steady(6, 3_600, 11));
+    await simulation.clock.advance(1_800_000);
+    const before = simulation.monitor.report().scaleActions;
+    const settled = JSON.stringify(before);
+    await simulation.clock.advance(1_800_000);
+    expect(JSON.stringify(simulation.monitor.report().scaleActions)).toBe(settled);
+  });
+});
+
+describe("faults", () => {
+  test("Prometheus stops scraping at the peak: holds with a condition, and never scales down", async () => {
+    const simulation = await start({ seed: 21 });
+    simulation.attach(steady(16, 3_600, 21));
+    await simulation.clock.advance(600_000);
+    const before = totals(simulation);
+    simulation.world.dataPlane.stopScraping(true);
+    const downsBefore = LEVELS.map((level) => simulation.monitor.report().scaleActions[level].down);
+    await simulation.clock.advance(900_000);
+    expect(LEVELS.map((level) => simulation.monitor.report().scaleActions[level].down)).toEqual(downsBefore);
+    expect(totals(simulation)).toEqual(before);
+    const { status } = await policyOf(simulation);
+    expect(conditionOf(status?.conditions, "MetricsAvailable")).toMatchObject({ status: "False", reason: "Missing" });
+    expect(conditionOf(status?.conditions, "Degraded")).toMatchObject({ status: "True", reason: "Hold" });
+    simulation.world.dataPlane.stopScraping(false);
+    await simulation.clock.advance(120_000);
+    expect(conditionOf((await policyOf(simulation)).status?.conditions, "MetricsAvailable")?.status).toBe("True");
+  });
+
+  test("killed in the middle of scaling up and started again, it ends where it would have", async () => {
+    const simulation = await start({ seed: 31 });
+    simulation.attach(steady(16, 3_600, 31));
+    const isScaling = (): boolean => simulation.decisions.at(-1)?.outcome === "Scaled";
+    expect(await simulation.clock.advanceUntil(isScaling, 600_000)).toBe(true);
+    await simulation.restart();
+    await simulation.clock.advance(900_000);
+    const gaps = simulation.decisions.at(-1)?.targets.filter(({ current, ready }) => current !== ready) ?? [];
+    expect(gaps).toEqual([]);
+    expect(totals(simulation)["decode"]).toBeGreaterThan(1);
+    expect(simulation.monitor.report()).toMatchObject({
+      ratioViolationSeconds: 0,
+      floorViolationSeconds: 0,
+      budgetViolationSeconds: 0,
+    });
+  });
+
+  test("lost watches and forgotten history do not lose a thing", async () => {
+    const simulation = await start({ seed: 41 });
+    simulation.attach(day(900, 41));
+    for (let i = 0; i < 12; i++) {
+      await simulation.clock.advance(80_000);
+      simulation.world.apiServer.disconnectWatches();
+      simulation.world.apiServer.compact();
+    }
+    await simulation.clock.advance(300_000);
+    expect(totals(simulation)).toEqual({ instances: 1, frontend: 1, prefill: 1, decode: 1 });
+    expect(simulation.monitor.report()).toMatchObject({
+      ratioViolationSeconds: 0,
+      floorViolationSeconds: 0,
+      budgetViolationSeconds: 0,
+    });
+  });
+});
+
+describe("bounds that people set", () => {
+  test("a budget holds through the peak, and the policy says that it limits", async () => {
+    const policy = readExample<ScalingPolicy>("multinode-prefill-decode/policy.yaml", "ScalingPolicy");
+    const simulation = await start({
+      seed: 51,
+      policy: { ...policy, spec: { ...policy.spec, gpuBudget: { ...policy.spec.gpuBudget, max: 20 } } },
+    });
+    simulation.attach(day(900, 51));
+    await simulation.clock.advance(500_000);
+    const { status } = await policyOf(simulation);
+    expect(conditionOf(status?.conditions, "ScalingLimited")).toMatchObject({ status: "True", reason: "GPUBudget" });
+    await simulation.clock.advance(600_000);
+    expect(simulation.monitor.report()).toMatchObject({
+      budgetViolationSeconds: 0,
+      ratioViolationSeconds: 0,
+      floorViolationSeconds: 0,
+    });
+    expect(simulation.monitor.report().peakGpus).toBeLessThanOrEqual(20);
+  });
+
+  test("an override holds until it expires, then metrics decide again", async () => {
+    const simulation = await start({ seed: 61 });
+    simulation.attach(steady(3, 3_600, 61));
+    await simulation.clock.advance(120_000);
+    await simulation.world.api.create(SCALING_OVERRIDES, {
+      apiVersion: "autoscaling.grove.io/v1alpha1",
+      kind: "ScalingOverride",
+      metadata: { namespace: "serving", name: "launch" },
+      spec: {
+        policyRef: { name: "llama-70b" },
+        scaleTargets: { decode: { replicas: 3 } },
+        expiresAt: formatTime(simulation.clock.nowMs() + 600_000),
+        reason: "product launch",
+        force: false,
+      },
+    });
+    await simulation.clock.advance(300_000);
+    expect(totals(simulation)["decode"]).toBe(3);
+    expect((await policyOf(simulation)).status?.override).toMatchObject({ name: "launch", reason: "product launch" });
+    await simulation.clock.advance(700_000);
+    expect(totals(simulation)["decode"]).toBe(1);
+    const override = await simulation.world.api.get(SCALING_OVERRIDES, { namespace: "serving", name: "launch" });
+    expect(override.status?.phase).toBe("Expired");
+    expect((await policyOf(simulation)).status?.override).toBeUndefined();
+  });
+
+  test("Advisory and Paused never write", async () => {
+    for (const mode of ["Advisory", "Paused"] as const) {
+      const policy = readExample<ScalingPolicy>("multinode-prefill-decode/policy.yaml", "ScalingPolicy");
+      const simulation = await start({ seed: 71, policy: { ...policy, spec: { ...policy.spec, mode } } });
+      simulation.attach(day(600, 71));
+      await simulation.clock.advance(600_000);
+      for (const level of LEVELS) expect(simulation.monitor.report().scaleActions[level]).toEqual({ up: 0, down: 0 });
+      expect(simulation.decisions.some(({ transition }) => transition.now.length > 0)).toBe(true);
+    }
+  });
+
+  test("somebody else's replicas are respected for ten minutes, said in a condition, and then taken over", async () => {
+    const simulation = await start({ seed: 81 });
+    simulation.attach(steady(3, 3_600, 81));
+    await simulation.clock.advance(300_000);
+    await simulation.world.api.setScale(
+      POD_CLIQUE_SCALING_GROUPS,
+      { namespace: "serving", name: "llama-70b-0-decode" },
+      3,
+    );
+    await simulation.clock.advance(400_000);
+    expect(totals(simulation)["decode"]).toBe(3);
+    expect(conditionOf((await policyOf(simulation)).status?.conditions, "ScalingActive")).toMatchObject({
+      status: "False",
+      reason: "ForeignController",
+    });
+    await simulation.clock.advance(600_000);
+    expect(totals(simulation)["decode"]).toBe(1);
+  });
+
+  test.each<{
+    name: string;
+    change: (spec: ScalingPolicy["spec"]) => ScalingPolicy["spec"];
+    reason: string;
+    message: RegExp;
+  }>([
+    {
+      name: "unknown PodCliqueSet",
+      change: (spec) => ({ ...spec, targetRef: { ...spec.targetRef, name: "llama" } }),
+      reason: "TargetNotFound",
+      message: /spec\.targetRef\.name.*"llama"/,
+    },
+    {
+      name: "unknown clique",
+      change: (spec) => ({
+        ...spec,
+        scaleTargets: spec.scaleTargets.map((target, at) => (at === 0 ? { ...target, ref: "router" } : target)),
+      }),
+      reason: "UnknownTarget",
+      message: /spec\.scaleTargets\[0\]\.ref "router".*it has: frontend/,
+    },
+    {
+      name: "a member of a scaling group",
+      change: (spec) => ({
+        ...spec,
+        scaleTargets: spec.scaleTargets.map((target, at) => (at === 0 ? { ...target, ref: "decode-leader" } : target)),
+      }),
+      reason: "MemberClique",
+      message: /use level PodCliqueScalingGroup and ref decode/,
+    },
+    {
+      name: "budget below the minimum viable set",
+      change: (spec) => ({ ...spec, gpuBudget: { ...spec.gpuBudget, max: 4 } }),
+      reason: "BudgetInfeasible",
+      message: /spec\.gpuBudget\.max is 4.*needs 8 GPUs/,
+    },
+  ])("$name: Ready=False names the field and the way out, and nothing moves", async ({ change, reason, message }) => {
+    const policy = readExample<ScalingPolicy>("multinode-prefill-decode/policy.yaml", "ScalingPolicy");
+    const simulation = await start({ seed: 91, policy: { ...policy, spec: change(policy.spec) } });
+    await simulation.clock.advance(120_000);
+    const ready = conditionOf((await policyOf(simulation)).status?.conditions, "Ready");
+    expect(ready).toMatchObject({ status: "False", reason });
+    expect(ready?.message).toMatch(message);
+    for (const level of LEVELS) expect(simulation.monitor.report().scaleActions[level]).toEqual({ up: 0, down: 0 });
+  });
+
+  test("deleting the set takes everything with it", async () => {
+    const simulation = await start({ seed: 95 });
+    await simulation.world.api.delete(
+      { ...POD_CLIQUE_SCALING_GROUPS, kind: "PodCliqueSet", plural: "podcliquesets" },
+      key,
+    );
+    await simulation.clock.advance(120_000);
+    expect((await simulation.world.api.list(PODS, { namespace: "serving" })).items).toEqual([]);
+    expect(conditionOf((await policyOf(simulation)).status?.conditions, "Ready")).toMatchObject({
+      status: "False",
+      reason: "TargetNotFound",
+    });
+  });
+});
