@@ -18,6 +18,7 @@ import {
   parseFields,
   pathsOf,
   printFields,
+  sameSet,
   union,
   withinOrBelow,
 } from "./field-set.ts";
@@ -253,14 +254,4 @@ function sorted(entries: readonly ManagedFieldsEntry[]): readonly ManagedFieldsE
   const rank = (entry: ManagedFieldsEntry): string =>
     `${entry.operation === "Apply" ? 0 : 1}|${entry.time ?? ""}|${entry.manager}|${entry.subresource ?? ""}`;
   return entries.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1));
-}
-
-function sameSet(a: FieldSet, b: FieldSet): boolean {
-  if (a === b) return true;
-  if (a.here !== b.here || a.children.size !== b.children.size) return false;
-  for (const [element, child] of a.children) {
-    const other = b.children.get(element);
-    if (other === undefined || !sameSet(child, other)) return false;
-  }
-  return true;
 }
