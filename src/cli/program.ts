@@ -1,5 +1,6 @@
 /** The command line: all commands, and what a failure looks like. */
 import { Command, CommanderError } from "commander";
+import { addCommands } from "./commands.ts";
 import { addDemoCommand } from "./demo/command.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import type { Terminal } from "./terminal.ts";
@@ -14,6 +15,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
       writeErr: (text) => terminal.printError(text.trimEnd()),
     });
   addDemoCommand(program, terminal);
+  addCommands(program, terminal);
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
