@@ -2,9 +2,13 @@
 import type { Command } from "commander";
 import { addExplainCommand } from "./explain/command.ts";
 import { addGetCommand } from "./get/command.ts";
+import { addLintCommand } from "./lint.ts";
+import { addPlanCommand } from "./plan/command.ts";
 import type { Terminal } from "./terminal.ts";
 
 export function addCommands(program: Command, terminal: Terminal): void {
   addGetCommand(program, terminal);
   addExplainCommand(program, terminal);
+  addPlanCommand(program, terminal);
+  addLintCommand(program, terminal);
 }
