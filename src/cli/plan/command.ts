@@ -67,10 +67,10 @@ Examples:
 function readPolicies({ filename }: Flags, terminal: Terminal): readonly CheckedObject<ScalingPolicy>[] {
   const { policies, all, ignored } = checkFiles(filename);
   const errors = policies.flatMap(errorLines);
-  const [first, ...more] = errors;
-  if (first !== undefined) {
-    for (const line of more) terminal.printError(`error: ${line}`);
-    throw new UsageError(first);
+  const last = errors.at(-1);
+  if (last !== undefined) {
+    for (const line of errors.slice(0, -1)) terminal.printError(`error: ${line}`);
+    throw new UsageError(last);
   }
   if (policies.length === 0) throw new UsageError(`${filename.join(", ")}: no ScalingPolicy in there to plan for`);
   const others = [...all.map(({ object }) => object).filter(({ kind }) => kind !== SCALING_POLICIES.kind), ...ignored];
@@ -170,6 +170,10 @@ function print(plans: readonly Plan[], { output }: Flags, cluster: Cluster, term
   plans.forEach(({ policy, isNew, memory, run }, index) => {
     if (index > 0) terminal.print("");
     const { decision } = run.turn;
+    if (decision === undefined) {
+      const ready = run.status.conditions?.find(({ type }) => type === "Ready");
+      throw new CommandError(`${policy.metadata.name} would decide nothing: ${ready?.reason}: ${ready?.message}`);
+    }
     const { history: _, ...status } = run.status;
     const known = isNew ? "a new policy" : "in place of the policy on the cluster";
     const remembered =
@@ -177,10 +181,6 @@ function print(plans: readonly Plan[], { output }: Flags, cluster: Cluster, term
         ? "with its stored windows and rate limits"
         : "with empty windows and rate limits, as after a fresh start";
     terminal.print(hang("Plan: ", `${known}, ${remembered}. Nothing was written.`, options.width, options.paint.dim));
-    if (decision === undefined) {
-      const ready = run.status.conditions?.find(({ type }) => type === "Ready");
-      throw new CommandError(`${policy.metadata.name} would decide nothing: ${ready?.reason}: ${ready?.message}`);
-    }
     const writes = decision.transition.now.map(({ objectName, from, to }) => `${objectName} ${from}→${to}`);
     const would =
       policy.spec.mode === "Active" ? "Would write" : `Would write if it were Active and not ${policy.spec.mode}`;
