@@ -97,9 +97,11 @@ const pin = (later: readonly ChainEntry[]): string | undefined => {
 const firstOf = (later: readonly ChainEntry[]): string | undefined =>
   later[0] === undefined ? undefined : phrase(later[0]);
 
-function phrase({ reason, detail, after }: ChainEntry): string {
+function phrase({ reason, detail, target, before, after }: ChainEntry): string {
   const text = PHRASES[reason] ?? reason;
-  return `${text}${after === undefined ? "" : `, wants ${after}`}${detail === undefined ? "" : ` (${detail})`}`;
+  // The record of the set replicas goes from what they want to what they get; those of the others go from what is to what they want.
+  const wish = target === "sets" ? before : after;
+  return `${text}${wish === undefined ? "" : `, wants ${wish}`}${detail === undefined ? "" : ` (${detail})`}`;
 }
 
 const PHRASES: Readonly<Record<string, string>> = {
