@@ -13,6 +13,7 @@ import type { EvaluationQueue } from "../jobs/evaluation-queue.ts";
 import type { SharedQueries } from "../observe/shared-queries.ts";
 import type { AutoscalerMetrics } from "./autoscaler-metrics.ts";
 import { BudgetLedger } from "./budget-ledger.ts";
+import { queryProblems } from "./check-queries.ts";
 import { type ConditionDraft, decisionConditions, unresolvedConditions } from "./conditions.ts";
 import { ForeignWriters } from "./foreign-writers.ts";
 import { type AutoscalerInformers, BY_SET } from "./informers.ts";
@@ -203,6 +204,8 @@ export class PolicyLoop {
         `spec.targetRef.name: ScalingPolicy ${rival} is older and already scales PodCliqueSet ${name}: delete one of them`,
       );
     }
+    const [badQuery] = queryProblems(policy.spec);
+    if (badQuery !== undefined) return unresolved(policy, badQuery.reason, badQuery.message);
     const { resolution, problems } = resolve(policy.spec, defaultPodCliqueSet(set));
     const problem = problems[0];
     if (resolution === undefined) return unresolved(policy, problem?.reason ?? "UnknownTarget", problem?.message ?? "");

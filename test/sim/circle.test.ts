@@ -243,6 +243,28 @@ describe("bounds that people set", () => {
       message: /use level PodCliqueScalingGroup and ref decode/,
     },
     {
+      name: "PromQL that does not parse",
+      change: (spec) => ({
+        ...spec,
+        scaleTargets: spec.scaleTargets.map((target, at) =>
+          at === 0
+            ? {
+                ...target,
+                metrics: [
+                  {
+                    type: "Prometheus",
+                    prometheus: { query: "sum(rate(x[1m])", target: { type: "AverageValue", averageValue: "1" } },
+                    advisoryOnly: false,
+                  },
+                ],
+              }
+            : target,
+        ),
+      }),
+      reason: "InvalidQuery",
+      message: /spec\.scaleTargets\[0\]\.metrics\[0\]\.prometheus\.query: not valid PromQL/,
+    },
+    {
       name: "budget below the minimum viable set",
       change: (spec) => ({ ...spec, gpuBudget: { ...spec.gpuBudget, max: 4 } }),
       reason: "BudgetInfeasible",
