@@ -196,7 +196,7 @@ export const SETTINGS = {
     fallback: 8080,
     parse: whole({ min: 0, max: 65_535 }),
   }),
-  logLevel: setting({
+  logLevel: setting<"debug" | "info" | "warn" | "error">({
     file: "log.level",
     flag: "--log-level <level>",
     env: "GROVE_AUTOSCALER_LOG_LEVEL",
@@ -204,7 +204,7 @@ export const SETTINGS = {
     fallback: "info",
     parse: oneOf("debug", "info", "warn", "error"),
   }),
-  logFormat: setting({
+  logFormat: setting<"json" | "text">({
     file: "log.format",
     flag: "--log-format <format>",
     env: "GROVE_AUTOSCALER_LOG_FORMAT",
