@@ -95,6 +95,7 @@ export class PolicyLoop {
 
     // 2. Observe.
     const observed = await this.#observe(policy, resolution, state);
+    metrics.observed(keyOf(policy), model, observed.observation);
     state.memory ??= (await this.#options.checkpoints.load(policy)) ?? emptyMemory;
 
     // 3. Decide, wherever evaluations run.

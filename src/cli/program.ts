@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { addDemoCommand } from "./demo/command.ts";
 import { CommandError, UsageError } from "./errors.ts";
+import { addRunCommand } from "./run/command.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Exit codes: 0 done, 1 it did not work out, 2 the command line or a file is wrong. */
@@ -14,6 +15,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
       writeErr: (text) => terminal.printError(text.trimEnd()),
     });
   addDemoCommand(program, terminal);
+  addRunCommand(program, terminal);
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
