@@ -117,7 +117,8 @@ function bestOver(input: SolveInput, ratios: readonly LatticeConstraint[]): Solu
   if (best === undefined) return undefined;
   const { plan, servedRatio } = best;
   // At their maxima inside, with room for more set replicas: then it is the budget that kept those away.
-  const isKeptSmall = best.limitedBy.includes("Max") && best.sets < input.sets.max && input.gpuBudget !== Number.POSITIVE_INFINITY;
+  const isKeptSmall =
+    best.limitedBy.includes("Max") && best.sets < input.sets.max && input.gpuBudget !== Number.POSITIVE_INFINITY;
   const limitedBy = isKeptSmall ? [...new Set([...best.limitedBy, "GPUBudget" as const])] : best.limitedBy;
   return { perSet: expand(plan), gpus: plan.gpus, servedRatio, limitedBy, relaxed: [] };
 }
