@@ -1,5 +1,6 @@
 /** One policy, one turn of the loop: observe, decide, act. */
 import { admit } from "../api/admission.ts";
+import type { GPUBudget } from "../api/autoscaling/gpu-budget.ts";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import { defaultPodCliqueSet } from "../api/grove/pod-clique-set-defaults.ts";
 import { isTerminating } from "../api/kubernetes/core.ts";
@@ -30,6 +31,8 @@ export interface LoopOptions {
   readonly gate: WriteGate;
   readonly clock: Clock;
   readonly metrics: AutoscalerMetrics;
+  /** What a shared budget grants a policy; default: by the offers of all policies that turn in this loop. */
+  readonly granted?: (policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number) => number;
 }
 
 /** What one turn gives to be published: status, events; all of it rendered from the decision. */
@@ -268,7 +271,8 @@ export class PolicyLoop {
     const fresh = startups.filter(({ id, startupMs }) => !state.seenReady.has(id) && Number.isFinite(startupMs));
     state.seenReady.clear();
     for (const { id } of startups) state.seenReady.add(id);
-    const granted = budget === undefined ? undefined : this.#ledger.granted(policy, budget, observation.gpusInUse);
+    const grantedBy = this.#options.granted ?? this.#ledger.granted.bind(this.#ledger);
+    const granted = budget === undefined ? undefined : grantedBy(policy, budget, observation.gpusInUse);
     return {
       observation: {
         ...observation,

@@ -1,5 +1,6 @@
 /** The command line: all commands, and what a failure looks like. */
 import { Command, CommanderError } from "commander";
+import { addCommands } from "./commands.ts";
 import { addDemoCommand } from "./demo/command.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { addRunCommand } from "./run/command.ts";
@@ -16,6 +17,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     });
   addDemoCommand(program, terminal);
   addRunCommand(program, terminal);
+  addCommands(program, terminal);
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
