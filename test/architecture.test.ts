@@ -30,7 +30,8 @@ const sources: readonly Source[] = readdirSync(SRC, { recursive: true, encoding:
   });
 
 const folderOf = (path: string): string => path.split("/")[0] as string;
-const isOwn = (specifier: string): boolean => /\.(ts|json)$/.test(specifier);
+/** The package's own manifest, for the version, is nobody's folder. */
+const isOwn = (specifier: string): boolean => /\.(ts|json)$/.test(specifier) && specifier !== "../package.json";
 
 /** Folder (or file) → what of `src/` it may import besides itself. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {

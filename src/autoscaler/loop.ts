@@ -14,6 +14,7 @@ import type { EvaluationQueue } from "../jobs/evaluation-queue.ts";
 import type { SharedQueries } from "../observe/shared-queries.ts";
 import type { AutoscalerMetrics } from "./autoscaler-metrics.ts";
 import { BudgetLedger } from "./budget-ledger.ts";
+import { queryProblems } from "./check-queries.ts";
 import { type ConditionDraft, decisionConditions, unresolvedConditions } from "./conditions.ts";
 import { ForeignWriters } from "./foreign-writers.ts";
 import { type AutoscalerInformers, BY_SET } from "./informers.ts";
@@ -97,6 +98,7 @@ export class PolicyLoop {
 
     // 2. Observe.
     const observed = await this.#observe(policy, resolution, state);
+    metrics.observed(keyOf(policy), model, observed.observation);
     state.memory ??= (await this.#options.checkpoints.load(policy)) ?? emptyMemory;
 
     // 3. Decide, wherever evaluations run.
@@ -206,6 +208,8 @@ export class PolicyLoop {
         `spec.targetRef.name: ScalingPolicy ${rival} is older and already scales PodCliqueSet ${name}: delete one of them`,
       );
     }
+    const [badQuery] = queryProblems(policy.spec);
+    if (badQuery !== undefined) return unresolved(policy, badQuery.reason, badQuery.message);
     const { resolution, problems } = resolve(policy.spec, defaultPodCliqueSet(set));
     const problem = problems[0];
     if (resolution === undefined) return unresolved(policy, problem?.reason ?? "UnknownTarget", problem?.message ?? "");

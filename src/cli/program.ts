@@ -4,6 +4,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { addCommands } from "./commands.ts";
 import { addDemoCommand } from "./demo/command.ts";
 import { CommandError, UsageError } from "./errors.ts";
+import { addRunCommand } from "./run/command.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Exit codes: 0 done, 1 it did not work out, 2 the command line or a file is wrong. */
@@ -19,6 +20,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
       outputError: (text, write) => write(text.trimEnd().replaceAll("\n", " ")),
     });
   addDemoCommand(program, terminal);
+  addRunCommand(program, terminal);
   addCommands(program, terminal);
   try {
     await program.parseAsync([...args], { from: "user" });

@@ -35,7 +35,7 @@ describe("lint", () => {
       "a query",
       "sum(rate(",
       "sum(rat(",
-      'spec.scaleTargets[0].metrics[0].prometheus.query: is not PromQL: unknown function with name "rat"',
+      'spec.scaleTargets[0].metrics[0].prometheus.query: not valid PromQL: unknown function with name "rat"',
     ],
     ["an unknown field", "engine: vllm", "engin: vllm", "spec.engin: is unknown"],
   ])("%s", async (_, from, to, message) => {

@@ -144,8 +144,8 @@ describe("plan", () => {
   });
 
   test.each([
-    ["sum(rates(x[1m]))", 'is not PromQL: unknown function with name "rates" (at "rates(x[1m]))")'],
-    ["sum(rate(x[1m])", "is not PromQL: "],
+    ["sum(rates(x[1m]))", 'not valid PromQL: unknown function with name "rates" (at "rates(x[1m]))")'],
+    ["sum(rate(x[1m])", "not valid PromQL: "],
     ["up{ {{pod}} }", "unknown placeholder {{pod}}: there are {{namespace}}, {{podRegex}} and {{selector}}"],
   ])("a query that is none: %s", async (query, message) => {
     const file = policyFile((policy) => {
@@ -181,7 +181,7 @@ describe("plan", () => {
     });
     expect(await world.run(["plan", "-f", policyFile(), "--prometheus", "prometheus:9090"])).toMatchObject({
       code: 2,
-      err: 'error: --prometheus: "prometheus:9090" is not a URL such as http://prometheus.monitoring:9090',
+      err: 'error: --prometheus: "prometheus:9090" is not a URL that starts with http:// or https://',
     });
   });
 

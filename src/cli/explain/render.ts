@@ -5,11 +5,11 @@
 import type { ScalingPolicy } from "../../api/autoscaling/scaling-policy.ts";
 import type { DecisionStatus, ScalingPolicyStatus } from "../../api/autoscaling/scaling-policy-status.ts";
 import { parseDurationMs } from "../../api/duration.ts";
+import { ageOf, humanDuration } from "../../api/kubernetes/human-duration.ts";
 import type { Condition } from "../../api/kubernetes/meta.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
 import { STAGES, type Stage } from "../../decide/decision.ts";
 import { round } from "../../decide/demand.ts";
-import { ageOf, humanDuration } from "../../sim/api-server/human-duration.ts";
 import { timeLeft } from "../get/columns.ts";
 import { hang, type Paint, table, wrap } from "../text.ts";
 import { type ChainEntry, whyNot } from "./why-not.ts";

@@ -4,9 +4,9 @@ import { SCALING_OVERRIDES, type ScalingOverride } from "../../api/autoscaling/s
 import { SCALING_POLICIES, type ScalingPolicy } from "../../api/autoscaling/scaling-policy.ts";
 import type { TargetStatus } from "../../api/autoscaling/scaling-policy-status.ts";
 import { conditionOf } from "../../api/kubernetes/conditions.ts";
+import { ageOf, humanDuration } from "../../api/kubernetes/human-duration.ts";
 import type { KubeObject, Resource } from "../../api/kubernetes/meta.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
-import { ageOf, humanDuration } from "../../sim/api-server/human-duration.ts";
 
 export interface Column<T> {
   readonly title: string;

@@ -5,8 +5,8 @@ import { type DryRun, dryRun } from "../../autoscaler/dry-run.ts";
 import type { Clock } from "../../clock.ts";
 import { isNotFound } from "../../kube/api-error.ts";
 import type { MetricsSource } from "../../observe/metrics-source.ts";
-import { createPrometheusClient } from "../../observe/prometheus-client.ts";
-import { freshSeed, seededRandom } from "../../random.ts";
+import { noMetrics } from "../../observe/no-metrics.ts";
+import { systemRandom } from "../../random.ts";
 import { type Cluster, type ClusterFlags, withCluster, withClusterFlags } from "../cluster.ts";
 import { CommandError, UsageError } from "../errors.ts";
 import { widthOf } from "../explain/command.ts";
@@ -16,21 +16,18 @@ import { isForPrograms, type OutputFlags, printValue, withOutputFlag } from "../
 import { type CheckedObject, checkFiles, errorLines, warningLines } from "../policy-files.ts";
 import type { Terminal } from "../terminal.ts";
 import { hang, paintFor } from "../text.ts";
+import { PROMETHEUS_URL_VARIABLE, type PrometheusFlags, prometheusFrom, withPrometheusFlags } from "./prometheus.ts";
 
-interface Flags extends ClusterFlags, OutputFlags {
+interface Flags extends ClusterFlags, OutputFlags, PrometheusFlags {
   readonly filename: readonly string[];
-  readonly prometheus?: string;
   readonly memory: "stored" | "empty";
 }
-
-export const PROMETHEUS_URL_VARIABLE = "GROVE_AUTOSCALER_PROMETHEUS_URL";
 
 export function addPlanCommand(program: Command, terminal: Terminal): void {
   const command = program
     .command("plan")
     .description("say what a new or changed policy would decide now; reads the cluster and Prometheus, writes nothing")
     .requiredOption("-f, --filename <file>", "file with ScalingPolicies; may be given several times", collect)
-    .option("--prometheus <url>", `Prometheus to ask (default: $${PROMETHEUS_URL_VARIABLE})`)
     .addOption(
       new Option(
         "--memory <which>",
@@ -39,7 +36,7 @@ export function addPlanCommand(program: Command, terminal: Terminal): void {
         .choices(["stored", "empty"])
         .default("stored"),
     );
-  withOutputFlag(withClusterFlags(command), "text");
+  withOutputFlag(withClusterFlags(withPrometheusFlags(command)), "text");
   command
     .addHelpText(
       "after",
@@ -53,7 +50,7 @@ Examples:
     )
     .action(async (flags: Flags) => {
       const policies = readPolicies(flags, terminal);
-      const metricsSource = metricsSourceOf(flags, terminal, policies);
+      const metricsSource = await metricsSourceFor(flags, terminal, policies);
       await withCluster(flags, terminal, async (cluster) => {
         const plans: Plan[] = [];
         for (const { object } of policies)
@@ -81,25 +78,18 @@ function readPolicies({ filename }: Flags, terminal: Terminal): readonly Checked
   return policies;
 }
 
-function metricsSourceOf(
-  { prometheus }: Flags,
-  { environment }: Terminal,
+async function metricsSourceFor(
+  flags: Flags,
+  { environment, clock }: Terminal,
   policies: readonly CheckedObject<ScalingPolicy>[],
-): MetricsSource {
-  const fromEnvironment = environment[PROMETHEUS_URL_VARIABLE];
-  const url = prometheus ?? (fromEnvironment === "" ? undefined : fromEnvironment);
-  if (url === undefined) {
-    const asks = policies.some(({ object }) => object.spec.scaleTargets.some(({ metrics }) => metrics.length > 0));
-    if (!asks) return createPrometheusClient({ url: "http://localhost:9090" });
-    throw new UsageError(
-      `no Prometheus to ask: give --prometheus URL or set ${PROMETHEUS_URL_VARIABLE} (lint checks a file without one)`,
-    );
-  }
-  const flag = prometheus === undefined ? PROMETHEUS_URL_VARIABLE : "--prometheus";
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw new UsageError(`${flag}: "${url}" is not a URL such as http://prometheus.monitoring:9090`);
-  }
-  return createPrometheusClient({ url });
+): Promise<MetricsSource> {
+  const source = await prometheusFrom(flags, environment, clock);
+  if (source !== undefined) return source;
+  const asks = policies.some(({ object }) => object.spec.scaleTargets.some(({ metrics }) => metrics.length > 0));
+  if (!asks) return noMetrics;
+  throw new UsageError(
+    `no Prometheus to ask: give --prometheus URL or set ${PROMETHEUS_URL_VARIABLE} (lint checks a file without one)`,
+  );
 }
 
 interface Plan {
@@ -143,7 +133,7 @@ async function planOne(
     api: cluster.api,
     metricsSource,
     clock: clusterClock(cluster, terminal.clock),
-    random: seededRandom(freshSeed()),
+    random: systemRandom(),
     policy,
     memory,
   });
