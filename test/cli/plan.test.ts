@@ -1,5 +1,7 @@
 /** `plan`: the loop's own decision for a policy that is not there yet, and not a trace of it left behind. */
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
@@ -190,6 +192,40 @@ describe("plan", () => {
     expect(decision.reason).toBe("MetricUnknown");
     expect(decision.message).toMatch(/ECONNREFUSED|EPERM|EACCES/);
     expect(decision.transition.now).toEqual([]);
+  });
+
+  test("token and headers go to a Prometheus that wants them", async () => {
+    const seen: (string | undefined)[][] = [];
+    const server = createServer(({ headers }, response) => {
+      seen.push([headers.authorization, headers["x-scope-orgid"] as string | undefined]);
+      response.setHeader("content-type", "application/json");
+      response.end(JSON.stringify({ status: "success", data: { resultType: "vector", result: [] } }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const token = world.scratch.file("token", "s3cret\n");
+    try {
+      await planJson(
+        policyFile(),
+        "--prometheus",
+        url,
+        "--prometheus-bearer-token-file",
+        token,
+        "--prometheus-header",
+        "X-Scope-OrgID=llm",
+      );
+      expect(seen.length).toBeGreaterThan(0);
+      for (const one of seen) expect(one).toEqual(["Bearer s3cret", "llm"]);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+    expect(
+      await world.run(["plan", "-f", policyFile(), "--prometheus", url, "--prometheus-header", "x"]),
+    ).toMatchObject({
+      code: 2,
+      err: 'error: --prometheus-header: "x" is not a header: write name=value',
+    });
   });
 
   test("bad files and flags", async () => {

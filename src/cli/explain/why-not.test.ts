@@ -69,6 +69,12 @@ describe("why not", () => {
     );
   });
 
+  test("a goal that nothing held back is inside the tolerance", () => {
+    expect(answer([demand(4.2), ...goal(5)])?.up).toBe(
+      "the demand is within the tolerance of what there is (kvCacheUsage asks for 4.2)",
+    );
+  });
+
   test("what is unknown moves nothing", () => {
     const unknown = answer([demand(4, "MetricUnknown", "kvCacheUsage: no replica is ready"), ...goal(4)]);
     expect(unknown?.up).toBe("its demand is unknown (kvCacheUsage: no replica is ready)");

@@ -33,7 +33,7 @@ function reasonNotUp(target: TargetStatus, chain: readonly ChainEntry[]): string
   const pinned = pin(later);
   if (pinned !== undefined) return pinned;
   if (demand?.reason === "MetricUnknown") return `its demand is unknown (${demand.detail ?? "no metric"})`;
-  if (goal > current) return firstOf(later) ?? "what limits it is listed above";
+  if (goal > current) return firstOf(later) ?? withinTolerance(demand);
   if (need > current) {
     const solved = chain.find((entry) => entry.stage === "solve" && entry.target === undefined);
     const limit = limitText(solved?.reason ?? "");
@@ -51,7 +51,7 @@ function reasonNotDown(target: TargetStatus, chain: readonly ChainEntry[]): stri
   if (demand?.reason === "MetricUnknown" || demand?.reason === "CoverageTooLow") {
     return `what is unknown never shrinks anything (${demand.detail ?? demand.reason})`;
   }
-  if (goal < current) return firstOf(later) ?? "what limits it is listed above";
+  if (goal < current) return firstOf(later) ?? withinTolerance(demand);
   if (need >= current && current > 0 && need > 0) return `demand asks for ${need}`;
   if (current <= minViable) return `it is at its minimum of ${minViable}`;
   return target.level === "PodCliqueSet"
@@ -87,6 +87,10 @@ function viewOf({ name, level, current }: TargetStatus, chain: readonly ChainEnt
     later: mine.filter(({ stage, reason }) => AFTER_THE_GOAL.includes(stage) && reason !== "Write"),
   };
 }
+
+/** The one reason for staying that leaves no record. */
+const withinTolerance = (demand: ChainEntry | undefined): string =>
+  `the demand is within the tolerance of what there is${demand?.detail === undefined ? "" : ` (${demand.detail})`}`;
 
 /** A person's word, or another writer's, goes before all else. */
 const pin = (later: readonly ChainEntry[]): string | undefined => {
