@@ -7,6 +7,7 @@ test("lines end at words and stay inside the width", () => {
     "a_word_that_is_longer_than_the_line",
     "short",
   ]);
+  expect(wrap("this much of it is 100 % done", 22)).toEqual(["this much of it is", "100 % done"]);
   expect(hang("  head  ", "one two three four five six", 28)).toBe("  head  one two three four\n        five six");
 });
 

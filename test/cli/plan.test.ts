@@ -84,7 +84,9 @@ describe("plan", () => {
     const { out, code, err } = await world.run(["plan", "-f", file]);
     expect({ err, code }).toEqual({ err: "", code: 0 });
     expect(out).toMatch(/^Plan: in place of the policy on the cluster, .*\n?.*Nothing was written\.$/m);
-    expect(out).toContain("Would write: llama-70b-0-decode 1→2");
+    expect(out).toContain(
+      "Would write: llama-70b-0-decode 1→2\nHeads for: decode 1→2, as windows and rate limits let it\n",
+    );
     expect(out).toMatch(/9 transition +decode\/0 +1 → 2 +Write/);
     expect(out.split("\n").filter((line) => line.length > 80)).toEqual([]);
     expect(world.simulation.world.apiServer.resourceVersion()).toBe(before);

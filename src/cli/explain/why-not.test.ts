@@ -62,10 +62,10 @@ describe("why not", () => {
 
   test("windows and rates between the goal and the write", () => {
     expect(answer([demand(2), ...goal(2), step("ScaleDownStabilized", 2, "at least 4 now")])?.down).toBe(
-      "waits for its scale-down window, wants 2 (at least 4 now)",
+      "decode/0 waits for its scale-down window, wants 2 (at least 4 now)",
     );
     expect(answer([demand(9), ...goal(9), step("ScaleUpLimit", 9, "at most 4 now")])?.up).toBe(
-      "held by its scale-up rate, wants 9 (at most 4 now)",
+      "decode/0 held by its scale-up rate, wants 9 (at most 4 now)",
     );
   });
 

@@ -101,8 +101,10 @@ const pin = (later: readonly ChainEntry[]): string | undefined => {
 const firstOf = (later: readonly ChainEntry[]): string | undefined =>
   later[0] === undefined ? undefined : phrase(later[0]);
 
-function phrase({ reason, detail, target, before, after }: ChainEntry): string {
-  const text = PHRASES[reason] ?? reason;
+function phrase({ stage, reason, detail, target, before, after }: ChainEntry): string {
+  // `decode/1`: of several set replicas one may be held and the others not.
+  const who = stage !== "override" && target?.includes("/") === true ? `${target} ` : "";
+  const text = `${who}${PHRASES[reason] ?? reason}`;
   // The record of the set replicas goes from what they want to what they get; those of the others go from what is to what they want.
   const wish = target === "sets" ? before : after;
   return `${text}${wish === undefined ? "" : `, wants ${wish}`}${detail === undefined ? "" : ` (${detail})`}`;

@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { SCALING_POLICIES, type ScalingPolicy } from "../../api/autoscaling/scaling-policy.ts";
 import { type DryRun, dryRun } from "../../autoscaler/dry-run.ts";
 import type { Clock } from "../../clock.ts";
+import type { Decision } from "../../decide/decision.ts";
 import { isNotFound } from "../../kube/api-error.ts";
 import type { MetricsSource } from "../../observe/metrics-source.ts";
 import { noMetrics } from "../../observe/no-metrics.ts";
@@ -174,12 +175,22 @@ function print(plans: readonly Plan[], { output }: Flags, cluster: Cluster, term
     const writes = decision.transition.now.map(({ objectName, from, to }) => `${objectName} ${from}→${to}`);
     const would =
       policy.spec.mode === "Active" ? "Would write" : `Would write if it were Active and not ${policy.spec.mode}`;
+    const heads = headsFor(decision).map(({ name, current, to }) => `${name} ${current}→${to}`);
     terminal.print(
       writes.length === 0
-        ? "Would write nothing."
+        ? "Would write nothing now."
         : hang(`${would}: `, writes.join(", "), options.width, options.paint.good),
     );
+    if (heads.length > 0)
+      terminal.print(hang("Heads for: ", `${heads.join(", ")}, as windows and rate limits let it`, options.width));
     terminal.print("");
     terminal.print(renderExplanation({ ...policy, status }, options));
   });
+}
+
+/** Where it goes when windows and rates let it; a person's word stands as it is. */
+function headsFor({ targets, override }: Decision) {
+  return targets
+    .map(({ name, current, goal, desired }) => ({ name, current, to: override === undefined ? goal : desired }))
+    .filter(({ current, to }) => to !== current);
 }
