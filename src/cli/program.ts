@@ -1,7 +1,9 @@
 /** The command line: all commands, and what a failure looks like. */
 import { Command, CommanderError } from "commander";
+import { addCommands } from "./commands.ts";
 import { addDemoCommand } from "./demo/command.ts";
 import { CommandError, UsageError } from "./errors.ts";
+import { addRunCommand } from "./run/command.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Exit codes: 0 done, 1 it did not work out, 2 the command line or a file is wrong. */
@@ -14,6 +16,8 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
       writeErr: (text) => terminal.printError(text.trimEnd()),
     });
   addDemoCommand(program, terminal);
+  addRunCommand(program, terminal);
+  addCommands(program, terminal);
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {

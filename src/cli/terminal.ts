@@ -2,6 +2,9 @@
 import { type Clock, wallClock } from "../clock.ts";
 
 export interface Terminal {
+  readonly clock: Clock;
+  /** Environment variables. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly isInteractive: boolean;
   columns(): number;
   /** Results, to standard output. */
@@ -18,6 +21,8 @@ export interface Terminal {
 export function processTerminal(clock: Clock = wallClock()): Terminal {
   let drawn = false;
   return {
+    clock,
+    environment: process.env,
     isInteractive: process.stdout.isTTY === true,
     columns: () => process.stdout.columns ?? 100,
     print: (text) => void process.stdout.write(`${text}\n`),

@@ -12,6 +12,11 @@ import type { Clock } from "../clock.ts";
 /** Projected service-account tokens rotate on disk; client-go reads them again at least every minute. */
 const HEADERS_MAX_AGE_MS = 30_000;
 
+/** What client-node makes up when it finds nothing. */
+const NO_CONFIG = { context: "loaded-context", server: "http://localhost:8080" } as const;
+/** Its name for the pod's service account. */
+const IN_CLUSTER_USER = "inClusterUser";
+
 export interface KubeConfigSource {
   /** Path of a kubeconfig; default: `$KUBECONFIG`, then `~/.kube/config`, then the pod's service account. */
   readonly kubeconfig?: string;
@@ -23,6 +28,8 @@ export interface KubeCredentials {
   readonly serverUrl: string;
   /** Namespace of the context, or of the pod; `default` when it has none. */
   readonly namespace: string;
+  /** Name of the kubeconfig's user entry; absent in a pod. */
+  readonly user?: string;
   readonly dispatcher: Dispatcher;
   /** Authorization and the like; fresh enough to use now. `renew` asks the credential plugin again. */
   headers(renew?: boolean): Promise<Readonly<Record<string, string>>>;
@@ -47,6 +54,11 @@ export async function loadCredentials(source: KubeConfigSource, clock: Clock): P
       `the kubeconfig has no cluster for context "${config.getCurrentContext()}": choose one with --context, or set KUBECONFIG`,
     );
   }
+  if (config.getCurrentContext() === NO_CONFIG.context && cluster.server === NO_CONFIG.server) {
+    throw new KubeConfigError(
+      "there is no kubeconfig: set KUBECONFIG, pass --kubeconfig FILE, or put one at ~/.kube/config",
+    );
+  }
   const serverUrl = cluster.server.replace(/\/+$/, "");
   // client-node refuses plain http unless TLS verification is off, which says nothing about a server without TLS.
   if (serverUrl.startsWith("http:")) (cluster as { skipTLSVerify: boolean }).skipTLSVerify = true;
@@ -62,9 +74,12 @@ export async function loadCredentials(source: KubeConfigSource, clock: Clock): P
     readAtMs = clock.monotonicMs();
   };
   await authenticate();
+  const context = config.getContextObject(config.getCurrentContext());
+  const isInCluster = context?.user === IN_CLUSTER_USER;
   return {
     serverUrl,
-    namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? "default",
+    namespace: context?.namespace ?? "default",
+    ...(context === null || isInCluster ? {} : { user: context.user }),
     dispatcher: dispatcher ?? new Agent({ keepAliveTimeout: 30_000 }),
     async headers(renew = false) {
       if (renew || clock.monotonicMs() - readAtMs > HEADERS_MAX_AGE_MS) await authenticate();

@@ -13,7 +13,8 @@ const MAX_SOCKETS = 8;
 export interface PrometheusClientOptions {
   /** `http://prometheus.monitoring:9090`, with a path prefix if there is one. */
   readonly url: string;
-  readonly bearerToken?: string;
+  /** A function is asked before each query: tokens in files rotate. */
+  readonly bearerToken?: string | (() => Promise<string>);
   readonly timeoutMs?: number;
   /** Extra headers, e.g. `X-Scope-OrgID` of Mimir. */
   readonly headers?: Readonly<Record<string, string>>;
@@ -42,10 +43,17 @@ export function createPrometheusClient({
     maxContentLength: MAX_RESPONSE_BYTES,
     httpAgent: new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS }),
     httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS }),
-    headers: { ...headers, ...(bearerToken === undefined ? {} : { Authorization: `Bearer ${bearerToken}` }) },
+    headers: { ...headers },
     validateStatus: () => true,
     responseType: "json",
   });
+  if (bearerToken !== undefined) {
+    http.interceptors.request.use(async (request) => {
+      const token = typeof bearerToken === "string" ? bearerToken : await bearerToken();
+      request.headers.set("Authorization", `Bearer ${token}`);
+      return request;
+    });
+  }
   return {
     async query(promql, { timeSeconds, signal } = {}) {
       const params = { query: promql, ...(timeSeconds === undefined ? {} : { time: String(timeSeconds) }) };

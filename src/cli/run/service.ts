@@ -1,0 +1,269 @@
+/**
+ * The live service: composes adapters, leader election, operator and autoscaler on a real cluster, and takes them down in order.
+ *
+ * A composition root. Every replica evaluates when Redis is configured; only the leader reconciles and writes.
+ */
+import { parseDurationMs } from "../../api/duration.ts";
+import { type Autoscaler, startAutoscaler } from "../../autoscaler/controller.ts";
+import type { Clock } from "../../clock.ts";
+import type { ServiceConfig } from "../../config.ts";
+import { startGroveOperator } from "../../grove/operator.ts";
+import { createKubeClient } from "../../kube/client.ts";
+import { KubeConfigError, type KubeCredentials, loadCredentials } from "../../kube/credentials.ts";
+import { type Leadership, startLeaderElection } from "../../kube/lease.ts";
+import type { RuntimeMetrics } from "../../kube/runtime-metrics.ts";
+import type { Logger } from "../../log.ts";
+import { createPrometheusClient } from "../../observe/prometheus-client.ts";
+import type { Random } from "../../random.ts";
+import { startHttpServer, type Verdict } from "../../server/http-server.ts";
+import { createServiceMetrics } from "../../server/metrics.ts";
+import { CommandError } from "../errors.ts";
+import { startEvaluations } from "./evaluations.ts";
+import { guardWrites } from "./guarded-api.ts";
+import { checkCluster, checkPrometheus } from "./preflight.ts";
+import { scopedClock } from "./scoped-clock.ts";
+import { tokenFile } from "./token-file.ts";
+
+export interface ServiceOptions {
+  readonly config: ServiceConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Unique per process; the holder of the Lease. */
+  readonly identity: string;
+  readonly version: string;
+}
+
+export interface Service {
+  /** Where `/metrics`, `/healthz` and `/readyz` are. */
+  readonly url: string;
+  /** Rejects with a CommandError when the service cannot go on: the lease is lost. Never resolves. */
+  readonly failed: Promise<never>;
+  /** No new turns, writes in flight end, the lease goes back, everything closes. */
+  stop(): Promise<void>;
+}
+
+/** Turns may be this rare without anything being wrong: a restart loses windows and forecasts, so it is the last resort. */
+const MIN_SILENCE_MS = 300_000;
+const POLICY_CONTROLLER = "scalingpolicy-controller";
+
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { config, random, log, identity, version } = options;
+  const life = new AbortController();
+  const clock = scopedClock(options.clock, life.signal);
+  const work = new AbortController();
+  life.signal.addEventListener("abort", () => work.abort(life.signal.reason), { once: true });
+  const metrics = createServiceMetrics({ clock, version });
+  const state: State = { phase: "starting", autoscaler: undefined, lastTurnMs: clock.monotonicMs() };
+  const closers: (() => Promise<unknown>)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.toReversed()) {
+      await close().catch((error: unknown) => log.warn({ error: String(error) }, "did not close cleanly"));
+    }
+    life.abort(new Error("the service has stopped"));
+  };
+
+  try {
+    // 1. The outside: probes and scrapes are answered from here on.
+    const http = await startHttpServer({
+      address: config.address,
+      port: config.port,
+      metrics: { contentType: metrics.contentType, expose: metrics.expose },
+      health: () => healthOf(state, clock),
+      readiness: () => readinessOf(state),
+    }).catch((error: unknown) => {
+      throw new CommandError(`cannot listen on ${config.address}:${config.port} (--address, --port): ${error}`);
+    });
+    closers.push(http.close);
+
+    // 2. The cluster and Prometheus.
+    const credentials = await credentialsOf(config, clock);
+    closers.push(() => credentials.dispatcher.close());
+    const runtimeMetrics = noteTurns(metrics.runtime, () => {
+      state.lastTurnMs = clock.monotonicMs();
+    });
+    const raw = createKubeClient({
+      credentials,
+      clock,
+      userAgent: "grove-autoscaler",
+      rateLimit: { qps: config.qps, burst: config.burst },
+      metrics: runtimeMetrics,
+    });
+    // Renewing the lease must not wait in line behind a thousand pod creations.
+    const leaseApi = createKubeClient({ credentials, clock, userAgent: "grove-autoscaler", metrics: runtimeMetrics });
+    await checkCluster({ api: raw, serverUrl: credentials.serverUrl, ...config });
+    const prometheusUrl = config.prometheusUrl ?? "";
+    const metricsSource = createPrometheusClient({
+      url: prometheusUrl,
+      timeoutMs: config.prometheusTimeoutMs,
+      headers: config.prometheusHeaders,
+      ...(config.prometheusBearerTokenFile === undefined
+        ? {}
+        : { bearerToken: await tokenFile(config.prometheusBearerTokenFile, clock) }),
+    });
+    await checkPrometheus(metricsSource, prometheusUrl, log);
+
+    // 3. Evaluations, here or spread over all replicas.
+    const { evaluations, checkpoints } = await startEvaluations({ config, clock, log });
+    metrics.watchDegraded(() => evaluations.degraded);
+    closers.push(() => evaluations.close());
+
+    // 4. Lead, or wait to.
+    const election = new AbortController();
+    const leadership = config.leaderElection
+      ? startLeaderElection({
+          api: leaseApi,
+          clock,
+          random,
+          signal: AbortSignal.any([election.signal, life.signal]),
+          namespace: config.leaseNamespace ?? credentials.namespace,
+          name: config.leaseName,
+          identity,
+          leaseDurationMs: config.leaseDurationMs,
+          renewDeadlineMs: config.renewDeadlineMs,
+          retryPeriodMs: config.retryPeriodMs,
+          log,
+          metrics: metrics.runtime,
+        })
+      : leadAlone(metrics.runtime);
+    const { api, close: closeWrites } = guardWrites(raw);
+    let isStopping = false;
+    state.phase = "standby";
+    log.info({ identity, url: http.url, cluster: credentials.serverUrl, version }, "service is up");
+
+    const failed = new Promise<never>((_, reject) => {
+      leadership.lost.addEventListener("abort", () => {
+        if (isStopping) return;
+        work.abort(leadership.lost.reason);
+        void closeWrites();
+        reject(new CommandError(`${reasonOf(leadership.lost)}: another replica goes on`));
+      });
+    });
+    failed.catch(() => undefined);
+    void leadership.acquired.then(async () => {
+      if (work.signal.aborted) return;
+      state.phase = "filling caches";
+      state.lastTurnMs = clock.monotonicMs();
+      const shared = { api, clock, random, signal: work.signal, log, namespace: config.namespace };
+      await lead(shared, runtimeMetrics);
+    });
+
+    return {
+      url: http.url,
+      failed,
+      async stop() {
+        isStopping = true;
+        log.info({ identity }, "stopping");
+        state.phase = "stopping";
+        work.abort(new Error("the service is stopping"));
+        await closeWrites();
+        election.abort(new Error("the service is stopping"));
+        await leadership.release().catch((error: unknown) => {
+          log.warn({ error: String(error) }, "the lease was not given back; it ends by itself");
+        });
+        await closeAll();
+        log.info({ identity }, "stopped");
+      },
+    };
+
+    async function lead(
+      {
+        namespace,
+        ...shared
+      }: {
+        readonly api: typeof api;
+        readonly clock: Clock;
+        readonly random: Random;
+        readonly signal: AbortSignal;
+        readonly log: Logger;
+        readonly namespace: string | undefined;
+      },
+      runtime: RuntimeMetrics,
+    ): Promise<void> {
+      const operator = config.operator
+        ? startGroveOperator({
+            ...shared,
+            metrics: runtime,
+            ...(namespace === undefined ? {} : { namespaces: [namespace] }),
+          })
+        : undefined;
+      const autoscaler = startAutoscaler({
+        ...shared,
+        metricsSource,
+        evaluations,
+        checkpoints,
+        isLeader: () => leadership.isLeader() && !isStopping,
+        workers: config.workers,
+        metrics: metrics.autoscaler,
+        runtimeMetrics: runtime,
+        ...(namespace === undefined ? {} : { namespace }),
+      });
+      await Promise.all([operator?.ready, autoscaler.ready]);
+      if (work.signal.aborted) return;
+      state.autoscaler = autoscaler;
+      state.phase = "leading";
+      state.lastTurnMs = clock.monotonicMs();
+      log.info({ identity, policies: autoscaler.informers.policies.list().length }, "leading");
+    }
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+interface State {
+  phase: "starting" | "standby" | "filling caches" | "leading" | "stopping";
+  autoscaler: Autoscaler | undefined;
+  lastTurnMs: number;
+}
+
+function healthOf({ phase, autoscaler, lastTurnMs }: State, clock: Clock): Verdict {
+  const policies = autoscaler?.informers.policies.list() ?? [];
+  if (phase !== "leading" || policies.length === 0) return { ok: true, text: phase };
+  const intervals = policies.map(({ spec }) => parseDurationMs(spec.interval ?? "15s") ?? 0);
+  const limitMs = Math.max(MIN_SILENCE_MS, 3 * Math.max(...intervals));
+  const silentMs = clock.monotonicMs() - lastTurnMs;
+  const seconds = Math.round(silentMs / 1000);
+  return silentMs <= limitMs
+    ? { ok: true, text: `leading, last turn ${seconds} s ago` }
+    : { ok: false, text: `no turn of any policy for ${seconds} s, more than ${limitMs / 1000} s` };
+}
+
+function readinessOf({ phase }: State): Verdict {
+  return { ok: phase === "leading" || phase === "standby", text: phase };
+}
+
+function noteTurns(metrics: RuntimeMetrics, turned: () => void): RuntimeMetrics {
+  return {
+    ...metrics,
+    reconciled(controller, result, durationSeconds) {
+      metrics.reconciled(controller, result, durationSeconds);
+      if (controller === POLICY_CONTROLLER && result !== "error") turned();
+    },
+  };
+}
+
+async function credentialsOf({ kubeconfig, context }: ServiceConfig, clock: Clock): Promise<KubeCredentials> {
+  try {
+    return await loadCredentials(
+      { ...(kubeconfig === undefined ? {} : { kubeconfig }), ...(context === undefined ? {} : { context }) },
+      clock,
+    );
+  } catch (error) {
+    if (error instanceof KubeConfigError) throw new CommandError(error.message);
+    throw error;
+  }
+}
+
+/** For a single replica: leads at once and for ever. */
+function leadAlone(metrics: RuntimeMetrics): Leadership {
+  metrics.leader(true);
+  return {
+    acquired: Promise.resolve(),
+    lost: new AbortController().signal,
+    isLeader: () => true,
+    release: async () => metrics.leader(false),
+  };
+}
+
+const reasonOf = ({ reason }: AbortSignal): string => (reason instanceof Error ? reason.message : String(reason));

@@ -1,0 +1,24 @@
+import { readFile } from "node:fs/promises";
+import type { Clock } from "../../clock.ts";
+import { UsageError } from "../errors.ts";
+
+/** Projected tokens are replaced on disk well before they end; a minute is what client-go takes. */
+const MAX_AGE_MS = 60_000;
+
+/** The token in a file, read again when it is a minute old. @throws UsageError when it cannot be read at the start */
+export async function tokenFile(path: string, clock: Clock): Promise<() => Promise<string>> {
+  let token = "";
+  let readAtMs = Number.NEGATIVE_INFINITY;
+  const read = async (): Promise<string> => {
+    if (clock.monotonicMs() - readAtMs < MAX_AGE_MS) return token;
+    token = (await readFile(path, "utf8")).trim();
+    readAtMs = clock.monotonicMs();
+    return token;
+  };
+  try {
+    await read();
+  } catch (error) {
+    throw new UsageError(`prometheus.bearerTokenFile: cannot read ${path}: ${(error as Error).message}`);
+  }
+  return read;
+}

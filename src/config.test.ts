@@ -1,0 +1,122 @@
+import { describe, expect, test } from "vitest";
+import { readConfig, SETTINGS } from "./config.ts";
+
+const PROMETHEUS = { PROMETHEUS_URL: "http://prometheus:9090" };
+const file = (text: string) => ({ name: "config.yaml", text });
+
+describe("readConfig", () => {
+  test("defaults need nothing but Prometheus", () => {
+    expect(readConfig({ env: PROMETHEUS })).toMatchObject({
+      prometheusUrl: "http://prometheus:9090",
+      leaderElection: true,
+      operator: true,
+      port: 8080,
+      logLevel: "info",
+      redisUrl: undefined,
+    });
+  });
+
+  test("flag beats environment beats file beats default", () => {
+    const layers = {
+      flags: { port: "1" },
+      env: { ...PROMETHEUS, GROVE_AUTOSCALER_PORT: "2", GROVE_AUTOSCALER_WORKERS: "20" },
+      file: file("server: {port: 3}\nautoscaler: {workers: 30}\nlog: {level: debug}\n"),
+    };
+    expect(readConfig(layers)).toMatchObject({ port: 1, workers: 20, logLevel: "debug", logFormat: "json" });
+  });
+
+  test("an empty variable is not set", () => {
+    expect(readConfig({ env: { ...PROMETHEUS, REDIS_URL: "" } }).redisUrl).toBeUndefined();
+  });
+
+  test("headers come as a map, or as name=value", () => {
+    const wanted = { "X-Scope-OrgID": "llm", A: "b=c" };
+    expect(
+      readConfig({ env: { ...PROMETHEUS, PROMETHEUS_HEADERS: "X-Scope-OrgID=llm, A=b=c" } }).prometheusHeaders,
+    ).toEqual(wanted);
+    expect(
+      readConfig({ env: PROMETHEUS, file: file("prometheus: {headers: {X-Scope-OrgID: llm, A: b=c}}") })
+        .prometheusHeaders,
+    ).toEqual(wanted);
+  });
+
+  test.each<{ name: string; sources: Parameters<typeof readConfig>[0]; message: string }>([
+    { name: "no Prometheus", sources: {}, message: "prometheus.url is not set: give --prometheus-url, PROMETHEUS_URL" },
+    {
+      name: "flag",
+      sources: { flags: { port: "http" } },
+      message: '--port: "http" is not a whole number from 0 to 65535',
+    },
+    {
+      name: "variable",
+      sources: { env: { REDIS_URL: "localhost:6379" } },
+      message: 'REDIS_URL: "localhost:6379" is not a URL that starts with redis:// or rediss://',
+    },
+    {
+      name: "file value",
+      sources: { file: file("leaderElection: {leaseDuration: 15}") },
+      message: "config.yaml: leaderElection.leaseDuration: 15 is not a duration such as 15s",
+    },
+    {
+      name: "unknown field",
+      sources: { file: file("prometheus: {ulr: http://x}") },
+      message: "config.yaml: prometheus.ulr is unknown; did you mean url?",
+    },
+    {
+      name: "unknown section",
+      sources: { file: file("promtheus: {}") },
+      message: "config.yaml: promtheus is unknown; did you mean prometheus?",
+    },
+    {
+      name: "nothing near",
+      sources: { file: file("log: {colour: true}") },
+      message: "config.yaml: log.colour is unknown; there is: level, format",
+    },
+    {
+      name: "no map",
+      sources: { file: file("- a") },
+      message: "config.yaml: must be a map with: kubernetes, prometheus",
+    },
+    { name: "not YAML", sources: { file: file("a: [") }, message: "config.yaml: " },
+    {
+      name: "level",
+      sources: { flags: { logLevel: "trace" } },
+      message: '--log-level: "trace" is not one of debug, info, warn, error',
+    },
+    {
+      name: "boolean",
+      sources: { env: { GROVE_AUTOSCALER_OPERATOR: "yes" } },
+      message: 'GROVE_AUTOSCALER_OPERATOR: "yes" is neither true nor false',
+    },
+    {
+      name: "header",
+      sources: { flags: { prometheusHeaders: "novalue" } },
+      message: "--prometheus-header: ",
+    },
+    {
+      name: "deadlines that let two lead",
+      sources: { env: { ...PROMETHEUS, GROVE_AUTOSCALER_LEASE_RENEW_DEADLINE: "20s" } },
+      message: "leaderElection.renewDeadline (20000 ms) must be below leaseDuration (15000 ms)",
+    },
+    {
+      name: "retries that lose the lease",
+      sources: { env: { ...PROMETHEUS, GROVE_AUTOSCALER_LEASE_RETRY_PERIOD: "10s" } },
+      message: "leaderElection.retryPeriod (10000 ms) must be below renewDeadline",
+    },
+    {
+      name: "burst",
+      sources: { env: { ...PROMETHEUS, GROVE_AUTOSCALER_KUBE_API_BURST: "5" } },
+      message: "kubernetes.burst (5) must be at least kubernetes.qps (100)",
+    },
+  ])("$name: one line that names the place and the way out", ({ sources, message }) => {
+    expect(() => readConfig(sources)).toThrow(message);
+    expect(() => readConfig(sources)).toThrow(expect.objectContaining({ name: "UsageError" }));
+  });
+
+  test("no two settings share a flag, a variable or a place in the file", () => {
+    const settings = Object.values(SETTINGS);
+    for (const part of ["flag", "env", "file"] as const) {
+      expect(new Set(settings.map((one) => one[part])).size).toBe(settings.length);
+    }
+  });
+});

@@ -1,0 +1,59 @@
+/** Everything this process exposes: the process itself, the controller runtime and the autoscaler. Each metric: `docs/metrics.md`. */
+import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { AutoscalerMetrics } from "../autoscaler/autoscaler-metrics.ts";
+import type { Clock } from "../clock.ts";
+import type { RuntimeMetrics } from "../kube/runtime-metrics.ts";
+import { createAutoscalerMetrics } from "./autoscaler-metrics.ts";
+import { createRuntimeMetrics } from "./controller-metrics.ts";
+
+export interface ServiceMetrics {
+  readonly contentType: string;
+  /** The exposition text. */
+  expose(): Promise<string>;
+  readonly runtime: RuntimeMetrics;
+  readonly autoscaler: AutoscalerMetrics;
+  /** Why evaluations run elsewhere than configured, read at each scrape. */
+  watchDegraded(read: () => string | undefined): void;
+  /** Name and help of every metric. */
+  describe(): readonly { readonly name: string; readonly help: string }[];
+}
+
+export interface ServiceMetricsOptions {
+  readonly clock: Clock;
+  readonly version: string;
+  /** Off in tests on virtual time: it reads the real process. */
+  readonly process?: boolean;
+}
+
+export function createServiceMetrics({ clock, version, process = true }: ServiceMetricsOptions): ServiceMetrics {
+  const registry = new Registry();
+  if (process) collectDefaultMetrics({ register: registry });
+  const runtime = createRuntimeMetrics(registry);
+  const autoscaler = createAutoscalerMetrics(registry, clock);
+  const build = new Gauge({
+    name: "grove_autoscaler_build_info",
+    help: "1, with the version of this process.",
+    labelNames: ["version"],
+    registers: [registry],
+  });
+  build.set({ version }, 1);
+  let readDegraded: () => string | undefined = () => undefined;
+  const degraded: Gauge = new Gauge({
+    name: "grove_autoscaler_evaluation_queue_degraded",
+    help: "1 while Redis is configured and evaluations run in process all the same.",
+    registers: [registry],
+    collect: () => {
+      degraded.set(readDegraded() === undefined ? 0 : 1);
+    },
+  });
+  return {
+    contentType: registry.contentType,
+    expose: () => registry.metrics(),
+    runtime,
+    autoscaler,
+    watchDegraded(read) {
+      readDegraded = read;
+    },
+    describe: () => registry.getMetricsAsArray().map(({ name, help }) => ({ name, help })),
+  };
+}

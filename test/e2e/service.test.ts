@@ -1,0 +1,201 @@
+/** `run` as it is composed for a cluster, on the embedded one: everything it talks to is HTTP. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { SCALING_POLICIES } from "../../src/api/autoscaling/scaling-policy.ts";
+import { POD_CLIQUE_SCALING_GROUPS } from "../../src/api/grove/pod-clique-scaling-group.ts";
+import { POD_CLIQUE_SETS } from "../../src/api/grove/pod-clique-set.ts";
+import { CUSTOM_RESOURCE_DEFINITIONS, LEASES } from "../../src/api/kubernetes/core.ts";
+import { NAMESPACE, type ServiceWorld, type ServiceWorldOptions, startServiceWorld } from "./service-world.ts";
+
+let running: ServiceWorld | undefined;
+afterEach(async () => {
+  await running?.stop();
+  running = undefined;
+});
+const startWorld = async (options?: ServiceWorldOptions): Promise<ServiceWorld> => {
+  running = await startServiceWorld(options);
+  return running;
+};
+
+const LEASE = { namespace: NAMESPACE, name: "grove-autoscaler" };
+const WAIT = { timeout: 50_000, interval: 100 };
+const holder = async (world: ServiceWorld): Promise<string | undefined> =>
+  (await world.world.api.get(LEASES, LEASE)).spec?.holderIdentity;
+const isAvailable = async (world: ServiceWorld): Promise<void> => {
+  const set = await world.world.api.get(POD_CLIQUE_SETS, { namespace: NAMESPACE, name: "llama-70b" });
+  expect(set.status?.availableReplicas).toBe(1);
+};
+
+describe("the service on a cluster", () => {
+  test("leads, scales up under load, says so everywhere, and gives the lease back", async () => {
+    const world = await startWorld();
+    const service = await world.start("one");
+    await vi.waitFor(async () => expect((await service.get("/readyz")).text).toBe("leading\n"), WAIT);
+    expect(await holder(world)).toBe("one");
+    await world.deploy();
+    await vi.waitFor(() => isAvailable(world), WAIT);
+    world.attachTraffic(16);
+    await vi.waitFor(async () => {
+      const decode = await world.world.api.get(POD_CLIQUE_SCALING_GROUPS, {
+        namespace: NAMESPACE,
+        name: "llama-70b-0-decode",
+      });
+      expect(decode.spec.replicas).toBeGreaterThan(1);
+    }, WAIT);
+
+    expect((await service.get("/healthz")).text).toMatch(/^leading, last turn \d+ s ago\n$/);
+    const { text } = await service.get("/metrics");
+    expect(text).toMatch(/grove_autoscaler_leader 1\n/);
+    expect(text).toMatch(/grove_autoscaler_desired_replicas\{policy="serving\/llama-70b",target="decode"[^}]*\} [2-9]/);
+    expect(text).toMatch(
+      /grove_autoscaler_scale_actions_total\{level="PodCliqueScalingGroup",direction="up",result="Written"\} [1-9]/,
+    );
+    expect(text).toMatch(
+      /controller_runtime_reconcile_total\{controller="scalingpolicy-controller",result="requeue_after"\} [1-9]/,
+    );
+    expect(text).toMatch(
+      /rest_client_requests_total\{code="200",method="patch",resource="podcliquescalinggroups"\} [1-9]/,
+    );
+    expect(text).toMatch(/process_resident_memory_bytes \d/);
+    expect(service.lines.find(({ fields }) => fields["outcome"] === "Scaled")).toMatchObject({
+      level: "info",
+      fields: { policy: "serving/llama-70b" },
+    });
+
+    await service.stop();
+    expect(await holder(world)).toBe("");
+    await expect(service.get("/healthz")).rejects.toThrow("ECONNREFUSED");
+    expect(service.lines.at(-1)?.message).toBe("stopped");
+  });
+
+  test("a standby is ready, and leads when the leader stops", async () => {
+    const world = await startWorld();
+    const first = await world.start("one");
+    await vi.waitFor(async () => expect((await first.get("/readyz")).text).toBe("leading\n"), WAIT);
+    const second = await world.start("two");
+    expect(await second.get("/readyz")).toEqual({ status: 200, text: "standby\n" });
+    expect((await second.get("/metrics")).text).toContain("grove_autoscaler_leader 0\n");
+    await first.stop();
+    await vi.waitFor(async () => expect((await second.get("/readyz")).text).toBe("leading\n"), WAIT);
+    expect(await holder(world)).toBe("two");
+  });
+
+  test("a lease that another takes ends the service, which writes nothing more", async () => {
+    const world = await startWorld();
+    const service = await world.start("one");
+    await vi.waitFor(async () => expect((await service.get("/readyz")).text).toBe("leading\n"), WAIT);
+    const lease = await world.world.api.get(LEASES, LEASE);
+    await world.world.api.patch(LEASES, LEASE, { spec: { ...lease.spec, holderIdentity: "thief" } }, { type: "merge" });
+    await expect(service.failed).rejects.toThrow("another process took the lease: another replica goes on");
+    await service.stop();
+    expect(await holder(world)).toBe("thief");
+  });
+
+  test("without an operator nobody builds the set, and without a lease there is none", async () => {
+    const world = await startWorld();
+    const service = await world.start("one", { operator: false, leaderElection: false });
+    await vi.waitFor(async () => expect((await service.get("/readyz")).text).toBe("leading\n"), WAIT);
+    await world.deploy();
+    await vi.waitFor(async () => {
+      const { status } = await world.world.api.get(SCALING_POLICIES, { namespace: NAMESPACE, name: "llama-70b" });
+      expect(status?.lastDecision).toBeDefined();
+    }, WAIT);
+    expect((await world.world.api.list(POD_CLIQUE_SCALING_GROUPS, { namespace: NAMESPACE })).items).toEqual([]);
+    await expect(holder(world)).rejects.toMatchObject({ code: 404 });
+  });
+});
+
+describe("before it starts", () => {
+  test("a cluster without the CRDs: one line that says what to run", async () => {
+    const world = await startWorld({
+      prepare: ({ api }) => api.delete(CUSTOM_RESOURCE_DEFINITIONS, { name: "scalingpolicies.autoscaling.grove.io" }),
+    });
+    await expect(world.start("one")).rejects.toThrow(
+      "the cluster does not know scalingpolicies.autoscaling.grove.io: run `grove-autoscaler crds | kubectl apply --server-side -f -`",
+    );
+  });
+
+  test("a Prometheus that does not answer is a warning", async () => {
+    const world = await startWorld();
+    const service = await world.start("one", { prometheusUrl: "http://127.0.0.1:9" });
+    expect(service.lines.find(({ level }) => level === "warn")?.message).toBe(
+      "Prometheus does not answer: policies hold their replicas until it does",
+    );
+    expect((await service.get("/readyz")).status).toBe(200);
+  });
+
+  test("an API server that does not answer is an error with its address", async () => {
+    const world = await startWorld();
+    await world.world.apiServer.stop();
+    await expect(world.start("one")).rejects.toThrow(/^cannot reach the API server at http:\/\/127\.0\.0\.1:\d+: .+/);
+  });
+
+  test("a port that is taken", async () => {
+    const world = await startWorld();
+    const service = await world.start("one");
+    const port = new URL(service.url).port;
+    await expect(world.start("two", { port })).rejects.toThrow(
+      `cannot listen on 127.0.0.1:${port} (--address, --port)`,
+    );
+  });
+});
+
+describe("the process", () => {
+  interface Run {
+    readonly child: ChildProcess;
+    readonly exit: Promise<number | null>;
+    lines(): readonly { readonly level: string; readonly msg: string }[];
+    text(): string;
+  }
+  const run = (...args: readonly string[]): Run => {
+    const child = spawn(process.execPath, ["src/main.ts", "run", ...args], {
+      env: { PATH: process.env["PATH"] },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let text = "";
+    child.stderr?.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    return {
+      child,
+      exit: new Promise((resolve) => child.once("exit", resolve)),
+      lines: () =>
+        text
+          .split("\n")
+          .filter((line) => line.startsWith("{"))
+          .map((line) => JSON.parse(line)),
+      text: () => text,
+    };
+  };
+  const onWorld = (world: ServiceWorld): Run =>
+    run("--kubeconfig", world.kubeconfig, "--prometheus-url", world.prometheusUrl, "--address=127.0.0.1", "--port=0");
+  const leads = ({ lines }: Run) => vi.waitFor(() => expect(lines().map(({ msg }) => msg)).toContain("leading"), WAIT);
+
+  test("SIGTERM ends it with 0 and frees the lease", async () => {
+    const world = await startWorld();
+    const service = onWorld(world);
+    await leads(service);
+    expect(await holder(world)).toMatch(/_[0-9a-f]+$/);
+    service.child.kill("SIGTERM");
+    expect(await service.exit).toBe(0);
+    expect(await holder(world)).toBe("");
+    expect(service.lines().at(-1)).toMatchObject({ level: "info", msg: "stopped" });
+  });
+
+  test("losing the lease ends it with 1", async () => {
+    const world = await startWorld();
+    const service = onWorld(world);
+    await leads(service);
+    await world.world.api.patch(LEASES, LEASE, { spec: { holderIdentity: "thief" } }, { type: "merge" });
+    expect(await service.exit).toBe(1);
+    expect(service.text()).toContain("error: another process took the lease");
+  });
+
+  test("a bad setting ends it with 2 and one line", async () => {
+    const wrong = run("--prometheus-url", "prometheus:9090");
+    expect(await wrong.exit).toBe(2);
+    expect(wrong.text()).toBe(
+      'error: --prometheus-url: "prometheus:9090" is not a URL that starts with http:// or https://\n',
+    );
+  });
+});
