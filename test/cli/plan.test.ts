@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
+import { GPU_BUDGETS } from "../../src/api/autoscaling/gpu-budget.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
 import type { Decision } from "../../src/decide/decision.ts";
 import { emptyMemory } from "../../src/decide/memory.ts";
@@ -15,7 +16,8 @@ const WORKLOAD = new URL("../../policies/multinode-prefill-decode/workload.yaml"
 
 interface PolicyFile {
   metadata: { name: string; namespace?: string };
-  spec: Omit<ScalingPolicy["spec"], "scaleTargets" | "mode"> & {
+  spec: Omit<ScalingPolicy["spec"], "scaleTargets" | "mode" | "gpuBudget"> & {
+    gpuBudget: Partial<ScalingPolicy["spec"]["gpuBudget"]>;
     mode?: string;
     scaleTargets: Record<string, unknown>[];
   };
@@ -130,6 +132,36 @@ describe("plan", () => {
     await world.simulation.world.api.patch(SCALING_POLICIES, key, status, { type: "merge", subresource: "status" });
     expect(await planJson(policyFile())).toMatchObject({ memory: "stored", decision: { id: "42" } });
     expect(await planJson(policyFile(), "--memory", "empty")).toMatchObject({ memory: "none", decision: { id: "1" } });
+  });
+
+  test("a shared budget counts as it is granted now, and a newcomer gets what is left", async () => {
+    const { api } = world.simulation.world;
+    await api.create(GPU_BUDGETS, {
+      apiVersion: "autoscaling.grove.io/v1alpha1",
+      kind: "GPUBudget",
+      metadata: { name: "team" },
+      spec: { capacity: 30, reserve: 2, members: [] },
+    });
+    const member = (policy: string, granted: number) => ({
+      namespace: "serving",
+      policy,
+      used: 8,
+      requested: 8,
+      granted,
+    });
+    const publish = (members: readonly object[]) =>
+      api.patch(GPU_BUDGETS, { name: "team" }, { status: { members } }, { type: "merge", subresource: "status" });
+    const file = policyFile((policy) => {
+      policy.spec.gpuBudget = { ...policy.spec.gpuBudget, sharedBudgetRef: { name: "team" } };
+    });
+    await publish([member("llama-70b", 10), member("other", 16)]);
+    expect((await planJson(file)).decision.budget.gpusMax).toBe(10);
+    await publish([member("other", 16)]);
+    expect((await planJson(file)).decision.budget.gpusMax).toBe(12);
+    const missing = policyFile((policy) => {
+      policy.spec.gpuBudget = { ...policy.spec.gpuBudget, sharedBudgetRef: { name: "nobody" } };
+    });
+    expect((await planJson(missing)).decision.budget.gpusMax).toBe(0);
   });
 
   test("the file is checked as the cluster would check it, field by field", async () => {

@@ -1,7 +1,8 @@
 /** The way to the cluster and what can be wrong with it: one line each, with the way out, and no stack trace. */
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { admit } from "../../src/api/admission.ts";
 import { SCALING_POLICIES } from "../../src/api/autoscaling/scaling-policy.ts";
@@ -131,6 +132,51 @@ describe("the cluster", () => {
       await runCli(args, { kubeconfig: files.kubeconfig({ url }) }),
       1,
       "error: the cluster has not got the CRDs; install them: grove-autoscaler crds | kubectl apply --server-side -f -",
+    );
+  });
+
+  test("plan: not reachable, without CRDs, not allowed, and with a budget that one may not read", async () => {
+    const policy = fileURLToPath(new URL("../../policies/multinode-prefill-decode/policy.yaml", import.meta.url));
+    const plan = (url: string, file = policy, token?: string) =>
+      runCli(["plan", "-f", file, "--prometheus", "http://127.0.0.1:1"], {
+        kubeconfig: files.kubeconfig({ url, ...(token === undefined ? {} : { token }) }),
+      });
+    const gone = await serve();
+    await gone.server.stop();
+    expectFailure(await plan(gone.url), 1, /^error: cannot reach the API server .*: ECONNREFUSED; /);
+    const bare = await serve({}, { hasCrds: false });
+    expectFailure(
+      await plan(bare.url),
+      1,
+      /^error: the cluster has not got the CRDs; install them: grove-autoscaler crds /,
+    );
+    const noPods = await serve(
+      { authorize: ({ username }, _, { plural }) => username !== "alice" || plural !== "pods" },
+      { tokens: true },
+    );
+    expectFailure(
+      await plan(noPods.url, policy, "t-alice"),
+      1,
+      /^error: not allowed: .*User "alice" cannot list resource "pods"/,
+    );
+    const noBudgets = await serve(
+      { authorize: ({ username }, _, { plural }) => username !== "alice" || plural !== "gpubudgets" },
+      { tokens: true },
+    );
+    // A policy without a shared budget does not need to see one.
+    expectFailure(
+      await plan(noBudgets.url, policy, "t-alice"),
+      1,
+      /^error: llama-70b would decide nothing: TargetNotFound: /,
+    );
+    const sharing = files.file(
+      "sharing.yaml",
+      readFileSync(policy, "utf8").replace("{max: 48}", "{sharedBudgetRef: {name: team}}"),
+    );
+    expectFailure(
+      await plan(noBudgets.url, sharing, "t-alice"),
+      1,
+      /^error: not allowed: .*User "alice" cannot list resource "gpubudgets"/,
     );
   });
 
