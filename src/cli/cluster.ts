@@ -104,6 +104,11 @@ async function askWhoAndWhen(api: KubeApi, clock: Clock): Promise<{ readonly use
 /** What the API server, or the way to it, said; anything else is a bug of ours and stays what it is. */
 function describeFailure(error: unknown, serverUrl: string): unknown {
   if (error instanceof ApiError) return new CommandError(describeRefusal(error));
+  if (error instanceof SyntaxError) {
+    return new CommandError(
+      `what answers at ${serverUrl} is no API server: its answer is not JSON; is it the right --context?`,
+    );
+  }
   const code = networkCode(error);
   if (code === undefined) return error;
   return new CommandError(

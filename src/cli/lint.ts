@@ -4,6 +4,7 @@ import { defaultPodCliqueSet } from "../api/grove/pod-clique-set-defaults.ts";
 import { resolve } from "../autoscaler/resolve.ts";
 import { UsageError } from "./errors.ts";
 import { type CheckedFiles, type CheckedObject, checkFiles, errorLines, warningLines } from "./policy-files.ts";
+import { collect } from "./repeatable.ts";
 import type { Terminal } from "./terminal.ts";
 import { paintFor } from "./text.ts";
 
@@ -11,8 +12,6 @@ interface Flags {
   readonly filename: readonly string[];
   readonly strict?: true;
 }
-
-export const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
 export function addLintCommand(program: Command, terminal: Terminal): void {
   program

@@ -1,5 +1,7 @@
 /** The way to the cluster and what can be wrong with it: one line each, with the way out, and no stack trace. */
 import { mkdtempSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -177,6 +179,27 @@ describe("the cluster", () => {
       await plan(noBudgets.url, sharing, "t-alice"),
       1,
       /^error: not allowed: .*User "alice" cannot list resource "gpubudgets"/,
+    );
+  });
+
+  test("is something else that answers, or no address at all", async () => {
+    const web = createServer((_, response) => response.end("<html>Welcome</html>"));
+    await new Promise<void>((resolve) => web.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
+    try {
+      expectFailure(
+        await runCli(["get"], { kubeconfig: files.kubeconfig({ url }) }),
+        1,
+        `error: what answers at ${url} is no API server: its answer is not JSON; is it the right --context?`,
+      );
+    } finally {
+      web.closeAllConnections();
+      web.close();
+    }
+    expectFailure(
+      await runCli(["get"], { kubeconfig: files.kubeconfig({ url: "nonsense" }) }),
+      1,
+      /^error: cannot log in to the cluster: /,
     );
   });
 

@@ -163,6 +163,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
       decision,
       history,
       kubeconfig,
+      prometheusUrl: prometheusDoor.url,
     }),
     summary: () =>
       summarize(options, { elapsedSeconds: elapsedSeconds(), decisions, monitor, system, dataPlane: world.dataPlane }),

@@ -1,5 +1,6 @@
 /** The live view of the demo as text. Pure. */
 import type { Decision } from "../../decide/decision.ts";
+import { PROMETHEUS_URL_VARIABLE } from "../plan/prometheus.ts";
 import { wrap } from "../text.ts";
 
 export interface DemoView {
@@ -16,6 +17,7 @@ export interface DemoView {
   /** Past decisions that changed something, newest last. */
   readonly history: readonly { readonly elapsedSeconds: number; readonly message: string }[];
   readonly kubeconfig: string;
+  readonly prometheusUrl: string;
 }
 
 const BOLD = "\x1b[1m";
@@ -28,6 +30,7 @@ export function renderView(view: DemoView, columns: number): string {
   const lines = [
     `${BOLD}grove-autoscaler demo${RESET}   ${clockText(view.elapsedSeconds)} of embedded time, ${view.speed}× real time`,
     `${DIM}export KUBECONFIG=${view.kubeconfig}${RESET}`,
+    `${DIM}export ${PROMETHEUS_URL_VARIABLE}=${view.prometheusUrl}${RESET}`,
     "",
     `  load      ${number(view.requestsPerSecond, 1)} requests/s, ${view.inFlight} in flight`,
     `  KV cache  ${bar(view.kvCacheRatio)}   decode`,

@@ -8,8 +8,8 @@ import { UsageError } from "../errors.ts";
 import { findObject, findPolicy } from "../find.ts";
 import { OVERRIDE_KIND } from "../get/columns.ts";
 import { printTable } from "../get/command.ts";
-import { collect } from "../lint.ts";
 import { isForPrograms, type OutputFlags, printObjects, withOutputFlag } from "../output.ts";
+import { collect } from "../repeatable.ts";
 import type { Terminal } from "../terminal.ts";
 import { type SetFlags, setOverride } from "./set.ts";
 

@@ -12,9 +12,9 @@ import { type Cluster, type ClusterFlags, withCluster, withClusterFlags } from "
 import { CommandError, UsageError } from "../errors.ts";
 import { widthOf } from "../explain/command.ts";
 import { renderExplanation } from "../explain/render.ts";
-import { collect } from "../lint.ts";
 import { isForPrograms, type OutputFlags, printValue, withOutputFlag } from "../output.ts";
 import { type CheckedObject, checkFiles, errorLines, warningLines } from "../policy-files.ts";
+import { collect } from "../repeatable.ts";
 import type { Terminal } from "../terminal.ts";
 import { hang, paintFor } from "../text.ts";
 import { PROMETHEUS_URL_VARIABLE, type PrometheusFlags, prometheusFrom, withPrometheusFlags } from "./prometheus.ts";

@@ -5,7 +5,7 @@ import { SETTINGS } from "../../config.ts";
 import type { MetricsSource } from "../../observe/metrics-source.ts";
 import { createPrometheusClient } from "../../observe/prometheus-client.ts";
 import { UsageError } from "../errors.ts";
-import { collect } from "../lint.ts";
+import { collect } from "../repeatable.ts";
 import { tokenFile } from "../run/token-file.ts";
 
 export interface PrometheusFlags {
