@@ -17,7 +17,7 @@ import { type PanelSpec, ROWS } from "./panels.ts";
 const SOURCE = { type: "prometheus", uid: "${datasource}" } as const;
 const PANEL_HEIGHT = 8;
 
-export function dashboard(): Dashboard {
+function dashboard(): Dashboard {
   const builder = new DashboardBuilder("Grove autoscaler")
     .uid("grove-autoscaler")
     .description("Load, replicas per level, decisions and their reasons, ratios, GPUs, and the health of the service")

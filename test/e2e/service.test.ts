@@ -1,4 +1,7 @@
 /** `run` as it is composed for a cluster, on the embedded one: everything it talks to is HTTP. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { SCALING_POLICIES } from "../../src/api/autoscaling/scaling-policy.ts";
 import { POD_CLIQUE_SCALING_GROUPS } from "../../src/api/grove/pod-clique-scaling-group.ts";
@@ -162,6 +165,29 @@ describe("the process", () => {
     await world.world.api.patch(LEASES, LEASE, { spec: { holderIdentity: "thief" } }, { type: "merge" });
     expect(await service.exit).toBe(1);
     expect(service.text()).toContain("error: another process took the lease");
+  });
+
+  test("flags that switch things off do so", async () => {
+    const world = await startWorld();
+    const service = runOn(world, "--no-leader-elect", "--no-operator", "--log-format=text");
+    await vi.waitFor(() => expect(service.text()).toContain(" leading  "), WAIT);
+    expect(service.text()).not.toContain("grove operator is running");
+    await expect(holder(world)).rejects.toMatchObject({ code: 404 });
+    service.child.kill("SIGINT");
+    expect(await service.exit).toBe(0);
+  });
+
+  test("a config file is read, and its mistakes are named", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "grove-config-"));
+    const file = join(folder, "config.yaml");
+    writeFileSync(file, "prometheus: {url: http://x}\nleaderElection: {leasename: x}\n");
+    const wrong = runProcess("--config", file);
+    expect(await wrong.exit).toBe(2);
+    expect(wrong.text()).toBe(`error: ${file}: leaderElection.leasename is unknown; did you mean leaseName?\n`);
+    rmSync(folder, { recursive: true });
+    const missing = runProcess("--config", file);
+    expect(await missing.exit).toBe(2);
+    expect(missing.text()).toMatch(/^error: --config: cannot read .*ENOENT/);
   });
 
   test("a bad setting ends it with 2 and one line", async () => {

@@ -35,10 +35,10 @@ export function addRunCommand(program: Command, _: Terminal): void {
     const random = systemRandom();
     const log = createLogger({ level: config.logLevel, format: config.logFormat, clock });
     const identity = `${hostname()}_${Math.floor(random.next() * 2 ** 32).toString(16)}`;
-    const interrupted = onSignal();
+    // A signal before this has started ends the process as usual: nothing is held yet.
     const service = await startService({ config, clock, random, log, identity, version: packageJson.version });
     try {
-      await Promise.race([interrupted, service.failed]);
+      await Promise.race([onSignal(), service.failed]);
     } catch (error) {
       log.error({ identity, error: error instanceof Error ? error.message : String(error) }, "the service ends");
       throw error;
