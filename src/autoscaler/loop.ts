@@ -1,5 +1,6 @@
 /** One policy, one turn of the loop: observe, decide, act. */
 import { admit } from "../api/admission.ts";
+import type { GPUBudget } from "../api/autoscaling/gpu-budget.ts";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import { defaultPodCliqueSet } from "../api/grove/pod-clique-set-defaults.ts";
 import { isTerminating } from "../api/kubernetes/core.ts";
@@ -13,6 +14,7 @@ import type { EvaluationQueue } from "../jobs/evaluation-queue.ts";
 import type { SharedQueries } from "../observe/shared-queries.ts";
 import type { AutoscalerMetrics } from "./autoscaler-metrics.ts";
 import { BudgetLedger } from "./budget-ledger.ts";
+import { queryProblems } from "./check-queries.ts";
 import { type ConditionDraft, decisionConditions, unresolvedConditions } from "./conditions.ts";
 import { ForeignWriters } from "./foreign-writers.ts";
 import { type AutoscalerInformers, BY_SET } from "./informers.ts";
@@ -29,6 +31,8 @@ export interface LoopOptions {
   readonly gate: WriteGate;
   readonly clock: Clock;
   readonly metrics: AutoscalerMetrics;
+  /** What a shared budget grants a policy; default: by the offers of all policies that turn in this loop. */
+  readonly granted?: (policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number) => number;
 }
 
 /** What one turn gives to be published: status, events; all of it rendered from the decision. */
@@ -204,6 +208,8 @@ export class PolicyLoop {
         `spec.targetRef.name: ScalingPolicy ${rival} is older and already scales PodCliqueSet ${name}: delete one of them`,
       );
     }
+    const [badQuery] = queryProblems(policy.spec);
+    if (badQuery !== undefined) return unresolved(policy, badQuery.reason, badQuery.message);
     const { resolution, problems } = resolve(policy.spec, defaultPodCliqueSet(set));
     const problem = problems[0];
     if (resolution === undefined) return unresolved(policy, problem?.reason ?? "UnknownTarget", problem?.message ?? "");
@@ -265,7 +271,8 @@ export class PolicyLoop {
     const fresh = startups.filter(({ id, startupMs }) => !state.seenReady.has(id) && Number.isFinite(startupMs));
     state.seenReady.clear();
     for (const { id } of startups) state.seenReady.add(id);
-    const granted = budget === undefined ? undefined : this.#ledger.granted(policy, budget, observation.gpusInUse);
+    const grantedBy = this.#options.granted ?? this.#ledger.granted.bind(this.#ledger);
+    const granted = budget === undefined ? undefined : grantedBy(policy, budget, observation.gpusInUse);
     return {
       observation: {
         ...observation,

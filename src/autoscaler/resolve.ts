@@ -26,7 +26,13 @@ export interface Resolution {
 
 /** Each names the field and the way out. */
 export interface ResolutionProblem {
-  readonly reason: "UnknownTarget" | "MemberClique" | "ForeignController" | "MinBelowMinAvailable" | "BudgetInfeasible";
+  readonly reason:
+    | "InvalidQuery"
+    | "UnknownTarget"
+    | "MemberClique"
+    | "ForeignController"
+    | "MinBelowMinAvailable"
+    | "BudgetInfeasible";
   readonly message: string;
   /** The policy can work all the same. */
   readonly isWarning?: true;

@@ -2,6 +2,9 @@
 import { type Clock, wallClock } from "../clock.ts";
 
 export interface Terminal {
+  readonly clock: Clock;
+  /** Environment variables. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly isInteractive: boolean;
   columns(): number;
   /** Results, to standard output. */
@@ -17,7 +20,14 @@ export interface Terminal {
 
 export function processTerminal(clock: Clock = wallClock()): Terminal {
   let drawn = false;
+  // `… | head` closes the pipe when it has seen enough: that is no failure.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(process.exitCode ?? 0);
+  });
   return {
+    clock,
+    environment: process.env,
     isInteractive: process.stdout.isTTY === true,
     columns: () => process.stdout.columns ?? 100,
     print: (text) => void process.stdout.write(`${text}\n`),

@@ -102,20 +102,24 @@ function bestOver(input: SolveInput, ratios: readonly LatticeConstraint[]): Solu
   const { current } = input.sets;
   const inflated = 1 + input.removalHeadroomRatio;
   let best: Candidate | undefined;
-  const servedAtCurrent = bestFor(current, input, ratios, ceiling, inflated)?.servedRatio ?? 0;
+  let servedAtCurrent: number | undefined;
   for (let sets = input.sets.min; sets <= input.sets.max; sets++) {
-    const candidate = bestFor(sets, input, ratios, ceiling, 1);
+    const candidate = bestFor(sets, input, ratios, ceiling, 1, best?.servedRatio ?? 0);
     if (candidate === undefined) continue;
     if (sets < current && current <= input.sets.max) {
-      const served = bestFor(sets, input, ratios, ceiling, inflated)?.servedRatio ?? 0;
-      if (served < servedAtCurrent - EPSILON) continue;
+      servedAtCurrent ??= bestFor(current, input, ratios, ceiling, inflated, 0)?.servedRatio ?? 0;
+      if (!serves(servedAtCurrent, sets, input, ratios, ceiling, inflated)) continue;
     }
     if (best === undefined || isBetter(candidate, best, current)) best = candidate;
     // More set replicas only add fixed GPUs once all demand is served inside the targets' bounds.
     if (sets >= current && candidate.servedRatio >= 1) break;
   }
   if (best === undefined) return undefined;
-  const { plan, servedRatio, limitedBy } = best;
+  const { plan, servedRatio } = best;
+  // At their maxima inside, with room for more set replicas: then it is the budget that kept those away.
+  const isKeptSmall =
+    best.limitedBy.includes("Max") && best.sets < input.sets.max && input.gpuBudget !== Number.POSITIVE_INFINITY;
+  const limitedBy = isKeptSmall ? [...new Set([...best.limitedBy, "GPUBudget" as const])] : best.limitedBy;
   return { perSet: expand(plan), gpus: plan.gpus, servedRatio, limitedBy, relaxed: [] };
 }
 
@@ -125,14 +129,35 @@ function isBetter(a: Candidate, b: Candidate, currentSets: number): boolean {
   return Math.abs(a.sets - currentSets) < Math.abs(b.sets - currentSets);
 }
 
-/** The best state with exactly `sets` set replicas; undefined when not even the minimum fits the budget. */
+/** Whether `sets` set replicas can serve at least this fraction of the demand. */
+function serves(
+  fraction: number,
+  sets: number,
+  input: SolveInput,
+  ratios: readonly LatticeConstraint[],
+  ceiling: Vector,
+  demandFactor: number,
+): boolean {
+  const demands = input.targets.map(({ demandReplicas }) => demandReplicas * demandFactor * fraction);
+  if (demands.some((demand, index) => demand > sets * (ceiling[index] as number) + EPSILON)) return false;
+  const units = demands.map((demand) => Math.ceil(demand - EPSILON));
+  const plan = planSets(sets, units, input, ratios, ceiling);
+  return plan !== undefined && plan.gpus <= input.gpuBudget;
+}
+
+/**
+ * The best state with exactly `sets` set replicas; undefined when not even the minimum fits the budget, or when it serves less than
+ * `leastFraction`.
+ */
 function bestFor(
   sets: number,
   input: SolveInput,
   ratios: readonly LatticeConstraint[],
   ceiling: Vector,
   demandFactor: number,
+  leastFraction: number,
 ): Candidate | undefined {
+  if (leastFraction > 0 && !serves(leastFraction, sets, input, ratios, ceiling, demandFactor)) return undefined;
   const demands = input.targets.map(({ demandReplicas }) => demandReplicas * demandFactor);
   // A maximum cuts its own target, and through the ratios those that are tied to it; the others keep what they are measured to need.
   const clipped = demands.map((demand, index) => Math.min(demand, sets * (ceiling[index] as number)));
@@ -148,15 +173,20 @@ function bestFor(
   if (full !== undefined) return { sets, plan: full, servedRatio: served(full, demands), limitedBy: limitedByMax };
   if (planFor(clipped.map(() => 0)) === undefined) return undefined;
 
-  let lambda = 0;
+  // The served fraction only matters where some demand passes a whole replica: at k / demand. For each demand the greatest feasible k is
+  // looked for above the best fraction so far, so all but the first few demands cost one question.
+  let lambda = leastFraction;
   for (const demand of clipped) {
     if (demand <= 0) continue;
-    let feasible = 0;
+    let feasible = Math.floor(lambda * demand + EPSILON);
     let infeasible = Math.ceil(demand - EPSILON);
-    while (infeasible - feasible > 1) {
-      const units = (feasible + infeasible) >> 1;
+    for (let reach = 1; infeasible - feasible > 1; ) {
+      const units = Math.min(feasible + reach, (feasible + infeasible + 1) >> 1);
       if (planFor(unitsAt(units / demand)) === undefined) infeasible = units;
-      else feasible = units;
+      else {
+        feasible = units;
+        reach *= 4;
+      }
     }
     lambda = Math.max(lambda, feasible / demand);
   }
@@ -196,21 +226,24 @@ function planSets(
   ratios: readonly LatticeConstraint[],
   ceiling: Vector,
 ): Plan | undefined {
-  if (sets === 0) return { blocks: [], gpus: 0 };
-  const edges = [...new Set([0, ...units.map((count) => count % sets), sets])].sort((a, b) => a - b);
   const blocks: { count: number; vector: Vector }[] = [];
   let gpus = sets * fixedGpus;
-  for (let edge = 0; edge + 1 < edges.length; edge++) {
-    const from = edges[edge] as number;
-    const count = (edges[edge + 1] as number) - from;
-    const shares = units.map((total, index) => {
-      const share = Math.floor(total / sets) + (from < total % sets ? 1 : 0);
-      return Math.max(share, targets[index]?.min ?? 0);
-    });
+  // Set replicas with the same shares make one block; shares only change where an index passes some target's remainder.
+  for (let from = 0; from < sets; ) {
+    let next = sets;
+    const shares: number[] = [];
+    for (let index = 0; index < units.length; index++) {
+      const total = units[index] as number;
+      const remainder = total % sets;
+      if (remainder > from && remainder < next) next = remainder;
+      const share = (total - remainder) / sets + (from < remainder ? 1 : 0);
+      shares.push(Math.max(share, (targets[index] as SolveTarget).min));
+    }
     const vector = leastAbove(shares, ratios, ceiling);
     if (vector === undefined) return undefined;
-    blocks.push({ count, vector });
-    gpus += count * gpusOf(vector, targets);
+    blocks.push({ count: next - from, vector });
+    gpus += (next - from) * gpusOf(vector, targets);
+    from = next;
   }
   return { blocks, gpus };
 }
@@ -229,5 +262,9 @@ const expand = ({ blocks }: Plan): Vector[] =>
   blocks.flatMap(({ count, vector }) => Array.from({ length: count }, () => vector));
 
 export function gpusOf(vector: Vector, targets: readonly Pick<SolveTarget, "gpusPerReplica">[]): number {
-  return vector.reduce((sum, replicas, index) => sum + replicas * (targets[index]?.gpusPerReplica ?? 0), 0);
+  let sum = 0;
+  for (let index = 0; index < vector.length; index++) {
+    sum += (vector[index] as number) * (targets[index]?.gpusPerReplica ?? 0);
+  }
+  return sum;
 }

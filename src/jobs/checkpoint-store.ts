@@ -28,11 +28,17 @@ export function parseMemory(text: string | undefined): Memory | undefined {
   }
 }
 
+/** What the schema of `status.checkpoint` admits; a longer text would make every status write fail. */
+const STATUS_MAX_LENGTH = 262_144;
+
 /** In the policy's own status: needs nothing but the API server. */
 export function statusCheckpoints(): CheckpointStore {
   return {
     load: async ({ status }) => parseMemory(status?.checkpoint),
-    save: async (_, memory) => serializeMemory(memory),
+    async save(_, memory) {
+      const text = serializeMemory(memory);
+      return text.length > STATUS_MAX_LENGTH ? undefined : text;
+    },
   };
 }
 

@@ -60,11 +60,16 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
       }
     }
   };
-  const put = (raw: T): void => {
-    const after = project(raw);
+  const put = (after: T): void => {
     const before = store.put(after);
     if (before === undefined) notify({ after });
     else if (before.metadata.resourceVersion !== after.metadata.resourceVersion) notify({ before, after });
+  };
+  /** An event that was under way while we put our own newer write into the cache must not bring the older object back. */
+  const putEvent = (raw: T): void => {
+    const cached = store.get(keyOf(raw));
+    if (cached !== undefined && cached.metadata.uid === raw.metadata.uid && isNewer(cached, raw)) return;
+    put(project(raw));
   };
   const remove = (key: string, last?: T): void => {
     const before = store.delete(key);
@@ -74,17 +79,18 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
   void runReflector(
     resource,
     {
+      // What a list says is what is, even with versions that went back, as after a restore of etcd.
       replace(objects) {
         const gone = new Set(store.keys());
         for (const object of objects) {
           gone.delete(keyOf(object));
-          put(object);
+          put(project(object));
         }
         for (const key of gone) remove(key);
         isSynced = true;
         markSynced();
       },
-      put,
+      put: putEvent,
       remove: (object) => remove(keyOf(object), project(object)),
     },
     { ...options, log, metrics },
@@ -105,7 +111,7 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
       const cached = store.get(keyOf(object));
       // An object that is gone from the cache may have been deleted after our write: only the watch may add it.
       if (cached === undefined || cached.metadata.uid !== object.metadata.uid) return;
-      if (isNewer(object, cached)) put(object);
+      if (isNewer(object, cached)) put(project(object));
     },
   };
 }

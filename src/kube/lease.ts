@@ -129,6 +129,8 @@ export function startLeaderElection(options: LeaderElectionOptions): Leadership 
       return true;
     }
     const { spec = {} } = lease;
+    // Given back while this was under way: taking it again would make the next process wait.
+    if (lost.signal.aborted) return false;
     if (spec.holderIdentity === identity) {
       await api.update(LEASES, { ...lease, spec: { ...spec, ...mine } });
       return true;

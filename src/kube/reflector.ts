@@ -14,6 +14,8 @@ const PAGE_SIZE = 500;
 const WATCH_MIN_SECONDS = 300;
 /** A watch that neither ends nor sends anything this long after its own timeout is dead. */
 const WATCHDOG_GRACE_MS = 30_000;
+/** A watch that ends sooner without an event says that something between us and the server cuts it: no reason to hammer. */
+const MIN_WATCH_MS = 1_000;
 const RETRY = { baseMs: 800, maxMs: 30_000 } as const;
 
 export interface ReflectorOptions {
@@ -49,13 +51,17 @@ export async function runReflector<T extends KubeObject>(
         sink.replace(listed.items);
         resourceVersion = listed.resourceVersion;
       }
+      const startMs = clock.monotonicMs();
+      let hasEvents = false;
       for await (const event of watchOnce(resource, resourceVersion, options)) {
         failures = 0;
+        hasEvents = true;
         resourceVersion = event.object.metadata.resourceVersion ?? resourceVersion;
         if (event.type === "BOOKMARK") continue;
         if (event.type === "DELETED") sink.remove(event.object);
         else sink.put(event.object);
       }
+      if (!hasEvents && clock.monotonicMs() - startMs < MIN_WATCH_MS) throw new Error("the watch ended at once");
       metrics.watchRestarted(resource.plural, "timeout");
       failures = 0;
     } catch (error) {

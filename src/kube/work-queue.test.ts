@@ -12,33 +12,37 @@ describe("WorkQueue", () => {
       priority: fc.constantFrom("fresh" as const, "resync" as const),
     });
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.integer({ min: 1, max: 4 }), async (steps, workers) => {
-        const clock = new VirtualClock();
-        const queue = new WorkQueue(clock);
-        const running = new Set<string>();
-        const lastStart = new Map<string, number>();
-        const lastAdd = new Map<string, number>();
-        let order = 0;
-        const worker = async (): Promise<void> => {
-          for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
-            expect(running.has(key)).toBe(false);
-            running.add(key);
-            lastStart.set(key, order++);
-            await clock.sleep(steps[order % Math.max(1, steps.length)]?.workMs ?? 1);
-            running.delete(key);
-            queue.done(key);
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 40, size: "max" }),
+        fc.integer({ min: 1, max: 4 }),
+        async (steps, workers) => {
+          const clock = new VirtualClock();
+          const queue = new WorkQueue(clock);
+          const running = new Set<string>();
+          const lastStart = new Map<string, number>();
+          const lastAdd = new Map<string, number>();
+          let order = 0;
+          const worker = async (): Promise<void> => {
+            for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
+              expect(running.has(key)).toBe(false);
+              running.add(key);
+              lastStart.set(key, order++);
+              await clock.sleep(steps[order % Math.max(1, steps.length)]?.workMs ?? 1);
+              running.delete(key);
+              queue.done(key);
+            }
+          };
+          for (let i = 0; i < workers; i++) void worker();
+          for (const { key, afterMs, priority } of steps) {
+            await clock.advance(afterMs);
+            lastAdd.set(key, order++);
+            queue.add(key, priority);
           }
-        };
-        for (let i = 0; i < workers; i++) void worker();
-        for (const { key, afterMs, priority } of steps) {
-          await clock.advance(afterMs);
-          lastAdd.set(key, order++);
-          queue.add(key, priority);
-        }
-        await clock.advance(10_000);
-        expect(queue.isIdle).toBe(true);
-        for (const [key, added] of lastAdd) expect(lastStart.get(key)).toBeGreaterThan(added);
-      }),
+          await clock.advance(10_000);
+          expect(queue.isIdle).toBe(true);
+          for (const [key, added] of lastAdd) expect(lastStart.get(key)).toBeGreaterThan(added);
+        },
+      ),
       { numRuns: 60 },
     );
   });

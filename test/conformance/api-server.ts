@@ -14,7 +14,8 @@ const MERGE = "application/merge-patch+json";
 const JSON_PATCH = "application/json-patch+json";
 const STRATEGIC = "application/strategic-merge-patch+json";
 const APPLY = "application/apply-patch+yaml";
-const LIMIT_MS = 20_000;
+/** A real garbage collector learns of new kinds only every 30 s. */
+const LIMIT_MS = 90_000;
 
 export function describeApiServer(name: string, makeTarget: () => Promise<Target>, { skip = false } = {}): void {
   describe.skipIf(skip)(name, () => {
@@ -226,6 +227,22 @@ export function describeApiServer(name: string, makeTarget: () => Promise<Target
           stringData: { a: "b" },
         });
         expect([json.data, json.stringData, json.type]).toEqual([{ a: "Yg==" }, undefined, "Opaque"]);
+      });
+
+      test("a Service gets an address of its own, unless it is headless", async () => {
+        const service = (name: string, spec: object) => ({
+          apiVersion: "v1",
+          kind: "Service",
+          metadata: { name },
+          spec: { ports: [{ port: 80 }], ...spec },
+        });
+        const { json } = await post(core("services"), service("a", {}));
+        expect(json.spec).toMatchObject({ type: "ClusterIP", ports: [{ port: 80, protocol: "TCP", targetPort: 80 }] });
+        expect(json.spec.clusterIP).toMatch(/^10\.96\.\d+\.\d+$/);
+        const headless = await post(core("services"), service("b", { clusterIP: "None" }));
+        expect(headless.json.spec.clusterIP).toBe("None");
+        const changed = await patch(`${core("services")}/a`, { spec: { clusterIP: "10.96.9.9" } });
+        expect(changed.status).toBe(422);
       });
 
       test("YAML bodies are read for creation", async () => {
@@ -588,6 +605,20 @@ export function describeApiServer(name: string, makeTarget: () => Promise<Target
         const first = await apply(path(), config({ model: "m" }), "one");
         const second = await apply(path(), config({ model: "m" }), "one");
         expect(second.json.metadata.resourceVersion).toBe(first.json.metadata.resourceVersion);
+      });
+
+      test("a configuration that does not have the schema's shape is no configuration", async () => {
+        const twice = await apply(path(), config({ model: "m", parts: [{ name: "a" }, { name: "a" }] }), "one");
+        expect(twice.status).toBe(500);
+        expect(twice.json.message).toBe(
+          `failed to create typed patch object (/a; ${WIDGET_GROUP}/v1, Kind=Widget): .spec.parts: duplicate entries for key [name="a"]`,
+        );
+        const typed = await apply(path(), config({ model: "m", replicas: "many" }), "one");
+        expect(typed.json.message).toContain(".spec.replicas: expected numeric (int or float), got string");
+        const keyless = await apply(path(), config({ model: "m", parts: [{ count: 1 }] }), "one");
+        expect(keyless.json.message).toContain(
+          'element 0: associative list with keys has an element that omits all key fields ["name"]',
+        );
       });
 
       test("needs a manager and no managedFields", async () => {

@@ -1,6 +1,37 @@
-/** Every query that the embedded Prometheus must answer as a real one does. Presets of the product register here too. */
+/** Every query that the embedded Prometheus must answer as a real one does. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { SCALING_POLICIES } from "../../src/api/autoscaling/scaling-policy.ts";
+import { GAUGE_QUERIES } from "../../src/cli/demo/run-demo.ts";
+import { readOne } from "../../src/cli/manifests.ts";
+import { allPresetQueries } from "../../src/observe/presets.ts";
+import { fillQuery } from "../../src/observe/query-text.ts";
+import { ENGINE_NAMESPACE } from "./engine-samples.ts";
 
-/** Queries the product ships, with their placeholders filled. */
+const POLICIES = join(import.meta.dirname, "../../policies");
+
+/** What the policies under `policies/` ask in their own words, with their placeholders filled for the engines of the samples. */
+function policyQueries(): readonly string[] {
+  const files = readdirSync(POLICIES, { recursive: true, encoding: "utf8" }).filter((name) =>
+    name.endsWith("policy.yaml"),
+  );
+  return files.flatMap((file) =>
+    readOne(join(POLICIES, file), SCALING_POLICIES).spec.scaleTargets.flatMap(({ ref, metrics }) =>
+      metrics.flatMap(({ prometheus }) =>
+        prometheus === undefined
+          ? []
+          : [fillQuery(prometheus.query, { namespace: ENGINE_NAMESPACE, podRegex: `[a-z]+-[0-9]+-${ref}-.*` })],
+      ),
+    ),
+  );
+}
+
+/** Every query that the product itself sends: presets of all engines, the policies that come with it, the demo. */
+export const PRODUCT_QUERIES: readonly string[] = [
+  ...new Set([...allPresetQueries(), ...policyQueries(), ...Object.values(GAUGE_QUERIES)]),
+];
+
+/** Recommended to users in the documentation of the metrics, with their placeholders filled. */
 export const PRESET_QUERIES: readonly string[] = [
   `avg by (namespace, grove_io_podclique) (
     vllm:kv_cache_usage_perc{namespace="inference", grove_io_podclique="llama-0-decode"}

@@ -7,6 +7,7 @@ import {
   EVENTS,
   HORIZONTAL_POD_AUTOSCALERS,
   isPodReady,
+  NAMESPACES,
   PODS,
   ROLE_BINDINGS,
   ROLES,
@@ -455,4 +456,16 @@ test("with a start-up order, cliques wait for the token of their account", async
   const b = await world.api.get(POD_CLIQUES, { namespace: ns, name: "ordered-0-b" });
   expect(b.spec.startsAfter).toEqual(["ordered-0-a"]);
   expect((await world.list(PODS)).length).toBe(2);
+});
+
+test("an operator for some namespaces leaves the others alone", async () => {
+  world = await startTestWorld({ namespaces: ["default", "team"] });
+  for (const name of ["team", "other"]) {
+    await world.api.create(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
+  }
+  const template = { cliques: [clique("a", 1, 1)] };
+  for (const namespace of ["default", "team", "other"]) await world.createSet(workload("s", template, { namespace }));
+  await world.settle();
+  expect((await world.list(PODS)).map(({ metadata }) => metadata.namespace).sort()).toEqual(["default", "team"]);
+  await expectQuiet();
 });

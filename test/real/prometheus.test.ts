@@ -13,7 +13,8 @@ import { VirtualClock } from "../../src/clock.ts";
 import { escapeLabelValue, formatValue } from "../../src/sim/prometheus/exposition.ts";
 import { labelSet } from "../../src/sim/prometheus/labels.ts";
 import { createPrometheus } from "../../src/sim/prometheus/prometheus.ts";
-import { LANGUAGE_QUERIES, PRESET_QUERIES, REFUSED_QUERIES } from "../conformance/promql-queries.ts";
+import { engineSeries } from "../conformance/engine-samples.ts";
+import { LANGUAGE_QUERIES, PRESET_QUERIES, PRODUCT_QUERIES, REFUSED_QUERIES } from "../conformance/promql-queries.ts";
 import { FIRST_MS, type GeneratedSeries, generateSeries, LAST_MS } from "../conformance/promql-samples.ts";
 import { type RealPrometheus, skipWithoutPrometheus, startRealPrometheus } from "./real-processes.ts";
 
@@ -21,11 +22,11 @@ const SEED = 20260115;
 const RELATIVE_ERROR = 1e-9;
 
 describe.skipIf(skipWithoutPrometheus())("embedded Prometheus against a real one", () => {
-  const series = generateSeries(SEED);
   let real: RealPrometheus;
   let embedded: { readonly url: string; readonly server: Server };
 
   beforeAll(async () => {
+    const series = [...generateSeries(SEED), ...(await engineSeries(SEED, LAST_MS))];
     real = await startReal(series);
     embedded = await startEmbedded(series);
   });
@@ -36,7 +37,7 @@ describe.skipIf(skipWithoutPrometheus())("embedded Prometheus against a real one
 
   const instants = [FIRST_MS, FIRST_MS + 137_000, FIRST_MS + 700_123, FIRST_MS + 960_000, LAST_MS, LAST_MS + 290_000];
 
-  test.each([...PRESET_QUERIES, ...LANGUAGE_QUERIES])("%s", async (query) => {
+  test.each([...PRODUCT_QUERIES, ...PRESET_QUERIES, ...LANGUAGE_QUERIES])("%s", async (query) => {
     for (const ms of instants) {
       await same("/api/v1/query", { query, time: String(ms / 1000) });
     }
@@ -48,7 +49,7 @@ describe.skipIf(skipWithoutPrometheus())("embedded Prometheus against a real one
     });
   });
 
-  test.each(PRESET_QUERIES)("preset has a result: %s", async (query) => {
+  test.each([...PRODUCT_QUERIES, ...PRESET_QUERIES])("has a result: %s", async (query) => {
     const { result } = (await ask(real.url, "/api/v1/query", { query, time: String(LAST_MS / 1000) })).data;
     expect(result.length).toBeGreaterThan(0);
   });

@@ -1,7 +1,7 @@
-/** Starts a real Prometheus on a free loopback port, in its own folder, and ends it by its process. */
-import { spawn } from "node:child_process";
+/** Starts a real Prometheus or Redis on a free loopback port, in its own folder, and ends it by its process. */
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import axios from "axios";
@@ -10,12 +10,19 @@ import { vi } from "vitest";
 const onPath = (name: string): boolean =>
   (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, name)));
 
-/** Absent locally: the suite is skipped with a line that says so. Absent in CI: the suite runs and fails. */
-export function skipWithoutPrometheus(): boolean {
-  const available = onPath("prometheus") && onPath("promtool");
-  const skip = !available && process.env["CI"] !== "true";
-  if (skip) process.stderr.write("skipped: prometheus and promtool are not installed\n");
-  return skip;
+/** Why there is no Prometheus here, or undefined. */
+export const missingPrometheus = (): string | undefined =>
+  onPath("prometheus") && onPath("promtool") ? undefined : "prometheus and promtool are not installed";
+
+export const skipWithoutPrometheus = (): boolean => skipWithout(missingPrometheus());
+
+/** Where a part is missing the suite is skipped with a line that says so; with `CI=true` that is an error. */
+export function skipWithout(...missing: readonly (string | undefined)[]): boolean {
+  const reasons = missing.filter((one) => one !== undefined);
+  if (reasons.length === 0) return false;
+  if (process.env["CI"] === "true") throw new Error(reasons.join("; "));
+  for (const reason of reasons) process.stderr.write(`skipped: ${reason}\n`);
+  return true;
 }
 
 export interface RealPrometheus {
@@ -44,7 +51,7 @@ export async function startRealPrometheus(
     ],
     { stdio: "ignore" },
   );
-  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const exited = exitOf(child);
   const stop = async (): Promise<void> => {
     child.kill("SIGTERM");
     await exited;
@@ -60,7 +67,60 @@ export async function startRealPrometheus(
   return { url, stop };
 }
 
-async function freePort(): Promise<number> {
+/** Why there is no Redis here, or undefined. */
+export const missingRedis = (): string | undefined =>
+  onPath("redis-server") ? undefined : "redis-server is not installed";
+
+export interface RealRedis {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** Keeps everything in memory. */
+export async function startRealRedis(): Promise<RealRedis> {
+  const folder = mkdtempSync(join(tmpdir(), "grove-redis-"));
+  const port = await freePort();
+  const child = spawn(
+    "redis-server",
+    ["--bind", "127.0.0.1", "--port", String(port), "--save", "", "--appendonly", "no", "--dir", folder],
+    { stdio: "ignore" },
+  );
+  const exited = exitOf(child);
+  const stop = async (): Promise<void> => {
+    child.kill("SIGTERM");
+    await exited;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    await vi.waitFor(() => connect(port), { timeout: 30_000, interval: 50 });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: `redis://127.0.0.1:${port}`, stop };
+}
+
+/** Resolves when somebody listens. */
+const connect = (port: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const socket = createConnection({ port, host: "127.0.0.1" }, () => {
+      socket.destroy();
+      resolve();
+    });
+    socket.once("error", reject);
+  });
+
+export const exitOf = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve();
+    else {
+      child.once("exit", () => resolve());
+      // The program could not be started at all.
+      child.once("error", () => resolve());
+    }
+  });
+
+export async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
   const { port } = probe.address() as AddressInfo;

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { SCALING_OVERRIDES } from "../../src/api/autoscaling/scaling-override.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
 import { POD_CLIQUE_SCALING_GROUPS } from "../../src/api/grove/pod-clique-scaling-group.ts";
+import type { PodCliqueSet } from "../../src/api/grove/pod-clique-set.ts";
 import { conditionOf } from "../../src/api/kubernetes/conditions.ts";
 import { PODS } from "../../src/api/kubernetes/core.ts";
 import { formatTime } from "../../src/api/kubernetes/time.ts";
@@ -142,10 +143,12 @@ describe("bounds that people set", () => {
       policy: { ...policy, spec: { ...policy.spec, gpuBudget: { ...policy.spec.gpuBudget, max: 20 } } },
     });
     simulation.attach(day(900, 51));
-    await simulation.clock.advance(500_000);
+    const limited = (): boolean => simulation.decisions.at(-1)?.budget.isLimited === true;
+    expect(await simulation.clock.advanceUntil(limited, 600_000)).toBe(true);
+    await simulation.clock.advance(1_000);
     const { status } = await policyOf(simulation);
     expect(conditionOf(status?.conditions, "ScalingLimited")).toMatchObject({ status: "True", reason: "GPUBudget" });
-    await simulation.clock.advance(600_000);
+    await simulation.clock.advance(900_000);
     expect(simulation.monitor.report()).toMatchObject({
       budgetViolationSeconds: 0,
       ratioViolationSeconds: 0,
@@ -241,6 +244,28 @@ describe("bounds that people set", () => {
       message: /use level PodCliqueScalingGroup and ref decode/,
     },
     {
+      name: "PromQL that does not parse",
+      change: (spec) => ({
+        ...spec,
+        scaleTargets: spec.scaleTargets.map((target, at) =>
+          at === 0
+            ? {
+                ...target,
+                metrics: [
+                  {
+                    type: "Prometheus",
+                    prometheus: { query: "sum(rate(x[1m])", target: { type: "AverageValue", averageValue: "1" } },
+                    advisoryOnly: false,
+                  },
+                ],
+              }
+            : target,
+        ),
+      }),
+      reason: "InvalidQuery",
+      message: /spec\.scaleTargets\[0\]\.metrics\[0\]\.prometheus\.query: not valid PromQL/,
+    },
+    {
       name: "budget below the minimum viable set",
       change: (spec) => ({ ...spec, gpuBudget: { ...spec.gpuBudget, max: 4 } }),
       reason: "BudgetInfeasible",
@@ -254,6 +279,46 @@ describe("bounds that people set", () => {
     expect(ready).toMatchObject({ status: "False", reason });
     expect(ready?.message).toMatch(message);
     for (const level of LEVELS) expect(simulation.monitor.report().scaleActions[level]).toEqual({ up: 0, down: 0 });
+  });
+
+  test("a group that an HPA scales is left to it: Ready=False says how to hand it over", async () => {
+    const workload = readExample<PodCliqueSet>("multinode-prefill-decode/workload.yaml", "PodCliqueSet");
+    const { template } = workload.spec;
+    const simulation = await start({
+      seed: 93,
+      workload: {
+        ...workload,
+        spec: {
+          ...workload.spec,
+          template: {
+            ...template,
+            podCliqueScalingGroups: (template.podCliqueScalingGroups ?? []).map((group) =>
+              group.name === "decode" ? { ...group, scaleConfig: { minReplicas: 1, maxReplicas: 4 } } : group,
+            ),
+          },
+        },
+      },
+    });
+    await simulation.clock.advance(60_000);
+    const ready = conditionOf((await policyOf(simulation)).status?.conditions, "Ready");
+    expect(ready).toMatchObject({ status: "False", reason: "ForeignController" });
+    expect(ready?.message).toMatch(/spec\.scaleTargets\[2\]\.ref "decode".*remove scaleConfig/);
+  });
+
+  test("a second policy on the same set waits, and names the first", async () => {
+    const simulation = await start({ seed: 94 });
+    await simulation.clock.advance(5_000);
+    await simulation.world.api.create(SCALING_POLICIES, {
+      ...simulation.policy,
+      metadata: { namespace: "serving", name: "rival" },
+    });
+    await simulation.clock.advance(60_000);
+    const rival = await simulation.world.api.get(SCALING_POLICIES, { namespace: "serving", name: "rival" });
+    expect(conditionOf(rival.status?.conditions, "Ready")).toMatchObject({
+      status: "False",
+      reason: "ForeignController",
+    });
+    expect(conditionOf(rival.status?.conditions, "Ready")?.message).toMatch(/ScalingPolicy llama-70b is older/);
   });
 
   test("deleting the set takes everything with it", async () => {

@@ -4,6 +4,7 @@ import { parseDurationMs } from "../duration.ts";
 import { parseQuantity } from "../quantity.ts";
 import { compareRatios, parseRatio } from "../ratio.ts";
 import type { FieldError } from "../schema/validate.ts";
+import { inactiveFieldWarnings } from "./inactive-fields.ts";
 import { validateMetric } from "./metric-validation.ts";
 import { type Band, type Bounds, leastState } from "./ratio-feasibility.ts";
 import type { ScaleTarget } from "./scale-target.ts";
@@ -32,7 +33,7 @@ export function validateScalingPolicy({ spec }: ScalingPolicy): {
   checkSchedules(spec, targets, report);
   checkNames(spec, targets, report);
   checkModes(spec, report);
-  return { errors, warnings };
+  return { errors, warnings: [...warnings, ...inactiveFieldWarnings(spec)] };
 }
 
 function checkTargets(

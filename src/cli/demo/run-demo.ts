@@ -49,6 +49,7 @@ export interface DemoOptions {
 
 export interface Demo {
   readonly kubeconfig: string;
+  readonly prometheusUrl: string;
   readonly clock: Clock;
   view(): DemoView;
   /** Resolves with the first decision. */
@@ -149,6 +150,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 
   return {
     kubeconfig,
+    prometheusUrl: prometheusDoor.url,
     clock,
     firstDecision,
     view: () => ({
@@ -200,7 +202,7 @@ function builtInTraffic(
 type Gauges = Pick<DemoView, "requestsPerSecond" | "kvCacheRatio" | "waitingRequests" | "gpuUtilizationRatio">;
 
 /** What the world's own Prometheus says, asked once per refresh of the embedded metrics. */
-const GAUGE_QUERIES: Readonly<Record<keyof Gauges, string>> = {
+export const GAUGE_QUERIES: Readonly<Record<keyof Gauges, string>> = {
   requestsPerSecond: "sum(rate(dynamo_frontend_requests_started_total[30s]))",
   kvCacheRatio: 'avg(vllm:kv_cache_usage_perc{pod=~".*decode.*"} or vllm:kv_cache_usage_perc)',
   waitingRequests: "sum(vllm:num_requests_waiting)",

@@ -1,5 +1,6 @@
 /** The live view of the demo as text. Pure. */
 import type { Decision } from "../../decide/decision.ts";
+import { wrap } from "../text.ts";
 
 export interface DemoView {
   readonly elapsedSeconds: number;
@@ -83,16 +84,4 @@ function bar(ratio: number | undefined): string {
   if (ratio === undefined || !Number.isFinite(ratio)) return `${"·".repeat(BAR_CELLS)}    –`;
   const full = Math.round(Math.min(1, Math.max(0, ratio)) * BAR_CELLS);
   return `${"█".repeat(full)}${"·".repeat(BAR_CELLS - full)} ${(ratio * 100).toFixed(0).padStart(3)} %`;
-}
-
-function wrap(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + word.length + 1 > Math.max(20, width)) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return line === "" ? lines : [...lines, line];
 }

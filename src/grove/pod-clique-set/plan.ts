@@ -20,7 +20,7 @@ import type { Action, ActionEvents, Plan } from "../actions.ts";
 import { finalizerAddition, finalizerRemoval } from "../finalizers.ts";
 import type { KindName, Kinds } from "../kinds.ts";
 import { indexLabelOf, labelOf, POD_CLIQUE, SCALING_GROUP, SET_FINALIZER, SET_REPLICA_INDEX } from "../labels.ts";
-import { standaloneCliqueName } from "../names.ts";
+import { formerTokenSecretName, standaloneCliqueName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
 import { standaloneClique } from "../pod-clique/clique-object.ts";
 import { scalingGroup } from "../pod-clique-scaling-group/group-object.ts";
@@ -82,6 +82,7 @@ function foundationActions(snapshot: PodCliqueSetSnapshot, waits: string[]): rea
     ...sync("role", roles, [podRole(set)], "ERR_SYNC_ROLE"),
     ...sync("roleBinding", roleBindings, [podRoleBinding(set)], "ERR_SYNC_ROLE_BINDING"),
     ...sync("secret", secrets, [tokenSecret(set)], "ERR_SYNC_SECRET"),
+    ...formerSecretActions(snapshot),
     ...syncAll(
       { set, of: "service", live: services, wanted: setIndices(set).map((index) => headlessService(set, index)) },
       {
@@ -96,6 +97,19 @@ function foundationActions(snapshot: PodCliqueSetSnapshot, waits: string[]): rea
       waits,
     ),
   ];
+}
+
+/** The secret of an older operator goes once no pod mounts it. */
+function formerSecretActions({ set, secrets, pods }: PodCliqueSetSnapshot): readonly Action[] {
+  const name = formerTokenSecretName(set.metadata.name);
+  const former = secrets.find((secret) => secret.metadata.name === name && isOwnedBy(secret, set));
+  if (former === undefined || isTerminating(former)) return [];
+  const mounts = (pod: Pod): boolean =>
+    pod.spec.volumes?.some(
+      (volume) => (volume["secret"] as { secretName?: string } | undefined)?.secretName === name,
+    ) ?? false;
+  if (pods.some(mounts)) return [];
+  return [{ kind: "delete", of: "secret", object: former, errorCode: "ERR_SYNC_SECRET" }];
 }
 
 function cliqueActions({ set, cliques }: PodCliqueSetSnapshot, waits: string[]): readonly Action[] {

@@ -61,7 +61,20 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const store = new Store(options);
   const kinds = new KindRegistry();
   for (const kind of builtinKinds()) kinds.add(kind);
-  const core: Core = { clock, random, store, kinds, admit, rejectionFault };
+  let services = 0;
+  const core: Core = {
+    clock,
+    random,
+    store,
+    kinds,
+    admit,
+    rejectionFault,
+    // 10.96.0.0/16, the usual service range; .0.1 is the API server's own.
+    nextClusterIp() {
+      services++;
+      return `10.96.${((services + 1) >> 8) & 255}.${(services + 1) & 255}`;
+    },
+  };
   startCrdController(core);
   startGarbageCollector(core);
   startNamespaceControllers(core, { caCertificate });

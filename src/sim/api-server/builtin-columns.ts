@@ -1,6 +1,6 @@
 /** What `kubectl get` shows of the built-in kinds (pkg/printers/internalversion of Kubernetes). */
 import type { Event, HorizontalPodAutoscaler, Lease, Node, Pod, Service } from "../../api/kubernetes/core.ts";
-import { ageOf } from "./human-duration.ts";
+import { ageOf } from "../../api/kubernetes/human-duration.ts";
 import { isObject, type JsonObject, type StoredObject, valueAt } from "./json.ts";
 import type { Column } from "./kind.ts";
 

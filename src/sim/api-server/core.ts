@@ -50,6 +50,8 @@ export interface Core {
   readonly random: Random;
   readonly store: Store;
   readonly kinds: KindRegistry;
+  /** A cluster IP that no Service has had. */
+  nextClusterIp(): string;
   readonly admit?: Admit | undefined;
   readonly rejectionFault?: RejectionFault | undefined;
 }

@@ -1,10 +1,10 @@
 /** CustomResourceDefinitions: what is checked before one is accepted, and the kinds it puts in service. */
 import type { CustomResourceDefinition } from "../../api/kubernetes/core.ts";
+import { ageOf } from "../../api/kubernetes/human-duration.ts";
 import { apiVersionOf } from "../../api/kubernetes/meta.ts";
 import { CREATED_COLUMN, NAME_COLUMN } from "./builtin-columns.ts";
 import { builtinSchema } from "./builtin-schema.ts";
 import { type FieldError, invalidValue, required } from "./failure.ts";
-import { ageOf } from "./human-duration.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import { jsonPathValues } from "./json-path.ts";
 import type { Column, Kind, ScalePaths } from "./kind.ts";

@@ -20,7 +20,7 @@ export interface FieldError {
 }
 
 /** `deployments.apps`, or the bare plural in the core group. */
-export const qualified = ({ group, plural }: Named): string => (group === "" ? plural : `${plural}.${group}`);
+const qualified = ({ group, plural }: Named): string => (group === "" ? plural : `${plural}.${group}`);
 
 export const notFound = (resource: Named, name: string): ApiError =>
   new ApiError(404, "NotFound", `${qualified(resource)} "${name}" not found`);

@@ -17,33 +17,65 @@ const LEAF: FieldSet = { here: true, children: NO_CHILDREN };
 
 export const isEmptySet = (set: FieldSet): boolean => !set.here && set.children.size === 0;
 
-const parsed = new WeakMap<object, FieldSet>();
+/** Where a FieldsV1 object keeps what it was parsed to; not enumerable, so no copy, comparison or JSON shows it. */
+const SET = Symbol("FieldSet");
 
 /** From FieldsV1: `{}` is a member, `"."` marks a member that has members below. */
 export function parseFields(fields: JsonObject): FieldSet {
-  let set = parsed.get(fields);
-  if (set === undefined) {
-    const children = new Map<string, FieldSet>();
-    for (const [element, child] of Object.entries(fields)) {
-      if (element !== "." && isObject(child)) children.set(element, parseChild(child));
-    }
-    set = { here: fields["."] !== undefined, children };
-    parsed.set(fields, set);
-  }
+  const known = (fields as { [SET]?: FieldSet })[SET];
+  if (known !== undefined) return known;
+  const set = parseNode(fields);
+  if (Object.isExtensible(fields)) Object.defineProperty(fields, SET, { value: set });
   return set;
 }
 
-function parseChild(fields: JsonObject): FieldSet {
-  return Object.keys(fields).length === 0 ? LEAF : parseFields(fields);
+function parseNode(fields: JsonObject): FieldSet {
+  const children = new Map<string, FieldSet>();
+  for (const element in fields) {
+    const child = fields[element];
+    if (element !== "." && isObject(child)) children.set(element, isEmptyObject(child) ? LEAF : parseNode(child));
+  }
+  return { here: fields["."] !== undefined, children };
 }
 
+function isEmptyObject(value: JsonObject): boolean {
+  for (const _ in value) return false;
+  return true;
+}
+
+/**
+ * Sets printed last. Objects made from one template have equal sets, so thousands of pods share one FieldsV1 object;
+ * 16 covers the writers that alternate on one kind.
+ */
+const recent: { readonly set: FieldSet; readonly fields: JsonObject }[] = [];
+const RECENT_LENGTH = 16;
+let nextRecent = 0;
+
+/** As FieldsV1. Equal sets may give the same object. */
 export function printFields(set: FieldSet): JsonObject {
+  for (const entry of recent) if (sameSet(entry.set, set)) return entry.fields;
+  const fields = printNode(set);
+  Object.defineProperty(fields, SET, { value: set });
+  recent[nextRecent] = { set, fields };
+  nextRecent = (nextRecent + 1) % RECENT_LENGTH;
+  return fields;
+}
+
+function printNode(set: FieldSet): JsonObject {
   const result: Record<string, unknown> = {};
   if (set.here && set.children.size > 0) result["."] = {};
-  for (const [element, child] of [...set.children].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    result[element] = printFields(child);
-  }
+  for (const element of [...set.children.keys()].sort()) result[element] = printNode(set.children.get(element)!);
   return result;
+}
+
+export function sameSet(a: FieldSet, b: FieldSet): boolean {
+  if (a === b) return true;
+  if (a.here !== b.here || a.children.size !== b.children.size) return false;
+  for (const [element, child] of a.children) {
+    const other = b.children.get(element);
+    if (other === undefined || !sameSet(child, other)) return false;
+  }
+  return true;
 }
 
 export function union(a: FieldSet, b: FieldSet): FieldSet {
@@ -111,9 +143,15 @@ function printElement(element: string): string {
     .join(",")}]`;
 }
 
+/** Text that JSON writes as it is. */
+const PLAIN = /^[\w./:-]*$/;
+
 /** The path element of an item in a keyed list or a set. */
 export function itemElement(schema: Schema, item: unknown): string {
   if (schema.listType === "map" && isObject(item)) {
+    const [only] = schema.listMapKeys;
+    const value = only === undefined || schema.listMapKeys.length > 1 ? undefined : item[only];
+    if (typeof value === "string" && PLAIN.test(value)) return `k:{"${only}":"${value}"}`;
     const key: Record<string, unknown> = {};
     for (const name of [...schema.listMapKeys].sort()) {
       const value = item[name] ?? schema.items?.properties.get(name)?.defaultValue;
@@ -158,13 +196,35 @@ const SAME: Comparison = { changed: EMPTY_SET, removed: EMPTY_SET };
  */
 export function compare(schema: Schema, before: unknown, after: unknown, structs = 0): Comparison {
   if (before === after) return SAME;
-  if (before === undefined && after === undefined) return SAME;
+  if (before === undefined)
+    return after === undefined ? SAME : { changed: addedFields(schema, after, structs), removed: EMPTY_SET };
   const map = compareMaps(schema, before, after, structs);
   if (map !== undefined) return map;
   const list = compareLists(schema, before, after);
   if (list !== undefined) return list;
   if (after === undefined) return { changed: EMPTY_SET, removed: LEAF };
   return sameJson(before, after) ? SAME : { changed: LEAF, removed: EMPTY_SET };
+}
+
+/** All of a value that was not there before: what {@link compare} finds against nothing, in one walk. */
+function addedFields(schema: Schema, value: unknown, structs: number): FieldSet {
+  if (isObject(value) && !isAtomicMap(schema, value)) {
+    const children = new Map<string, FieldSet>();
+    for (const field in value) {
+      const child = value[field];
+      if (child === undefined) continue;
+      const below = addedFields(fieldSchema(schema, field), child, structs - 1);
+      if (!isEmptySet(below)) children.set(`f:${field}`, below);
+    }
+    return { here: structs <= 0 || schema.additional !== undefined, children };
+  }
+  if (Array.isArray(value) && isGranularList(schema) && value.length > 0) {
+    const children = new Map<string, FieldSet>();
+    const items = schema.items ?? ANYTHING;
+    for (const item of value) children.set(itemElement(schema, item), addedFields(items, item, 0));
+    return { here: true, children };
+  }
+  return LEAF;
 }
 
 function compareMaps(schema: Schema, before: unknown, after: unknown, structs: number): Comparison | undefined {

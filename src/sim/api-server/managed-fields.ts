@@ -18,6 +18,7 @@ import {
   parseFields,
   pathsOf,
   printFields,
+  sameSet,
   union,
   withinOrBelow,
 } from "./field-set.ts";
@@ -187,7 +188,8 @@ function removeFields(schema: Schema, value: unknown, gone: FieldSet): unknown {
         child.here && child.children.size === 0
           ? undefined
           : removeFields(fieldSchema(schema, field), result[field], child);
-      if (next === undefined || (child.here && isObject(next) && Object.keys(next).length === 0)) delete result[field];
+      // A map that loses its last field goes too: structured-merge-diff leaves null there, and null is pruned.
+      if (next === undefined || (isObject(next) && Object.keys(next).length === 0)) delete result[field];
       else result[field] = next;
     }
     return result;
@@ -252,14 +254,4 @@ function sorted(entries: readonly ManagedFieldsEntry[]): readonly ManagedFieldsE
   const rank = (entry: ManagedFieldsEntry): string =>
     `${entry.operation === "Apply" ? 0 : 1}|${entry.time ?? ""}|${entry.manager}|${entry.subresource ?? ""}`;
   return entries.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1));
-}
-
-function sameSet(a: FieldSet, b: FieldSet): boolean {
-  if (a === b) return true;
-  if (a.here !== b.here || a.children.size !== b.children.size) return false;
-  for (const [element, child] of a.children) {
-    const other = b.children.get(element);
-    if (other === undefined || !sameSet(child, other)) return false;
-  }
-  return true;
 }

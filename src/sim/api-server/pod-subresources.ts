@@ -28,7 +28,7 @@ export function createSubresource(
   throw methodNotAllowed();
 }
 
-export const successStatus = (code = 201): KubeObject =>
+const successStatus = (code = 201): KubeObject =>
   ({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code }) as unknown as KubeObject;
 
 function bind(core: Core, kind: Kind, key: ObjectKey, body: JsonObject, request: Request): KubeObject {

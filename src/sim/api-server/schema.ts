@@ -33,7 +33,7 @@ export interface Schema {
   readonly embedded: boolean;
   readonly required: readonly string[];
   readonly enumValues: readonly unknown[] | undefined;
-  readonly pattern: RegExp | undefined;
+  readonly pattern: { readonly text: string; readonly regexp: RegExp } | undefined;
   readonly minimum: number | undefined;
   readonly maximum: number | undefined;
   readonly exclusiveMinimum: boolean;
@@ -49,6 +49,8 @@ export interface Schema {
   readonly anyOf: readonly Schema[];
   readonly oneOf: readonly Schema[];
   readonly not: Schema | undefined;
+  /** Has any of the four above. */
+  readonly isCombined: boolean;
   readonly listType: "atomic" | "set" | "map";
   readonly listMapKeys: readonly string[];
   readonly atomicMap: boolean;
@@ -106,7 +108,7 @@ export function compileSchema(source: JsonObject, options: CompileOptions = {}, 
     embedded,
     required: Array.isArray(source["required"]) ? (source["required"] as string[]) : [],
     enumValues: Array.isArray(source["enum"]) ? source["enum"] : undefined,
-    pattern: typeof source["pattern"] === "string" ? new RegExp(source["pattern"], "u") : undefined,
+    pattern: typeof source["pattern"] === "string" ? patternOf(source["pattern"]) : undefined,
     minimum: numberOf(source["minimum"]),
     maximum: numberOf(source["maximum"]),
     exclusiveMinimum: source["exclusiveMinimum"] === true,
@@ -122,6 +124,7 @@ export function compileSchema(source: JsonObject, options: CompileOptions = {}, 
     anyOf: many("anyOf"),
     oneOf: many("oneOf"),
     not: isObject(source["not"]) ? compileSchema(source["not"], options, `${path}.not`) : undefined,
+    isCombined: ["allOf", "anyOf", "oneOf", "not"].some((field) => source[field] !== undefined),
     listType: listTypeOf(source),
     listMapKeys: (source["x-kubernetes-list-map-keys"] as string[] | undefined) ?? [],
     atomicMap: source["x-kubernetes-map-type"] === "atomic",
@@ -149,6 +152,15 @@ function referenced(target: Schema, source: JsonObject): Schema {
 
 function lazy(child: unknown, options: CompileOptions, path: string): Schema {
   return compileSchema(isObject(child) ? child : {}, options, path);
+}
+
+/** Go allows escapes, as in `\-`, that Unicode mode here refuses. */
+function patternOf(text: string): NonNullable<Schema["pattern"]> {
+  try {
+    return { text, regexp: new RegExp(text, "u") };
+  } catch {
+    return { text, regexp: new RegExp(text) };
+  }
 }
 
 function typeOf(source: JsonObject): SchemaType {

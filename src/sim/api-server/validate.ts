@@ -84,7 +84,9 @@ function goTypeOf(value: unknown): string {
 }
 
 function checkString(schema: Schema, value: string, path: string, errors: FieldError[]): void {
-  const length = [...value].length;
+  const isMeasured = schema.minLength !== undefined || schema.maxLength !== undefined;
+  // In code points, as Go counts runes.
+  const length = isMeasured ? [...value].length : 0;
   if (schema.minLength !== undefined && length < schema.minLength) {
     errors.push(invalidValue(path, value, `${path} in body should be at least ${schema.minLength} chars long`));
   }
@@ -95,10 +97,8 @@ function checkString(schema: Schema, value: string, path: string, errors: FieldE
       message: `Too long: may not be more than ${schema.maxLength} bytes`,
     });
   }
-  if (schema.pattern !== undefined && !schema.pattern.test(value)) {
-    errors.push(
-      invalidValue(path, value, `${path} in body should match '${schema.pattern.source.replaceAll("\\/", "/")}'`),
-    );
+  if (schema.pattern !== undefined && !schema.pattern.regexp.test(value)) {
+    errors.push(invalidValue(path, value, `${path} in body should match '${schema.pattern.text}'`));
   }
   if (schema.format === "date-time" && !DATE_TIME.test(value)) {
     errors.push(invalidValue(path, value, `${path} in body must be of type date-time: ${quoted(value)}`));
@@ -171,6 +171,7 @@ function checkObject(schema: Schema, value: JsonObject, old: unknown, path: stri
       check(child, value[field], oldObject[field], join(path, field), errors);
     }
   }
+  if (schema.minProperties === undefined && schema.maxProperties === undefined) return;
   const count = Object.keys(value).length;
   if (schema.minProperties !== undefined && count < schema.minProperties) {
     errors.push(invalidValue(path, count, `${path} in body should have at least ${schema.minProperties} properties`));
@@ -185,6 +186,7 @@ function checkObject(schema: Schema, value: JsonObject, old: unknown, path: stri
 }
 
 function checkCombinations(schema: Schema, value: unknown, path: string, errors: FieldError[]): void {
+  if (!schema.isCombined) return;
   for (const part of schema.allOf) check(part, value, undefined, path, errors);
   const holds = (part: Schema): boolean => {
     const found: FieldError[] = [];

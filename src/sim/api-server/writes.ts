@@ -3,6 +3,7 @@ import type { ManagedFieldsEntry, ObjectKey, ObjectMeta } from "../../api/kubern
 import { formatTime } from "../../api/kubernetes/time.ts";
 import { ApiError } from "../../kube/api-error.ts";
 import type { PatchType } from "../../kube/kube-api.ts";
+import { checkAppliedConfig } from "./applied-config.ts";
 import { asVersion, type Core, nameSuffix, newUid, type Request } from "./core.ts";
 import {
   alreadyExists,
@@ -58,6 +59,7 @@ export function createObject(
     }),
   };
   next = kind.rules.prepareCreate?.(next, clock.nowMs()) ?? next;
+  if (kind.collection === "/services") next = withClusterIp(core, next);
   next = admitted(core, kind, "CREATE", next, undefined, undefined, request);
   const errors = [...validateName(name, kind.rules.names), ...objectErrors(kind, next, undefined, undefined)];
   if (errors.length > 0) throw invalid(kind.resource, name, errors);
@@ -68,6 +70,14 @@ export function createObject(
     applied ?? trackUpdate(kind.schema, undefined, next, writerOf(core, kind, request, undefined), structDepth(kind));
   next = withMeta(next, { managedFields });
   return request.dryRun === true ? next : store.put(kind.collection, next);
+}
+
+/** Every Service but headless and external ones has an address of its own. */
+function withClusterIp(core: Core, service: StoredObject): StoredObject {
+  const { spec } = service;
+  if (!isObject(spec) || spec["type"] === "ExternalName") return service;
+  const clusterIP = spec["clusterIP"] || core.nextClusterIp();
+  return { ...service, spec: { ...spec, clusterIP, clusterIPs: [clusterIP] } };
 }
 
 /** PUT: replaces the object, or its status alone. */
@@ -165,6 +175,7 @@ function applyObject(core: Core, kind: Kind, key: ObjectKey, patch: Patch, reque
       `the name of the object (${config.metadata.name}) does not match the name on the URL (${key.name})`,
     );
   }
+  checkAppliedConfig(kind, config);
   const stored = core.store.get(kind.collection, key);
   if (stored === undefined && patch.subresource !== undefined) throw notFound(kind.resource, key.name);
   const pruned = normalize(kind.schema, config, { dropNulls: !kind.isCustom, defaults: false });

@@ -36,6 +36,8 @@ export interface ControlPlane {
   /** The token of one of {@link KNOWN_USERS}. */
   tokenFor(user: string): string;
   readonly kubeconfigPath: string;
+  /** Of etcd's HTTP gateway. */
+  readonly etcdUrl: string;
   stop(): Promise<void>;
 }
 
@@ -163,6 +165,7 @@ async function start(
       return token;
     },
     kubeconfigPath,
+    etcdUrl: etcd,
     stop,
   };
 }

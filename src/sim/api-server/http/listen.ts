@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { parse as parseYaml } from "yaml";
 import type { CustomResourceDefinition } from "../../../api/kubernetes/core.ts";
+import { formatTime } from "../../../api/kubernetes/time.ts";
 import { ApiError } from "../../../kube/api-error.ts";
 import type { ApiServerOptions } from "../api-server.ts";
 import type { Core, UserInfo } from "../core.ts";
@@ -98,7 +99,7 @@ async function handle(
     if (typeof given === "string") named ??= given;
     const reviewed =
       incoming.method === "POST" && isObject(body)
-        ? review(url.pathname, body, user, users, options.authorize)
+        ? review(url.pathname, body, user, users, options.authorize, formatTime(core.clock.nowMs()))
         : undefined;
     if (reviewed !== undefined) return sendJson(outgoing, 201, reviewed);
     if (path === undefined) return sendDocument(core, incoming, outgoing, url);

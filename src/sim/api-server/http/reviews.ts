@@ -4,13 +4,17 @@ import type { UserInfo } from "../core.ts";
 import type { Authorize } from "../direct-api.ts";
 import { isObject, type JsonObject, valueAt } from "../json.ts";
 
-/** @returns the answer, or undefined when `path` is none of them */
+/**
+ * @param now timestamp of a SelfSubjectReview: it carries one, the others do not
+ * @returns the answer, or undefined when `path` is none of them
+ */
 export function review(
   path: string,
   body: JsonObject,
   user: UserInfo,
   users: ReadonlyMap<string, UserInfo>,
   authorize: Authorize | undefined,
+  now: string,
 ): JsonObject | undefined {
   const userInfo = (who: UserInfo): JsonObject => ({
     username: who.username,
@@ -19,7 +23,11 @@ export function review(
   });
   switch (path) {
     case "/apis/authentication.k8s.io/v1/selfsubjectreviews":
-      return { ...answer(body, "authentication.k8s.io/v1", "SelfSubjectReview"), status: { userInfo: userInfo(user) } };
+      return {
+        ...answer(body, "authentication.k8s.io/v1", "SelfSubjectReview"),
+        metadata: { creationTimestamp: now },
+        status: { userInfo: userInfo(user) },
+      };
     case "/apis/authentication.k8s.io/v1/tokenreviews": {
       const found = users.get(String(valueAt(body, ["spec", "token"])));
       const status =

@@ -1,5 +1,5 @@
 /** Ages as `kubectl get` prints them (k8s.io/apimachinery `duration.HumanDuration`): `45s`, `3m12s`, `5h`, `2d4h`, `3y20d`. */
-import { parseTime } from "../../api/kubernetes/time.ts";
+import { parseTime } from "./time.ts";
 
 export function humanDuration(durationMs: number): string {
   const seconds = Math.trunc(durationMs / 1000);

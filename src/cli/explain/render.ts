@@ -1,0 +1,227 @@
+/**
+ * A decision for a person, from the status of its policy: what was decided, how it came to that, and what is not as it should be. Pure; `explain`
+ * renders what the cluster reports, `plan` what a dry run would report.
+ */
+import type { ScalingPolicy } from "../../api/autoscaling/scaling-policy.ts";
+import type { DecisionStatus, ScalingPolicyStatus } from "../../api/autoscaling/scaling-policy-status.ts";
+import { parseDurationMs } from "../../api/duration.ts";
+import { ageOf, humanDuration } from "../../api/kubernetes/human-duration.ts";
+import type { Condition } from "../../api/kubernetes/meta.ts";
+import { parseTime } from "../../api/kubernetes/time.ts";
+import { STAGES, type Stage } from "../../decide/decision.ts";
+import { round } from "../../decide/demand.ts";
+import { timeLeft } from "../get/columns.ts";
+import { hang, type Paint, table, wrap } from "../text.ts";
+import { type ChainEntry, whyNot } from "./why-not.ts";
+
+export interface RenderOptions {
+  readonly nowMs: number;
+  readonly width: number;
+  readonly paint: Paint;
+}
+
+/** Everything about the last decision. */
+export function renderExplanation(policy: ScalingPolicy, options: RenderOptions): string {
+  const { status } = policy;
+  const sections = [
+    title(policy, options),
+    decisionSection(policy, options),
+    overrideSection(status, options),
+    conditionSection(status?.conditions ?? [], options),
+    targetSection(status, options),
+    chainSection(policy, options),
+    whyNotSection(policy, options),
+    historySection(status, options),
+  ];
+  return sections.filter((section) => section !== "").join("\n\n");
+}
+
+export function title({ metadata, spec }: ScalingPolicy, { paint, width }: RenderOptions): string {
+  const mode = spec.mode ?? "Active";
+  const text = `${metadata.namespace}/${metadata.name} scales PodCliqueSet ${spec.targetRef.name}, mode ${mode}`;
+  return wrap(text, width)
+    .map((line) => paint.bold(line))
+    .join("\n");
+}
+
+/** Statuses are written when something changes, and else once a minute: only a longer silence means something. */
+const SILENCE_MS = 60_000;
+
+function decisionSection(policy: ScalingPolicy, options: RenderOptions): string {
+  const { paint, width, nowMs } = options;
+  const decision = policy.status?.lastDecision;
+  if (decision === undefined) {
+    return hang(
+      "",
+      "No decision yet. Is the autoscaler running? See the conditions, if there are any.",
+      width,
+      paint.warn,
+    );
+  }
+  const lines = [headline(decision, options), hang("  ", decision.message ?? decision.reason, width)];
+  const silentMs =
+    nowMs - parseTime(decision.time) - SILENCE_MS - 3 * (parseDurationMs(policy.spec.interval ?? "15s") ?? 0);
+  if (silentMs > 0) {
+    const text = `The last word is ${ageOf(decision.time, nowMs)} old: is the autoscaler running, and does it lead?`;
+    lines.push(hang("  ", text, width, paint.warn));
+  }
+  return lines.join("\n");
+}
+
+export function headline(
+  { id, outcome, reason, time }: Omit<DecisionStatus, "chain">,
+  { paint, nowMs }: RenderOptions,
+): string {
+  return `Decision ${id}: ${paintOutcome(outcome, paint)(`${outcome}, ${reason}`)} ${paint.dim(`(${ageOf(time, nowMs)} ago, ${time})`)}`;
+}
+
+function paintOutcome(outcome: DecisionStatus["outcome"], paint: Paint): (text: string) => string {
+  if (outcome === "Failed") return paint.bad;
+  return outcome === "Limited" ? paint.warn : outcome === "Scaled" ? paint.good : paint.bold;
+}
+
+function overrideSection(status: ScalingPolicyStatus | undefined, { nowMs, paint, width }: RenderOptions): string {
+  if (status?.override === undefined) return "";
+  const { name, reason, expiresAt } = status.override;
+  return hang(
+    "Override ",
+    `${name} is in force for another ${timeLeft(expiresAt, nowMs)}: ${reason ?? "no reason given"}`,
+    width,
+    paint.warn,
+  );
+}
+
+/** What each condition says when all is well. */
+const AS_IT_SHOULD_BE: Readonly<Record<string, Condition["status"]>> = {
+  Ready: "True",
+  TargetResolved: "True",
+  MetricsAvailable: "True",
+  AbleToScale: "True",
+  ScalingActive: "True",
+  ScalingLimited: "False",
+  RatioSatisfied: "True",
+  BudgetSatisfied: "True",
+  ForecastTrusted: "True",
+  CapacityPending: "False",
+  Degraded: "False",
+};
+/** True with another reason is a warning. */
+const QUIET_REASONS: Readonly<Record<string, string>> = { Ready: "Deciding", MetricsAvailable: "Ok" };
+
+function conditionSection(conditions: readonly Condition[], { nowMs, width, paint }: RenderOptions): string {
+  const odd = conditions.filter(({ type, status, reason }) => {
+    const quiet = QUIET_REASONS[type];
+    return status !== (AS_IT_SHOULD_BE[type] ?? status) || (quiet !== undefined && reason !== quiet);
+  });
+  if (odd.length === 0) return "";
+  const lines = odd.map(({ type, status, reason, message, lastTransitionTime }) =>
+    hang("  ", `${type}=${status} ${reason}, for ${ageOf(lastTransitionTime, nowMs)}: ${message}`, width, paint.warn),
+  );
+  return [paint.bold("Not as it should be"), ...lines].join("\n");
+}
+
+/** As kubectl takes them; the whole words do not fit in a line. */
+const SHORT_NAMES: Readonly<Record<string, string>> = {
+  PodCliqueSet: "pcs",
+  PodCliqueScalingGroup: "pcsg",
+  PodClique: "pclq",
+};
+
+function targetSection(status: ScalingPolicyStatus | undefined, { paint, width }: RenderOptions): string {
+  const targets = status?.targets ?? [];
+  if (targets.length === 0) return "";
+  const [header = "", ...rows] = table([
+    ["TARGET", "LEVEL", "NOW", "READY", "STARTING", "PENDING", "DESIRED", "LEAST"],
+    ...targets.map((one) => [
+      one.name,
+      SHORT_NAMES[one.level] ?? one.level,
+      ...[one.current, one.ready, one.starting, one.pending, one.desired, one.minViable].map(String),
+    ]),
+  ]);
+  const ratios = (status?.ratios ?? []).map(({ name, current, min, max, withinBand }) => {
+    const text = `ratio ${name}: ready ${current ?? "unknown"}, from ${min ?? "any"} to ${max ?? "any"}${withinBand ? "" : ": OUT OF BAND"}`;
+    return hang("  ", text, width, withinBand ? (line) => line : paint.warn);
+  });
+  const budget = status?.budget;
+  const of = budget?.gpusMax === undefined ? "no budget" : `of ${budget.gpusMax}`;
+  const gpus = budget === undefined ? [] : [`  GPUs: ${budget.gpusUsed} in use, ${budget.gpusRequested} wanted, ${of}`];
+  return [paint.bold(`  ${header}`), ...rows.map((row) => `  ${row}`), ...ratios, ...gpus].join("\n");
+}
+
+/** What a stage that left no record means. */
+const NOTHING_TO_SAY: Readonly<Record<Exclude<Stage, "gate" | "record">, string>> = {
+  collect: "every metric is there and fresh",
+  demand: "nothing to measure",
+  forecast: "nothing above the demand",
+  bounds: "no bound had to be raised",
+  arbitrate: "no GPU budget",
+  solve: "nothing to solve",
+  step: "no window and no rate limit in the way",
+  override: "none in force",
+  transition: "nothing to write",
+};
+
+function chainSection(policy: ScalingPolicy, options: RenderOptions): string {
+  const decision = policy.status?.lastDecision;
+  if (decision?.chain === undefined) return "";
+  const entries = decision.chain.map((entry) => ({ ...entry, cells: [entry.target ?? "", changeText(entry)] }));
+  const aligned = table(entries.map(({ cells }) => cells));
+  const widest = Math.max(0, ...aligned.map((line) => line.length));
+  const lines = STAGES.flatMap((stage, index) => {
+    const head = `${String(index + 1).padStart(4)} ${stage.padEnd(11)}`;
+    if (stage === "gate") return [hang(head, gateText(policy), options.width)];
+    if (stage === "record") return [hang(head, `decision ${decision.id}, ${decision.time}`, options.width)];
+    const own = entries.flatMap((entry, at) => (entry.stage === stage ? [{ entry, cells: aligned[at] ?? "" }] : []));
+    if (own.length === 0) return [hang(head, NOTHING_TO_SAY[stage], options.width, options.paint.dim)];
+    return own.map(({ entry: { reason, detail }, cells }, at) => {
+      const text = detail === undefined ? reason : `${reason}: ${detail}`;
+      return hang(`${at === 0 ? head : " ".repeat(head.length)}${cells.padEnd(widest)}  `, text, options.width);
+    });
+  });
+  return [options.paint.bold("How it came to that"), ...lines].join("\n");
+}
+
+function changeText({ before, after }: ChainEntry): string {
+  if (after === undefined) return "";
+  return before === undefined ? String(round(after)) : `${round(before)} → ${round(after)}`;
+}
+
+function gateText({ spec, status }: ScalingPolicy): string {
+  const held = notWritten(spec.mode);
+  if (held !== undefined) return `closed: ${held}`;
+  const able = status?.conditions?.find(({ type }) => type === "AbleToScale");
+  return able?.status === "False" ? `refused, ${able.reason}: ${able.message}` : "open";
+}
+
+function notWritten(mode: ScalingPolicy["spec"]["mode"] | undefined): string | undefined {
+  if (mode === "Paused") return "the policy is paused, nothing is written";
+  return mode === "Advisory" ? "the policy is advisory, nothing is written" : undefined;
+}
+
+function whyNotSection({ spec, status }: ScalingPolicy, { paint, width }: RenderOptions): string {
+  const chain = status?.lastDecision?.chain;
+  if (chain === undefined || status?.targets === undefined) return "";
+  const held = notWritten(spec.mode);
+  const answers = whyNot({ targets: status.targets, chain, ...(held === undefined ? {} : { notWritten: held }) });
+  const widest = Math.max(...answers.map(({ target }) => target.length));
+  const lines = answers.flatMap(({ target, up, down }) => [
+    ...(up === undefined ? [] : [hang(`  ${target.padEnd(widest)}  not up:   `, up, width)]),
+    ...(down === undefined ? [] : [hang(`  ${target.padEnd(widest)}  not down: `, down, width)]),
+  ]);
+  return lines.length === 0 ? "" : [paint.bold("Why not"), ...lines].join("\n");
+}
+
+/** Decisions that a person looks back on; `-o json` has them all. */
+const HISTORY_LINES = 8;
+
+function historySection(status: ScalingPolicyStatus | undefined, { nowMs, width, paint }: RenderOptions): string {
+  const history = (status?.history ?? []).slice(-HISTORY_LINES);
+  if (history.length === 0) return "";
+  const ages = history.map(({ time }) => humanDuration(nowMs - parseTime(time)));
+  const widest = Math.max(...ages.map((age) => age.length));
+  const idWidth = Math.max(...history.map(({ id }) => id.length));
+  const lines = history.map(({ id, message, reason }, index) =>
+    hang(`  ${(ages[index] ?? "").padStart(widest)} ago  ${id.padStart(idWidth)}  `, message ?? reason, width),
+  );
+  return [paint.bold("History"), ...lines].join("\n");
+}

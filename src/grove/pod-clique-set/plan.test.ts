@@ -1,0 +1,150 @@
+import { describe, expect, test } from "vitest";
+import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
+import type { Secret } from "../../api/kubernetes/core.ts";
+import { standaloneClique } from "../pod-clique/clique-object.ts";
+import { cliqueTemplate, storedClique, storedPod, storedSet } from "../test-objects.ts";
+import { tokenSecret } from "./access-objects.ts";
+import { headlessService } from "./headless-service.ts";
+import { type PodCliqueSetSnapshot, planPodCliqueSet } from "./plan.ts";
+import { podCliqueSetStatus } from "./status.ts";
+
+const options = { defaultSchedulerName: "default-scheduler", now: "2026-01-01T00:00:00Z" };
+const snapshot = (set: PodCliqueSet, change: Partial<PodCliqueSetSnapshot> = {}): PodCliqueSetSnapshot => ({
+  set,
+  cliques: [],
+  groups: [],
+  gangs: [],
+  pods: [],
+  services: [],
+  serviceAccounts: [],
+  roles: [],
+  roleBindings: [],
+  secrets: [],
+  autoscalers: [],
+  ...change,
+});
+const stepsOf = (input: PodCliqueSetSnapshot): readonly (readonly string[])[] =>
+  planPodCliqueSet(input, options).stages.map(({ actions }) =>
+    actions.map(({ kind, of, object }) => `${kind} ${of} ${object.metadata.name}`),
+  );
+const set = storedSet({ cliques: [cliqueTemplate("a", 2)] });
+
+test("a fresh set: finalizer, foundation, cliques, gangs, in this order", () => {
+  expect(stepsOf(snapshot(set))).toEqual([
+    ["patch set w"],
+    [
+      "create serviceAccount w",
+      "create role grove.io:pcs:w",
+      "create roleBinding grove.io:pcs:w",
+      "create secret w-ic-sat",
+      "create service w-0",
+    ],
+    ["create clique w-0-a"],
+    [],
+    ["create gang w-0"],
+  ]);
+});
+
+test("with a start-up order nothing starts before the token is there", () => {
+  const ordered = storedSet({
+    cliqueStartupType: "CliqueStartupTypeInOrder",
+    cliques: [cliqueTemplate("a"), cliqueTemplate("b")],
+  });
+  const secret = (data?: Secret["data"]): Secret => ({ ...tokenSecret(ordered), ...(data && { data }) });
+  const plan = planPodCliqueSet(snapshot(ordered, { secrets: [secret()] }), options);
+  expect([plan.stages.length, plan.waitingFor]).toEqual([2, "the token of its service account"]);
+  expect(stepsOf(snapshot(ordered, { secrets: [secret({ token: "dG9rZW4=" })] }))[2]).toEqual([
+    "create clique w-0-a",
+    "create clique w-0-b",
+  ]);
+});
+
+test("an object of another owner is neither taken nor replaced, and the set says what it waits for", () => {
+  const foreign = storedClique(storedSet({ cliques: [cliqueTemplate("a", 2)] }));
+  const other = {
+    ...foreign,
+    metadata: {
+      ...foreign.metadata,
+      ownerReferences: foreign.metadata.ownerReferences!.map((owner) => ({ ...owner, uid: "other" })),
+    },
+  };
+  const input = snapshot(set, { cliques: [other] });
+  expect(stepsOf(input)[2]).toEqual([]);
+  expect(planPodCliqueSet(input, options).waitingFor).toBe("PodClique w-0-a, which has another owner");
+});
+
+test("scale-in takes the highest indices first, with their Services", () => {
+  const wide = storedSet({ cliques: [cliqueTemplate("a", 2)] }, 3);
+  const stored = [0, 1, 2].map((index) => standaloneClique(wide, index, wide.spec.template.cliques[0]!));
+  const input = snapshot(set, { cliques: stored, services: [0, 1, 2].map((index) => headlessService(wide, index)) });
+  expect(stepsOf(input)[1]?.filter((step) => step.includes("service w"))).toEqual([
+    "delete service w-1",
+    "delete service w-2",
+  ]);
+  expect(stepsOf(input)[2]).toEqual(["delete clique w-2-a", "delete clique w-1-a"]);
+});
+
+test("a Service that was changed is put right with the fields that differ", () => {
+  const service = headlessService(set, 0);
+  const changed = { ...service, spec: { ...service.spec, publishNotReadyAddresses: false, clusterIPs: ["None"] } };
+  const [action] = planPodCliqueSet(snapshot(set, { services: [changed] }), options).stages[1]!.actions.filter(
+    ({ of }) => of === "service",
+  );
+  expect(action).toMatchObject({ kind: "patch", patch: { spec: { publishNotReadyAddresses: true } } });
+  expect(stepsOf(snapshot(set, { services: [service] }))[1]?.some((step) => step.includes("service w"))).toBe(false);
+});
+
+test("the secret of an older operator goes when no pod mounts it", () => {
+  const former: Secret = {
+    ...tokenSecret(set),
+    metadata: { ...tokenSecret(set).metadata, name: "w-initc-sa-token-secret" },
+  };
+  const step = "delete secret w-initc-sa-token-secret";
+  expect(stepsOf(snapshot(set, { secrets: [former] }))[1]).toContain(step);
+  const pod = storedPod(storedClique(set));
+  const mounting = {
+    ...pod,
+    spec: { ...pod.spec, volumes: [{ name: "v", secret: { secretName: former.metadata.name } }] },
+  };
+  expect(stepsOf(snapshot(set, { secrets: [former], pods: [mounting] }))[1]).not.toContain(step);
+});
+
+test("a set that goes only gives up its finalizer", () => {
+  const metadata = {
+    ...set.metadata,
+    deletionTimestamp: "2026-01-01T00:00:00Z",
+    finalizers: ["x", "grove.io/podcliqueset.grove.io"],
+  };
+  const plan = planPodCliqueSet(snapshot({ ...set, metadata }), options);
+  expect(plan.stages.flatMap(({ actions }) => actions)).toMatchObject([
+    {
+      patch: [
+        { op: "test", path: "/metadata/finalizers/1" },
+        { op: "remove", path: "/metadata/finalizers/1" },
+      ],
+    },
+  ]);
+});
+
+describe("status", () => {
+  const clique = storedClique(set);
+  const withStatus = (readyReplicas: number) => ({
+    ...clique,
+    status: { readyReplicas, scheduledReplicas: 2, scheduleGatedReplicas: 0, updatedReplicas: 2 },
+  });
+  const statusOf = (readyReplicas: number, complete = true) =>
+    podCliqueSetStatus({
+      set,
+      cliques: [withStatus(readyReplicas)],
+      groups: [],
+      outcome: { complete, lastErrors: [] },
+    });
+
+  test("available means minAvailable ready pods in every clique", () => {
+    expect([statusOf(1).availableReplicas, statusOf(2).availableReplicas]).toEqual([0, 1]);
+  });
+
+  test("observedGeneration moves only with a complete pass", () => {
+    expect([statusOf(2).observedGeneration, statusOf(2, false).observedGeneration]).toEqual([1, undefined]);
+  });
+});
