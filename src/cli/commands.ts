@@ -1,10 +1,20 @@
 /** The commands that talk to a cluster, or about one. */
 import type { Command } from "commander";
+import { addCrdsCommand } from "./crds.ts";
 import { addExplainCommand } from "./explain/command.ts";
 import { addGetCommand } from "./get/command.ts";
+import { addLintCommand } from "./lint.ts";
+import { addModeCommands } from "./mode.ts";
+import { addOverrideCommand } from "./override/command.ts";
+import { addPlanCommand } from "./plan/command.ts";
 import type { Terminal } from "./terminal.ts";
 
 export function addCommands(program: Command, terminal: Terminal): void {
   addGetCommand(program, terminal);
   addExplainCommand(program, terminal);
+  addPlanCommand(program, terminal);
+  addOverrideCommand(program, terminal);
+  addModeCommands(program, terminal);
+  addLintCommand(program, terminal);
+  addCrdsCommand(program, terminal);
 }

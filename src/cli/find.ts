@@ -9,7 +9,7 @@ import { UsageError } from "./errors.ts";
 /** Names that fit in one line. */
 const MAX_NAMES = 8;
 
-export const findPolicy = (cluster: Cluster, name: string): Promise<ScalingPolicy> =>
+export const findPolicy = (cluster: Pick<Cluster, "api" | "namespace">, name: string): Promise<ScalingPolicy> =>
   findObject(cluster, SCALING_POLICIES, name);
 
 /** @throws UsageError naming those that exist */

@@ -1,5 +1,6 @@
 /** The command line: all commands, and what a failure looks like. */
 import { Command, CommanderError } from "commander";
+import packageJson from "../../package.json" with { type: "json" };
 import { addCommands } from "./commands.ts";
 import { addDemoCommand } from "./demo/command.ts";
 import { CommandError, UsageError } from "./errors.ts";
@@ -10,6 +11,7 @@ import type { Terminal } from "./terminal.ts";
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<void> {
   const program = new Command("grove-autoscaler")
     .description("Scales disaggregated LLM inference on Kubernetes: cliques, scaling groups and sets together")
+    .version(packageJson.version, "-V, --version", "print the version")
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.print(text.trimEnd()),

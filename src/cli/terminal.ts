@@ -20,6 +20,11 @@ export interface Terminal {
 
 export function processTerminal(clock: Clock = wallClock()): Terminal {
   let drawn = false;
+  // `… | head` closes the pipe when it has seen enough: that is no failure.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(process.exitCode ?? 0);
+  });
   return {
     clock,
     environment: process.env,

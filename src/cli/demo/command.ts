@@ -10,6 +10,7 @@ import type { Arrival } from "../../sim/engines/data-plane.ts";
 import { readTraceFile } from "../../sim/traffic/trace-file.ts";
 import { UsageError } from "../errors.ts";
 import { readOne } from "../manifests.ts";
+import { PROMETHEUS_URL_VARIABLE } from "../plan/command.ts";
 import type { Terminal } from "../terminal.ts";
 import { type Demo, type DemoOptions, startDemo } from "./run-demo.ts";
 import { renderLine, renderView } from "./view.ts";
@@ -124,7 +125,7 @@ function readTrace(file: string): readonly Arrival[] {
 }
 
 async function runHeadless(demo: Demo, terminal: Terminal, forMs: number): Promise<void> {
-  terminal.printError(`export KUBECONFIG=${demo.kubeconfig}`);
+  terminal.printError(exportLines(demo));
   await terminal.sleep(forMs, 5_000, () => terminal.printError(renderLine(demo.view())));
 }
 
@@ -133,7 +134,11 @@ async function runLive(demo: Demo, terminal: Terminal, forMs: number | undefined
     await terminal.sleep(forMs, 250, () => terminal.redraw(renderView(demo.view(), terminal.columns())));
     terminal.print(`\n${JSON.stringify(demo.summary(), undefined, 2)}`);
   } else {
-    terminal.print(`export KUBECONFIG=${demo.kubeconfig}`);
+    terminal.print(exportLines(demo));
     await terminal.sleep(forMs, 5_000, () => terminal.print(renderLine(demo.view())));
   }
 }
+
+/** What the other commands, and kubectl, need to look into the embedded world. */
+const exportLines = ({ kubeconfig, prometheusUrl }: Demo): string =>
+  `export KUBECONFIG=${kubeconfig}\nexport ${PROMETHEUS_URL_VARIABLE}=${prometheusUrl}`;

@@ -49,6 +49,7 @@ export interface DemoOptions {
 
 export interface Demo {
   readonly kubeconfig: string;
+  readonly prometheusUrl: string;
   readonly clock: Clock;
   view(): DemoView;
   /** Resolves with the first decision. */
@@ -149,6 +150,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 
   return {
     kubeconfig,
+    prometheusUrl: prometheusDoor.url,
     clock,
     firstDecision,
     view: () => ({

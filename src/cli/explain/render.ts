@@ -9,6 +9,7 @@ import { ageOf, humanDuration } from "../../api/kubernetes/human-duration.ts";
 import type { Condition } from "../../api/kubernetes/meta.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
 import { STAGES, type Stage } from "../../decide/decision.ts";
+import { round } from "../../decide/demand.ts";
 import { timeLeft } from "../get/columns.ts";
 import { hang, type Paint, table, wrap } from "../text.ts";
 import { type ChainEntry, whyNot } from "./why-not.ts";
@@ -119,6 +120,13 @@ function conditionSection(conditions: readonly Condition[], { nowMs, width, pain
   return [paint.bold("Not as it should be"), ...lines].join("\n");
 }
 
+/** As kubectl takes them; the whole words do not fit in a line. */
+const SHORT_NAMES: Readonly<Record<string, string>> = {
+  PodCliqueSet: "pcs",
+  PodCliqueScalingGroup: "pcsg",
+  PodClique: "pclq",
+};
+
 function targetSection(status: ScalingPolicyStatus | undefined, { paint, width }: RenderOptions): string {
   const targets = status?.targets ?? [];
   if (targets.length === 0) return "";
@@ -126,7 +134,7 @@ function targetSection(status: ScalingPolicyStatus | undefined, { paint, width }
     ["TARGET", "LEVEL", "NOW", "READY", "STARTING", "PENDING", "DESIRED", "LEAST"],
     ...targets.map((one) => [
       one.name,
-      one.level,
+      SHORT_NAMES[one.level] ?? one.level,
       ...[one.current, one.ready, one.starting, one.pending, one.desired, one.minViable].map(String),
     ]),
   ]);
@@ -156,32 +164,26 @@ const NOTHING_TO_SAY: Readonly<Record<Exclude<Stage, "gate" | "record">, string>
 function chainSection(policy: ScalingPolicy, options: RenderOptions): string {
   const decision = policy.status?.lastDecision;
   if (decision?.chain === undefined) return "";
-  const { chain } = decision;
-  const widest = Math.max(6, ...chain.map(({ target = "" }) => target.length));
+  const entries = decision.chain.map((entry) => ({ ...entry, cells: [entry.target ?? "", changeText(entry)] }));
+  const aligned = table(entries.map(({ cells }) => cells));
+  const widest = Math.max(0, ...aligned.map((line) => line.length));
   const lines = STAGES.flatMap((stage, index) => {
-    const number = String(index + 1).padStart(4);
-    const head = `${number} ${stage.padEnd(11)}`;
+    const head = `${String(index + 1).padStart(4)} ${stage.padEnd(11)}`;
     if (stage === "gate") return [hang(head, gateText(policy), options.width)];
     if (stage === "record") return [hang(head, `decision ${decision.id}, ${decision.time}`, options.width)];
-    const entries = chain.filter((entry) => entry.stage === stage);
-    if (entries.length === 0) return [hang(head, NOTHING_TO_SAY[stage], options.width, options.paint.dim)];
-    return entries.map((entry, at) => chainLine(at === 0 ? head : " ".repeat(head.length), entry, widest, options));
+    const own = entries.flatMap((entry, at) => (entry.stage === stage ? [{ entry, cells: aligned[at] ?? "" }] : []));
+    if (own.length === 0) return [hang(head, NOTHING_TO_SAY[stage], options.width, options.paint.dim)];
+    return own.map(({ entry: { reason, detail }, cells }, at) => {
+      const text = detail === undefined ? reason : `${reason}: ${detail}`;
+      return hang(`${at === 0 ? head : " ".repeat(head.length)}${cells.padEnd(widest)}  `, text, options.width);
+    });
   });
   return [options.paint.bold("How it came to that"), ...lines].join("\n");
 }
 
-const numberText = (value: number): string => String(Math.round(value * 1000) / 1000);
-
-function chainLine(head: string, entry: ChainEntry, widest: number, { width }: RenderOptions): string {
-  const { target = "", before, after, reason, detail } = entry;
-  const change =
-    after === undefined
-      ? ""
-      : before === undefined
-        ? numberText(after)
-        : `${numberText(before)} → ${numberText(after)}`;
-  const text = detail === undefined ? reason : `${reason}: ${detail}`;
-  return hang(`${head}${target.padEnd(widest)}  ${change.padEnd(7)}  `, text, width);
+function changeText({ before, after }: ChainEntry): string {
+  if (after === undefined) return "";
+  return before === undefined ? String(round(after)) : `${round(before)} → ${round(after)}`;
 }
 
 function gateText({ spec, status }: ScalingPolicy): string {
@@ -221,5 +223,5 @@ function historySection(status: ScalingPolicyStatus | undefined, { nowMs, width,
   const lines = history.map(({ id, message, reason }, index) =>
     hang(`  ${(ages[index] ?? "").padStart(widest)} ago  ${id.padStart(idWidth)}  `, message ?? reason, width),
   );
-  return [paint.bold("Before that (age, decision, what it said)"), ...lines].join("\n");
+  return [paint.bold("History"), ...lines].join("\n");
 }
