@@ -1,5 +1,5 @@
 /** Everything this process exposes: the process itself, the controller runtime and the autoscaler. Each metric: `docs/metrics.md`. */
-import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { AutoscalerMetrics } from "../autoscaler/autoscaler-metrics.ts";
 import type { Clock } from "../clock.ts";
 import type { RuntimeMetrics } from "../kube/runtime-metrics.ts";
@@ -14,6 +14,8 @@ export interface ServiceMetrics {
   readonly autoscaler: AutoscalerMetrics;
   /** Why evaluations run elsewhere than configured, read at each scrape. */
   watchDegraded(read: () => string | undefined): void;
+  /** An evaluation that this process computed while Redis is configured. */
+  evaluated(place: "worker" | "fallback"): void;
   /** Name and help of every metric. */
   describe(): readonly { readonly name: string; readonly help: string }[];
 }
@@ -46,6 +48,13 @@ export function createServiceMetrics({ clock, version, process = true }: Service
       degraded.set(readDegraded() === undefined ? 0 : 1);
     },
   });
+  const evaluations = new Counter({
+    name: "grove_autoscaler_evaluations_total",
+    help: "Evaluations that this replica computed: as a worker of the queue, or as the fallback without Redis.",
+    labelNames: ["place"],
+    registers: [registry],
+  });
+  for (const place of ["worker", "fallback"]) evaluations.inc({ place }, 0);
   return {
     contentType: registry.contentType,
     expose: () => registry.metrics(),
@@ -54,6 +63,7 @@ export function createServiceMetrics({ clock, version, process = true }: Service
     watchDegraded(read) {
       readDegraded = read;
     },
+    evaluated: (place) => evaluations.inc({ place }),
     describe: () => registry.getMetricsAsArray().map(({ name, help }) => ({ name, help })),
   };
 }

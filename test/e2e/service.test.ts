@@ -1,10 +1,13 @@
 /** `run` as it is composed for a cluster, on the embedded one: everything it talks to is HTTP. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { SCALING_POLICIES } from "../../src/api/autoscaling/scaling-policy.ts";
 import { POD_CLIQUE_SCALING_GROUPS } from "../../src/api/grove/pod-clique-scaling-group.ts";
 import { POD_CLIQUE_SETS } from "../../src/api/grove/pod-clique-set.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS, LEASES } from "../../src/api/kubernetes/core.ts";
+import { type RunProcess, runOn, runProcess } from "./run-process.ts";
 import { NAMESPACE, type ServiceWorld, type ServiceWorldOptions, startServiceWorld } from "./service-world.ts";
 
 let running: ServiceWorld | undefined;
@@ -141,39 +144,12 @@ describe("before it starts", () => {
 });
 
 describe("the process", () => {
-  interface Run {
-    readonly child: ChildProcess;
-    readonly exit: Promise<number | null>;
-    lines(): readonly { readonly level: string; readonly msg: string }[];
-    text(): string;
-  }
-  const run = (...args: readonly string[]): Run => {
-    const child = spawn(process.execPath, ["src/main.ts", "run", ...args], {
-      env: { PATH: process.env["PATH"] },
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    let text = "";
-    child.stderr?.on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-    return {
-      child,
-      exit: new Promise((resolve) => child.once("exit", resolve)),
-      lines: () =>
-        text
-          .split("\n")
-          .filter((line) => line.startsWith("{"))
-          .map((line) => JSON.parse(line)),
-      text: () => text,
-    };
-  };
-  const onWorld = (world: ServiceWorld): Run =>
-    run("--kubeconfig", world.kubeconfig, "--prometheus-url", world.prometheusUrl, "--address=127.0.0.1", "--port=0");
-  const leads = ({ lines }: Run) => vi.waitFor(() => expect(lines().map(({ msg }) => msg)).toContain("leading"), WAIT);
+  const leads = ({ lines }: RunProcess) =>
+    vi.waitFor(() => expect(lines().map(({ msg }) => msg)).toContain("leading"), WAIT);
 
   test("SIGTERM ends it with 0 and frees the lease", async () => {
     const world = await startWorld();
-    const service = onWorld(world);
+    const service = runOn(world);
     await leads(service);
     expect(await holder(world)).toMatch(/_[0-9a-f]+$/);
     service.child.kill("SIGTERM");
@@ -184,15 +160,38 @@ describe("the process", () => {
 
   test("losing the lease ends it with 1", async () => {
     const world = await startWorld();
-    const service = onWorld(world);
+    const service = runOn(world);
     await leads(service);
     await world.world.api.patch(LEASES, LEASE, { spec: { holderIdentity: "thief" } }, { type: "merge" });
     expect(await service.exit).toBe(1);
     expect(service.text()).toContain("error: another process took the lease");
   });
 
+  test("flags that switch things off do so", async () => {
+    const world = await startWorld();
+    const service = runOn(world, "--no-leader-elect", "--no-operator", "--log-format=text");
+    await vi.waitFor(() => expect(service.text()).toContain(" leading  "), WAIT);
+    expect(service.text()).not.toContain("grove operator is running");
+    await expect(holder(world)).rejects.toMatchObject({ code: 404 });
+    service.child.kill("SIGINT");
+    expect(await service.exit).toBe(0);
+  });
+
+  test("a config file is read, and its mistakes are named", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "grove-config-"));
+    const file = join(folder, "config.yaml");
+    writeFileSync(file, "prometheus: {url: http://x}\nleaderElection: {leasename: x}\n");
+    const wrong = runProcess("--config", file);
+    expect(await wrong.exit).toBe(2);
+    expect(wrong.text()).toBe(`error: ${file}: leaderElection.leasename is unknown; did you mean leaseName?\n`);
+    rmSync(folder, { recursive: true });
+    const missing = runProcess("--config", file);
+    expect(await missing.exit).toBe(2);
+    expect(missing.text()).toMatch(/^error: --config: cannot read .*ENOENT/);
+  });
+
   test("a bad setting ends it with 2 and one line", async () => {
-    const wrong = run("--prometheus-url", "prometheus:9090");
+    const wrong = runProcess("--prometheus-url", "prometheus:9090");
     expect(await wrong.exit).toBe(2);
     expect(wrong.text()).toBe(
       'error: --prometheus-url: "prometheus:9090" is not a URL that starts with http:// or https://\n',

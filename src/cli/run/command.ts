@@ -6,10 +6,8 @@ import packageJson from "../../../package.json" with { type: "json" };
 import { wallClock } from "../../clock.ts";
 import { readConfig, SETTINGS, type SettingName } from "../../config.ts";
 import { systemRandom } from "../../random.ts";
-import { createLogger } from "../../server/logger.ts";
 import { UsageError } from "../errors.ts";
 import type { Terminal } from "../terminal.ts";
-import { startService } from "./service.ts";
 
 export function addRunCommand(program: Command, _: Terminal): void {
   const command = program
@@ -28,14 +26,19 @@ export function addRunCommand(program: Command, _: Terminal): void {
       env: process.env,
       ...(typeof flags["config"] === "string" ? { file: readFile(flags["config"]) } : {}),
     });
+    // Half a second of loading that no other command should pay for.
+    const [{ startService }, { createLogger }] = await Promise.all([
+      import("./service.ts"),
+      import("../../server/logger.ts"),
+    ]);
     const clock = wallClock();
     const random = systemRandom();
     const log = createLogger({ level: config.logLevel, format: config.logFormat, clock });
     const identity = `${hostname()}_${Math.floor(random.next() * 2 ** 32).toString(16)}`;
-    const interrupted = onSignal();
+    // A signal before this has started ends the process as usual: nothing is held yet.
     const service = await startService({ config, clock, random, log, identity, version: packageJson.version });
     try {
-      await Promise.race([interrupted, service.failed]);
+      await Promise.race([onSignal(), service.failed]);
     } catch (error) {
       log.error({ identity, error: error instanceof Error ? error.message : String(error) }, "the service ends");
       throw error;

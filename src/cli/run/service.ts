@@ -104,7 +104,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await checkPrometheus(metricsSource, prometheusUrl, log);
 
     // 3. Evaluations, here or spread over all replicas.
-    const { evaluations, checkpoints } = await startEvaluations({ config, clock, log });
+    const { evaluations, checkpoints } = await startEvaluations({
+      config,
+      clock,
+      log,
+      onEvaluated: metrics.evaluated,
+    });
     metrics.watchDegraded(() => evaluations.degraded);
     closers.push(() => evaluations.close());
 

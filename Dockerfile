@@ -1,0 +1,22 @@
+# syntax=docker/dockerfile:1
+# Node runs the TypeScript sources as they are: there is no build, only an install of what runs.
+FROM node:24-bookworm-slim AS install
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --ignore-scripts
+
+FROM node:24-bookworm-slim
+LABEL org.opencontainers.image.title="grove-autoscaler" \
+      org.opencontainers.image.description="Metrics-driven, multi-level autoscaler and Grove-compatible operator for disaggregated LLM inference on Kubernetes" \
+      org.opencontainers.image.licenses="Apache-2.0"
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=install /app/node_modules ./node_modules
+COPY package.json ./
+COPY src ./src
+# For `demo`, which needs a writable /tmp; `run` writes nothing.
+COPY policies ./policies
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["node", "src/main.ts"]
+CMD ["run"]

@@ -1,0 +1,192 @@
+/** Evaluations and checkpoints on a real Redis, and what becomes of them when it dies, hangs and comes back. */
+import { request } from "undici";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { wallClock } from "../../src/clock.ts";
+import { decide } from "../../src/decide/decide.ts";
+import { emptyMemory } from "../../src/decide/memory.ts";
+import { bullmqQueue } from "../../src/jobs/bullmq-queue.ts";
+import type { EvaluationQueue } from "../../src/jobs/evaluation-queue.ts";
+import { redisCheckpoints } from "../../src/jobs/redis-checkpoint-store.ts";
+import { connectRedis, type RedisLink } from "../../src/jobs/redis-link.ts";
+import { type Logger, silentLogger } from "../../src/log.ts";
+import { describeCheckpointStore } from "../conformance/checkpoint-store.ts";
+import { describeEvaluationQueue } from "../conformance/evaluation-queue.ts";
+import { sampleEvaluation, samplePolicy } from "../conformance/jobs-samples.ts";
+import { runOn } from "../e2e/run-process.ts";
+import { startServiceWorld } from "../e2e/service-world.ts";
+import { type RealRedis, skipWithoutRedis, startRealRedis } from "./real-redis.ts";
+
+const clock = wallClock();
+const WAIT = { timeout: 30_000, interval: 100 };
+/** What a turn may lose to Redis at most: the timeout of a link, and the machine's own hiccups. */
+const MAX_TURN_MS = 4_000;
+
+describe.skipIf(skipWithoutRedis())("on a real Redis", () => {
+  let redis: RealRedis;
+  const links: RedisLink[] = [];
+  const queues: EvaluationQueue[] = [];
+  beforeAll(async () => {
+    redis = await startRealRedis();
+  });
+  afterEach(async () => {
+    await Promise.all(queues.splice(0).map((queue) => queue.close()));
+    await Promise.all(links.splice(0).map((link) => link.close()));
+  });
+  afterAll(() => redis?.stop());
+
+  let prefixNumber = 0;
+  const freshPrefix = (): string => `test-${process.pid}-${prefixNumber++}`;
+  const connect = async (log: Logger = silentLogger): Promise<RedisLink> => {
+    const link = await connectRedis({ url: redis.url, clock, log, retryMs: 500 });
+    links.push(link);
+    return link;
+  };
+  const openQueue = async (
+    prefix = freshPrefix(),
+    log: Logger = silentLogger,
+  ): Promise<{ readonly queue: EvaluationQueue; readonly evaluated: Record<"worker" | "fallback", number> }> => {
+    const evaluated = { worker: 0, fallback: 0 };
+    const queue = bullmqQueue({
+      link: await connect(log),
+      prefix,
+      clock,
+      log,
+      onEvaluated: (place) => void evaluated[place]++,
+    });
+    queues.push(queue);
+    return { queue, evaluated };
+  };
+
+  describeEvaluationQueue("BullMQ", async () => (await openQueue()).queue);
+
+  describe("CheckpointStore", () => {
+    let link: RedisLink;
+    beforeAll(async () => {
+      link = await connectRedis({ url: redis.url, clock });
+    });
+    afterAll(() => link?.close());
+    const prefix = freshPrefix();
+    describeCheckpointStore("Redis", () => redisCheckpoints({ link, prefix }));
+  });
+
+  test("evaluations are spread over the replicas of the service, each done once", async () => {
+    const prefix = freshPrefix();
+    const [leader, other] = await Promise.all([openQueue(prefix), openQueue(prefix)]);
+    const many = Array.from({ length: 200 }, (_, index) => sampleEvaluation({ key: `serving/p${index}` }));
+    await Promise.all(many.map((one) => leader.queue.evaluate(one)));
+    expect(leader.evaluated.worker + other.evaluated.worker).toBe(200);
+    expect(other.evaluated.worker).toBeGreaterThan(0);
+    expect(leader.evaluated.fallback).toBe(0);
+  });
+
+  test("killed in the middle: decides in process at once, says so once, and uses Redis again when it is back", async () => {
+    const lines: string[] = [];
+    const note = (_: unknown, message: string): void => void lines.push(message);
+    const { queue, evaluated } = await openQueue(freshPrefix(), { ...silentLogger, info: note, warn: note });
+    const evaluation = sampleEvaluation();
+    const expected = decide(evaluation.policy, evaluation.observation, evaluation.memory);
+    await queue.evaluate(evaluation);
+    expect(evaluated).toEqual({ worker: 1, fallback: 0 });
+
+    await redis.kill();
+    for (let turn = 0; turn < 3; turn++) {
+      const startMs = clock.monotonicMs();
+      expect(await queue.evaluate(evaluation)).toEqual(expected);
+      expect(clock.monotonicMs() - startMs).toBeLessThan(MAX_TURN_MS);
+    }
+    expect(evaluated.fallback).toBe(3);
+    expect(queue.degraded).toMatch(
+      /^Redis at 127\.0\.0\.1:\d+ does not answer \(.+\): policies are evaluated in the leader/,
+    );
+    expect(lines).toEqual(["Redis is not used: going on without"]);
+
+    await redis.restart();
+    await vi.waitFor(async () => {
+      expect(await queue.evaluate(evaluation)).toEqual(expected);
+      expect(queue.degraded).toBeUndefined();
+    }, WAIT);
+    expect(evaluated.worker).toBeGreaterThan(1);
+    expect(lines).toEqual(["Redis is not used: going on without", "Redis is used again"]);
+  });
+
+  test("a Redis that hangs costs one turn its timeout, and the next ones nothing", async () => {
+    const { queue, evaluated } = await openQueue();
+    const evaluation = sampleEvaluation();
+    await queue.evaluate(evaluation);
+    redis.freeze();
+    try {
+      const startMs = clock.monotonicMs();
+      await queue.evaluate(evaluation);
+      expect(clock.monotonicMs() - startMs).toBeLessThan(MAX_TURN_MS);
+      expect(queue.degraded).toBeDefined();
+      expect(evaluated.fallback).toBe(1);
+    } finally {
+      redis.thaw();
+    }
+    await vi.waitFor(async () => {
+      await queue.evaluate(evaluation);
+      expect(queue.degraded).toBeUndefined();
+    }, WAIT);
+  });
+
+  test("a service that starts without Redis starts, and finds it later", async () => {
+    await redis.kill();
+    try {
+      const { queue } = await openQueue();
+      expect(queue.degraded).toBeDefined();
+      await queue.evaluate(sampleEvaluation());
+      await redis.restart();
+      await vi.waitFor(async () => {
+        await queue.evaluate(sampleEvaluation());
+        expect(queue.degraded).toBeUndefined();
+      }, WAIT);
+    } finally {
+      await redis.kill();
+      await redis.restart();
+    }
+  });
+
+  test("the service evaluates on it, and ends without it when told to", async () => {
+    const world = await startServiceWorld();
+    const service = runOn(world, "--redis-url", redis.url, "--redis-prefix", freshPrefix());
+    try {
+      const heard = (msg: string) =>
+        vi.waitFor(() => expect(service.lines().map((line) => line.msg)).toContain(msg), WAIT);
+      await heard("leading");
+      await world.deploy();
+      const url = service.lines().find((line) => line.url !== undefined)?.url;
+      await vi.waitFor(async () => {
+        const { body } = await request(`${url}/metrics`);
+        expect(await body.text()).toMatch(/grove_autoscaler_evaluations_total\{place="worker"\} [1-9]/);
+      }, WAIT);
+      await redis.kill();
+      service.child.kill("SIGTERM");
+      expect(await service.exit).toBe(0);
+    } finally {
+      service.child.kill("SIGKILL");
+      await world.stop();
+      await redis.kill();
+      await redis.restart();
+    }
+  });
+
+  test("checkpoints go to the status while Redis is away, and the newer of two wins afterwards", async () => {
+    const store = redisCheckpoints({ link: await connect(), prefix: freshPrefix() });
+    const policy = samplePolicy("away");
+    const memory = (decisions: number) => ({ ...emptyMemory, decisions });
+    expect(await store.save(policy, memory(1))).toBeUndefined();
+    redis.freeze();
+    let checkpoint: string | undefined;
+    try {
+      checkpoint = await store.save(policy, memory(2));
+    } finally {
+      redis.thaw();
+    }
+    expect(checkpoint).toContain('"decisions":2');
+    const inStatus = { ...policy, status: { ...policy.status, checkpoint: checkpoint ?? "" } };
+    await vi.waitFor(async () => expect(await store.save(policy, memory(1))).toBeUndefined(), WAIT);
+    expect(await store.load(inStatus)).toEqual(memory(2));
+    await store.save(policy, memory(3));
+    expect(await store.load(inStatus)).toEqual(memory(3));
+  });
+});
