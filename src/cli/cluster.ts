@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { apiVersionOf, type KubeObject, type Resource } from "../api/kubernetes/meta.ts";
 import { parseTime } from "../api/kubernetes/time.ts";
 import type { Clock } from "../clock.ts";
-import { ApiError } from "../kube/api-error.ts";
+import { ApiError, isUnknownResource } from "../kube/api-error.ts";
 import { createKubeClient } from "../kube/client.ts";
 import { KubeConfigError, loadCredentials } from "../kube/credentials.ts";
 import type { KubeApi } from "../kube/kube-api.ts";
@@ -70,11 +70,11 @@ export async function withCluster<T>(
   }
 }
 
-interface SelfSubjectReview extends KubeObject {
+export interface SelfSubjectReview extends KubeObject {
   readonly status?: { readonly userInfo?: { readonly username?: string } };
 }
 
-const SELF_SUBJECT_REVIEWS: Resource<SelfSubjectReview> = {
+export const SELF_SUBJECT_REVIEWS: Resource<SelfSubjectReview> = {
   group: "authentication.k8s.io",
   version: "v1",
   kind: "SelfSubjectReview",
@@ -116,14 +116,15 @@ function describeFailure(error: unknown, serverUrl: string): unknown {
   );
 }
 
-function describeRefusal({ code, reason, message }: ApiError): string {
+function describeRefusal(error: ApiError): string {
+  const { code, reason, message } = error;
   if (code === 401)
     return `the cluster does not know who you are: ${message}; log in again, or choose another --context`;
   if (code === 403) return `not allowed: ${message}`;
-  if (code === 404 && message.includes("could not find the requested resource")) {
+  if (isUnknownResource(error)) {
     return "the cluster has not got the CRDs; install them: grove-autoscaler crds | kubectl apply --server-side -f -";
   }
-  return `the cluster refuses (${code} ${reason}): ${message.split("\n").join(" ")}`;
+  return `the cluster refuses (${code} ${reason}): ${message.trim().split("\n").join(" ")}`;
 }
 
 /** `ECONNREFUSED`, `UND_ERR_CONNECT_TIMEOUT`, `DEPTH_ZERO_SELF_SIGNED_CERT`, …: all that Node and undici name carry a code. */

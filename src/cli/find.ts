@@ -1,7 +1,7 @@
 /** Finds an object by the name that a person typed, and says which there are when there is none of that name. */
 import { SCALING_POLICIES, type ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
-import { isNotFound } from "../kube/api-error.ts";
+import { isNotFound, isUnknownResource } from "../kube/api-error.ts";
 import type { KubeApi } from "../kube/kube-api.ts";
 import type { Cluster } from "./cluster.ts";
 import { UsageError } from "./errors.ts";
@@ -22,14 +22,10 @@ export async function findObject<T extends KubeObject>(
   try {
     return await api.get(resource, key);
   } catch (error) {
-    if (!isNotFound(error) || isUnknownKind(error)) throw error;
+    if (!isNotFound(error) || isUnknownResource(error)) throw error;
     throw new UsageError(await notFoundMessage(api, resource, key));
   }
 }
-
-/** 404 of the whole kind, not of the object. */
-const isUnknownKind = (error: unknown): boolean =>
-  error instanceof Error && error.message.includes("could not find the requested resource");
 
 async function notFoundMessage(
   api: KubeApi,
