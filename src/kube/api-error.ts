@@ -34,7 +34,6 @@ export const isAlreadyExists = (error: unknown): boolean =>
   error instanceof ApiError && error.reason === "AlreadyExists";
 /** The resource version is too old to list or watch from: start again with a fresh list. */
 export const isGone = (error: unknown): boolean => error instanceof ApiError && error.code === 410;
-export const isTooManyRequests = (error: unknown): boolean => error instanceof ApiError && error.code === 429;
 
 /** 404 of the whole kind and not of an object: a Status of its own in a group that exists, the bare text of Go's server where the group is unknown too. */
 export const isUnknownResource = (error: unknown): boolean =>
