@@ -15,7 +15,7 @@ const sgr =
   (text: string): string =>
     text === "" ? "" : `\x1b[${code}m${text}\x1b[0m`;
 
-export const NO_PAINT: Paint = { bold: plain, dim: plain, good: plain, warn: plain, bad: plain };
+const NO_PAINT: Paint = { bold: plain, dim: plain, good: plain, warn: plain, bad: plain };
 const COLOURS: Paint = { bold: sgr(1), dim: sgr(2), good: sgr(32), warn: sgr(33), bad: sgr(31) };
 
 /** Colours only for a person's terminal, and not when NO_COLOR is set (https://no-color.org). */
