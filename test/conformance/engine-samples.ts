@@ -3,10 +3,10 @@ import type { Pod } from "../../src/api/kubernetes/core.ts";
 import { VirtualClock } from "../../src/clock.ts";
 import { seededRandom } from "../../src/random.ts";
 import { createDataPlane } from "../../src/sim/engines/data-plane.ts";
-import { METRIC_NAME } from "../../src/sim/prometheus/labels.ts";
 import { createPrometheus } from "../../src/sim/prometheus/prometheus.ts";
 import { constant, generateTraffic } from "../../src/sim/traffic/generate.ts";
 import type { GeneratedSeries } from "./promql-samples.ts";
+import { recordedSeries } from "./recorded-series.ts";
 
 export const ENGINE_NAMESPACE = "serving";
 const FORMATS = ["vllm", "sglang", "trtllm", "dynamo"] as const;
@@ -35,14 +35,7 @@ export async function engineSeries(seed: number, lastMs: number): Promise<readon
   prometheus.run(stop.signal).catch(() => undefined);
   await clock.advance(DURATION_MS - 1);
   stop.abort();
-  return prometheus.store.select([]).map(({ labels, samples }) => {
-    const { [METRIC_NAME]: name = "", ...rest } = Object.fromEntries(labels);
-    return {
-      name,
-      labels: rest,
-      points: Array.from({ length: samples.length }, (_, at) => [samples.timeAt(at), samples.valueAt(at)] as const),
-    };
-  });
+  return recordedSeries(prometheus.store);
 }
 
 const podOf = (format: (typeof FORMATS)[number], role: (typeof ROLES)[number]): Pod => ({

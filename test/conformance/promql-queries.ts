@@ -1,6 +1,8 @@
 /** Every query that the embedded Prometheus must answer as a real one does. */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parse } from "yaml";
+import { ROWS } from "../../grafana/panels.ts";
 import { SCALING_POLICIES } from "../../src/api/autoscaling/scaling-policy.ts";
 import { GAUGE_QUERIES } from "../../src/cli/demo/run-demo.ts";
 import { readOne } from "../../src/cli/manifests.ts";
@@ -8,7 +10,8 @@ import { allPresetQueries } from "../../src/observe/presets.ts";
 import { fillQuery } from "../../src/observe/query-text.ts";
 import { ENGINE_NAMESPACE } from "./engine-samples.ts";
 
-const POLICIES = join(import.meta.dirname, "../../policies");
+const ROOT = join(import.meta.dirname, "../..");
+const POLICIES = join(ROOT, "policies");
 
 /** What the policies under `policies/` ask in their own words, with their placeholders filled for the engines of the samples. */
 function policyQueries(): readonly string[] {
@@ -30,6 +33,27 @@ function policyQueries(): readonly string[] {
 export const PRODUCT_QUERIES: readonly string[] = [
   ...new Set([...allPresetQueries(), ...policyQueries(), ...Object.values(GAUGE_QUERIES)]),
 ];
+
+/** Panels of the dashboard, as Grafana fills them in. */
+export const PANEL_QUERIES: readonly string[] = [
+  ...new Set(
+    ROWS.flatMap(({ panels }) => panels.flatMap(({ queries }) => queries.map(({ expr }) => expr))).map((expr) =>
+      expr.replaceAll("$__rate_interval", "1m").replaceAll("$policy", ".*").replaceAll("$namespace", ".*"),
+    ),
+  ),
+];
+
+/** Panels that show failures only, of which a good day has none. */
+export const PANEL_QUERIES_OF_TROUBLE: readonly string[] = PANEL_QUERIES.filter((query) =>
+  /controller_runtime_reconcile_errors_total.* > 0$/.test(query),
+);
+
+/** Alerts; a result means that one fires, so on a good day most of them have none. */
+export const ALERT_QUERIES: readonly string[] = (
+  parse(readFileSync(join(ROOT, "deploy/monitoring/alerts.yaml"), "utf8")) as {
+    readonly spec: { readonly groups: readonly { readonly rules: readonly { readonly expr: string }[] }[] };
+  }
+).spec.groups.flatMap(({ rules }) => rules.map(({ expr }) => expr));
 
 /** Recommended to users in the documentation of the metrics, with their placeholders filled. */
 export const PRESET_QUERIES: readonly string[] = [

@@ -2,8 +2,10 @@
  * The whole product on a real control plane: the service as a process under its shipped rights, evaluations through a real Redis, metrics through a real
  * Prometheus, load from recorded traces. Only the hardware is simulated.
  */
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { SCALING_OVERRIDES } from "../../src/api/autoscaling/scaling-override.ts";
@@ -14,7 +16,6 @@ import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../src/api/grove/pod-cliq
 import { conditionOf } from "../../src/api/kubernetes/conditions.ts";
 import { isPodReady, isTerminating, PODS } from "../../src/api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../../src/api/kubernetes/meta.ts";
-import { formatTime } from "../../src/api/kubernetes/time.ts";
 import { POD_GANGS } from "../../src/api/scheduler/pod-gang.ts";
 import { type AutoscalerInformers, startAutoscalerInformers } from "../../src/autoscaler/informers.ts";
 import { LEVELS, type Monitor, startMonitor } from "../../src/cli/demo/monitor.ts";
@@ -28,7 +29,8 @@ import { createNamespace } from "../../src/sim/world.ts";
 import { readExample } from "../sim/simulation.ts";
 import { applyFolder, type Cluster, missingCluster, NODE_LABEL, openCluster, removeTraces } from "./cluster.ts";
 import { always, eventually } from "./eventually.ts";
-import { missingPrometheus, missingRedis, type RealRedis, skipWithout, startRealRedis } from "./real-processes.ts";
+import { missingPrometheus, missingRedis, skipWithout } from "./real-processes.ts";
+import { type RealRedis, startRealRedis } from "./real-redis.ts";
 import { createService, type Service } from "./service.ts";
 import { type Hardware, startHardware } from "./simulated-hardware.ts";
 
@@ -227,21 +229,16 @@ describe.skipIf(skipWithout(missingCluster(), missingPrometheus(), missingRedis(
 
     test("an override holds until it expires, then metrics decide again", async () => {
       const expiresMs = clock.nowMs() + 20_000;
-      await cluster.api.create(SCALING_OVERRIDES, {
-        apiVersion: "autoscaling.grove.io/v1alpha1",
-        kind: "ScalingOverride",
-        metadata: { namespace, name: "launch" },
-        spec: {
-          policyRef: { name: policy.metadata.name },
-          scaleTargets: { decode: { replicas: 3 } },
-          expiresAt: formatTime(expiresMs),
-          reason: "product launch",
-          force: false,
-        },
-      });
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        join(ROOT, "src/main.ts"),
+        ...["override", "set", policy.metadata.name, "decode=3"],
+        ...["--for", "20s", "--reason", "product launch", "--name", "launch"],
+        ...["--namespace", namespace, "--kubeconfig", cluster.kubeconfigPath],
+      ]);
+      expect(stdout).toContain("launch");
       await soon("three decode replicas", () => groupReplicas("decode") === 3 && target("decode")?.ready === 3, 18_000);
-      expect(policyNow()?.status?.override).toMatchObject({ name: "launch" });
-      await always("three decode replicas", () => groupReplicas("decode") === 3, expiresMs - clock.nowMs() - 1_000, {
+      expect(policyNow()?.status?.override).toMatchObject({ name: "launch", reason: "product launch" });
+      await always("three decode replicas", () => groupReplicas("decode") === 3, expiresMs - clock.nowMs() - 2_000, {
         dump,
       });
       await soon("metrics to decide again", () => groupReplicas("decode") === 1 && isSettled());

@@ -9,13 +9,23 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import axios from "axios";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { observedDay } from "../../grafana/observed-world.ts";
 import { VirtualClock } from "../../src/clock.ts";
 import { escapeLabelValue, formatValue } from "../../src/sim/prometheus/exposition.ts";
 import { labelSet } from "../../src/sim/prometheus/labels.ts";
 import { createPrometheus } from "../../src/sim/prometheus/prometheus.ts";
 import { engineSeries } from "../conformance/engine-samples.ts";
-import { LANGUAGE_QUERIES, PRESET_QUERIES, PRODUCT_QUERIES, REFUSED_QUERIES } from "../conformance/promql-queries.ts";
+import {
+  ALERT_QUERIES,
+  LANGUAGE_QUERIES,
+  PANEL_QUERIES,
+  PANEL_QUERIES_OF_TROUBLE,
+  PRESET_QUERIES,
+  PRODUCT_QUERIES,
+  REFUSED_QUERIES,
+} from "../conformance/promql-queries.ts";
 import { FIRST_MS, type GeneratedSeries, generateSeries, LAST_MS } from "../conformance/promql-samples.ts";
+import { recordedSeries } from "../conformance/recorded-series.ts";
 import { type RealPrometheus, skipWithoutPrometheus, startRealPrometheus } from "./real-processes.ts";
 
 const SEED = 20260115;
@@ -26,7 +36,13 @@ describe.skipIf(skipWithoutPrometheus())("embedded Prometheus against a real one
   let embedded: { readonly url: string; readonly server: Server };
 
   beforeAll(async () => {
-    const series = [...generateSeries(SEED), ...(await engineSeries(SEED, LAST_MS))];
+    const day = await observedDay();
+    day.stop();
+    const series = [
+      ...generateSeries(SEED),
+      ...(await engineSeries(SEED, LAST_MS)),
+      ...recordedSeries(day.prometheus.store, LAST_MS - day.clock.nowMs()),
+    ];
     real = await startReal(series);
     embedded = await startEmbedded(series);
   });
@@ -37,21 +53,30 @@ describe.skipIf(skipWithoutPrometheus())("embedded Prometheus against a real one
 
   const instants = [FIRST_MS, FIRST_MS + 137_000, FIRST_MS + 700_123, FIRST_MS + 960_000, LAST_MS, LAST_MS + 290_000];
 
-  test.each([...PRODUCT_QUERIES, ...PRESET_QUERIES, ...LANGUAGE_QUERIES])("%s", async (query) => {
-    for (const ms of instants) {
-      await same("/api/v1/query", { query, time: String(ms / 1000) });
-    }
-    await same("/api/v1/query_range", {
-      query,
-      start: String((FIRST_MS + 60_000) / 1000),
-      end: String((LAST_MS + 60_000) / 1000),
-      step: "37",
-    });
-  });
+  test.each([...PRODUCT_QUERIES, ...PANEL_QUERIES, ...ALERT_QUERIES, ...PRESET_QUERIES, ...LANGUAGE_QUERIES])(
+    "%s",
+    async (query) => {
+      for (const ms of instants) {
+        await same("/api/v1/query", { query, time: String(ms / 1000) });
+      }
+      await same("/api/v1/query_range", {
+        query,
+        start: String((FIRST_MS + 60_000) / 1000),
+        end: String((LAST_MS + 60_000) / 1000),
+        step: "37",
+      });
+    },
+  );
 
   test.each([...PRODUCT_QUERIES, ...PRESET_QUERIES])("has a result: %s", async (query) => {
     const { result } = (await ask(real.url, "/api/v1/query", { query, time: String(LAST_MS / 1000) })).data;
     expect(result.length).toBeGreaterThan(0);
+  });
+
+  test.each(PANEL_QUERIES)("panel has a result: %s", async (query) => {
+    const range = { start: String(LAST_MS / 1000 - 600), end: String(LAST_MS / 1000), step: "15" };
+    const { result } = (await ask(real.url, "/api/v1/query_range", { query, ...range })).data;
+    expect(result.length > 0).toBe(!PANEL_QUERIES_OF_TROUBLE.includes(query));
   });
 
   test.each(REFUSED_QUERIES)("both refuse: %s", async (query) => {

@@ -1,7 +1,7 @@
-/** Starts a real Prometheus or Redis on a free loopback port, in its own folder, and ends it by its process. */
+/** Starts a real Prometheus on a free loopback port, in its own folder, and ends it by its process. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createConnection, createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import axios from "axios";
@@ -70,45 +70,6 @@ export async function startRealPrometheus(
 /** Why there is no Redis here, or undefined. */
 export const missingRedis = (): string | undefined =>
   onPath("redis-server") ? undefined : "redis-server is not installed";
-
-export interface RealRedis {
-  readonly url: string;
-  stop(): Promise<void>;
-}
-
-/** Keeps everything in memory. */
-export async function startRealRedis(): Promise<RealRedis> {
-  const folder = mkdtempSync(join(tmpdir(), "grove-redis-"));
-  const port = await freePort();
-  const child = spawn(
-    "redis-server",
-    ["--bind", "127.0.0.1", "--port", String(port), "--save", "", "--appendonly", "no", "--dir", folder],
-    { stdio: "ignore" },
-  );
-  const exited = exitOf(child);
-  const stop = async (): Promise<void> => {
-    child.kill("SIGTERM");
-    await exited;
-    rmSync(folder, { recursive: true, force: true });
-  };
-  try {
-    await vi.waitFor(() => connect(port), { timeout: 30_000, interval: 50 });
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return { url: `redis://127.0.0.1:${port}`, stop };
-}
-
-/** Resolves when somebody listens. */
-const connect = (port: number): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const socket = createConnection({ port, host: "127.0.0.1" }, () => {
-      socket.destroy();
-      resolve();
-    });
-    socket.once("error", reject);
-  });
 
 export const exitOf = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => {

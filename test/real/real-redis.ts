@@ -1,19 +1,13 @@
 /** Starts a real Redis on a free loopback port, in its own folder, and ends it by its process. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { Redis } from "ioredis";
 import { vi } from "vitest";
+import { freePort, missingRedis, skipWithout } from "./real-processes.ts";
 
-/** Absent locally: the suite is skipped with a line that says so. Absent in CI: the suite runs and fails. */
-export function skipWithoutRedis(): boolean {
-  const available = (process.env["PATH"] ?? "").split(delimiter).some((one) => existsSync(join(one, "redis-server")));
-  const skip = !available && process.env["CI"] !== "true";
-  if (skip) process.stderr.write("skipped: redis-server is not installed\n");
-  return skip;
-}
+export const skipWithoutRedis = (): boolean => skipWithout(missingRedis());
 
 export interface RealRedis {
   readonly url: string;
@@ -66,12 +60,4 @@ export async function startRealRedis(): Promise<RealRedis> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }

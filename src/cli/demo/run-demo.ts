@@ -73,7 +73,7 @@ export interface DemoSummary extends Omit<MonitorReport, "gpuHours"> {
   readonly problems: readonly string[];
 }
 
-export const SLO = { ttftMs: 1_000, itlMs: 50 } as const;
+const SLO = { ttftMs: 1_000, itlMs: 50 } as const;
 
 /** Load before and after the peak, as a share of it. */
 const BASE_SHARE = 0.12;
