@@ -86,16 +86,20 @@ function countWrites(api: KubeApi): { readonly api: KubeApi; total(): number; by
     const key = `${verb} ${plural}`;
     counts.set(key, (counts.get(key) ?? 0) + 1);
   };
-  const counted: KubeApi = {
+  const counting =
+    <Args extends [{ readonly plural: string }, ...never[]], Result>(verb: string, call: (...args: Args) => Result) =>
+    (...args: Args): Result => {
+      count(verb, args[0].plural);
+      return call(...args);
+    };
+  const counted = {
     ...api,
-    create: (resource, object, options) => (count("create", resource.plural), api.create(resource, object, options)),
-    update: (resource, object, options) => (count("update", resource.plural), api.update(resource, object, options)),
-    patch: (resource, key, patch, options) => (
-      count("patch", resource.plural), api.patch(resource, key, patch, options)
-    ),
-    delete: (resource, key, options) => (count("delete", resource.plural), api.delete(resource, key, options)),
-    get: (resource, key) => (count("get", resource.plural), api.get(resource, key)),
-  };
+    create: counting("create", api.create as never),
+    update: counting("update", api.update as never),
+    patch: counting("patch", api.patch as never),
+    delete: counting("delete", api.delete as never),
+    get: counting("get", api.get as never),
+  } as KubeApi;
   return {
     api: counted,
     total: () => [...counts.values()].reduce((sum, one) => sum + one, 0),

@@ -6,7 +6,7 @@ import type { ScaledObject } from "../decide/observation.ts";
 import type { ScaleWrite } from "../decide/transition.ts";
 
 /** How long a foreign value stands before we take over again. */
-export const FOREIGN_HOLD_MS = 10 * 60_000;
+const FOREIGN_HOLD_MS = 10 * 60_000;
 
 interface Known {
   readonly uid: string;

@@ -193,10 +193,7 @@ function gpusInUse(
 }
 
 /** Of several overrides the youngest is in force. */
-export function overrideInForce(
-  policy: ScalingPolicy,
-  { informers, nowMs }: ObserveContext,
-): OverrideObservation | undefined {
+function overrideInForce(policy: ScalingPolicy, { informers, nowMs }: ObserveContext): OverrideObservation | undefined {
   const live = informers.overrides
     .byIndex(BY_POLICY, keyOf(policy))
     .filter((override) => !isTerminating(override) && expiryMs(override) > nowMs)

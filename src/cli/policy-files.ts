@@ -4,7 +4,7 @@ import { SCALING_POLICIES, type ScalingPolicy } from "../api/autoscaling/scaling
 import { POD_CLIQUE_SETS, type PodCliqueSet } from "../api/grove/pod-clique-set.ts";
 import { apiVersionOf, type KubeObject, type Resource } from "../api/kubernetes/meta.ts";
 import type { FieldError } from "../api/schema/validate.ts";
-import { policyQueryErrors } from "../observe/policy-queries.ts";
+import { queryErrors } from "../autoscaler/check-queries.ts";
 import { readManifests, resourceOf } from "./manifests.ts";
 
 export interface CheckedObject<T extends KubeObject = KubeObject> {
@@ -39,11 +39,11 @@ export function checkFiles(files: readonly string[]): CheckedFiles {
 function checkObject({ file, object }: { readonly file: string; readonly object: KubeObject }): CheckedObject {
   const admitted = admit({ operation: "CREATE", object });
   // The queries of a policy that is broken elsewhere may not even have the shape of queries.
-  const queryErrors =
+  const faults =
     admitted.errors.length === 0 && isOf(object, SCALING_POLICIES)
-      ? policyQueryErrors((admitted.object as ScalingPolicy).spec)
+      ? queryErrors((admitted.object as ScalingPolicy).spec)
       : [];
-  return { file, object: admitted.object, errors: [...admitted.errors, ...queryErrors], warnings: admitted.warnings };
+  return { file, object: admitted.object, errors: [...admitted.errors, ...faults], warnings: admitted.warnings };
 }
 
 const isOf = ({ kind, apiVersion }: KubeObject, resource: Resource): boolean =>

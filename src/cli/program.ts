@@ -16,6 +16,8 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     .configureOutput({
       writeOut: (text) => terminal.print(text.trimEnd()),
       writeErr: (text) => terminal.printError(text.trimEnd()),
+      // A suggestion comes on a line of its own; failures have one line.
+      outputError: (text, write) => write(text.trimEnd().replaceAll("\n", " ")),
     });
   addDemoCommand(program, terminal);
   addRunCommand(program, terminal);

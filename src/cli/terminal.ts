@@ -29,7 +29,8 @@ export function processTerminal(clock: Clock = wallClock()): Terminal {
     clock,
     environment: process.env,
     isInteractive: process.stdout.isTTY === true,
-    columns: () => process.stdout.columns ?? 100,
+    // A pseudo terminal that nobody sized has 0.
+    columns: () => process.stdout.columns || 80,
     print: (text) => void process.stdout.write(`${text}\n`),
     printError: (text) => void process.stderr.write(`${text}\n`),
     redraw(text) {

@@ -27,7 +27,8 @@ export function paintFor({ isInteractive, environment }: Pick<Terminal, "isInter
 export function wrap(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   let line = "";
-  for (const word of text.split(" ")) {
+  // "100 %" stays together.
+  for (const word of text.split(/ (?!%)/)) {
     if (line !== "" && line.length + word.length + 1 > Math.max(20, width)) {
       lines.push(line);
       line = word;

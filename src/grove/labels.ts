@@ -3,7 +3,7 @@ import type { KubeObject } from "../api/kubernetes/meta.ts";
 
 export const MANAGED_BY = "app.kubernetes.io/managed-by";
 export const PART_OF = "app.kubernetes.io/part-of";
-export const APP_NAME = "app.kubernetes.io/name";
+const APP_NAME = "app.kubernetes.io/name";
 export const COMPONENT = "app.kubernetes.io/component";
 export const SET_REPLICA_INDEX = "grove.io/podcliqueset-replica-index";
 export const POD_CLIQUE = "grove.io/podclique";

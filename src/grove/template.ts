@@ -24,11 +24,6 @@ export const groupOfClique = (
 ): PodCliqueScalingGroupTemplate | undefined =>
   scalingGroups(template).find(({ cliqueNames }) => cliqueNames.includes(clique));
 
-export const groupTemplate = (
-  template: PodCliqueSetTemplate,
-  name: string,
-): PodCliqueScalingGroupTemplate | undefined => scalingGroups(template).find((group) => group.name === name);
-
 /** Template cliques of a group, in the group's own order. */
 export function groupCliques(
   template: PodCliqueSetTemplate,

@@ -34,4 +34,3 @@ export const isAlreadyExists = (error: unknown): boolean =>
   error instanceof ApiError && error.reason === "AlreadyExists";
 /** The resource version is too old to list or watch from: start again with a fresh list. */
 export const isGone = (error: unknown): boolean => error instanceof ApiError && error.code === 410;
-export const isTooManyRequests = (error: unknown): boolean => error instanceof ApiError && error.code === 429;

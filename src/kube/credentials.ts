@@ -135,7 +135,9 @@ function load(config: KubeConfig, { kubeconfig, context }: KubeConfigSource): vo
     else config.loadFromDefault();
   } catch (error) {
     const from = kubeconfig ?? "KUBECONFIG or ~/.kube/config";
-    throw new KubeConfigError(`cannot read the kubeconfig ${from}: ${error instanceof Error ? error.message : error}`);
+    // A parser's message goes on with a picture of the place.
+    const [why] = String(error instanceof Error ? error.message : error).split("\n");
+    throw new KubeConfigError(`cannot read the kubeconfig ${from}: ${why}`);
   }
   if (context === undefined) return;
   if (config.getContextObject(context) === null) {

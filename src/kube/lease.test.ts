@@ -157,6 +157,23 @@ describe("leader election", () => {
     expect(await clock.advanceUntil(c.isLeader, 5_000)).toBe(true);
   });
 
+  test("a leader whose requests hang says at the deadline that it has lost the lease", async () => {
+    const clock = new VirtualClock();
+    const { api } = createApiServer({ clock, random: seededRandom(1) });
+    let isHung = false;
+    const hanging: KubeApi = {
+      ...api,
+      get: (resource, key) => (isHung ? new Promise<never>(() => undefined) : api.get(resource, key)),
+    };
+    const leadership = election(clock, hanging, "a", new AbortController().signal);
+    await clock.advance(3_000);
+    isHung = true;
+    await clock.advance(8_900);
+    expect([leadership.isLeader(), leadership.lost.aborted]).toEqual([true, false]);
+    await clock.advance(200);
+    expect([leadership.isLeader(), leadership.lost.aborted]).toEqual([false, true]);
+  });
+
   test("giving back while a renewal is under way does not take the lease again", async () => {
     const clock = new VirtualClock();
     const { api } = createApiServer({ clock, random: seededRandom(1) });

@@ -6,7 +6,7 @@
  */
 import { LEASES, type Lease } from "../api/kubernetes/core.ts";
 import { formatMicroTime } from "../api/kubernetes/time.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock, Timer } from "../clock.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import type { Random } from "../random.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "./api-error.ts";
@@ -62,6 +62,7 @@ export function startLeaderElection(options: LeaderElectionOptions): Leadership 
     markAcquired = resolve;
   });
   let renewedAtMs: number | undefined;
+  let deadline: Timer | undefined;
   let seen: { readonly record: string; readonly atMs: number } | undefined;
   const isLeader = (): boolean =>
     !lost.signal.aborted && renewedAtMs !== undefined && clock.monotonicMs() - renewedAtMs < renewDeadlineMs;
@@ -70,16 +71,30 @@ export function startLeaderElection(options: LeaderElectionOptions): Leadership 
     if (lost.signal.aborted) return;
     log.warn({ lease: `${namespace}/${name}`, identity }, why);
     metrics.leader(false);
+    deadline?.cancel();
     lost.abort(new Error(why));
   };
+  // On time also while a renewal hangs: what writes must have stopped when the next process begins.
+  const renewed = (atMs: number): void => {
+    renewedAtMs = atMs;
+    deadline?.cancel();
+    if (signal.aborted || lost.signal.aborted) return;
+    deadline = clock.setTimer(atMs + renewDeadlineMs - clock.monotonicMs(), () =>
+      lose("the lease could not be renewed in time"),
+    );
+  };
+  signal.addEventListener("abort", () => deadline?.cancel(), { once: true });
 
   void (async () => {
     while (!signal.aborted && !lost.signal.aborted) {
       const held = renewedAtMs !== undefined;
       try {
         const attemptAtMs = clock.monotonicMs();
-        if (await tryHold()) {
-          renewedAtMs = attemptAtMs;
+        const holds = await tryHold();
+        // An answer later than the deadline is no basis to begin on; the next attempt finds our own name in the lease.
+        if (holds && !held && clock.monotonicMs() - attemptAtMs >= renewDeadlineMs) continue;
+        if (holds) {
+          renewed(attemptAtMs);
           if (!held) {
             log.info({ lease: `${namespace}/${name}`, identity }, "became leader");
             metrics.leader(true);
@@ -93,7 +108,6 @@ export function startLeaderElection(options: LeaderElectionOptions): Leadership 
           log.warn({ lease: `${namespace}/${name}`, error: String(error) }, "lease not renewed");
         }
       }
-      if (held && !isLeader()) lose("the lease could not be renewed in time");
       await clock.sleep(retryPeriodMs * (held ? 1 : 1 + 0.2 * random.next()), signal).catch(() => undefined);
     }
   })();

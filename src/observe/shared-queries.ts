@@ -55,7 +55,7 @@ function groupByPod(samples: readonly Sample[]): ReadonlyMap<string, readonly Sa
 }
 
 /** `exported_*` wins: with `honorLabels: false` the bare labels are the exporter's own pod. */
-export function podKeyOf({ labels }: Pick<Sample, "labels">): string | undefined {
+function podKeyOf({ labels }: Pick<Sample, "labels">): string | undefined {
   const pod = labels["exported_pod"] ?? labels["pod"];
   const namespace = labels["exported_namespace"] ?? labels["namespace"];
   return pod === undefined || pod === "" || namespace === undefined ? undefined : `${namespace}/${pod}`;

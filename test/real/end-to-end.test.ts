@@ -26,15 +26,7 @@ import { replayTrace } from "../../src/sim/traffic/trace.ts";
 import { readTraceFile } from "../../src/sim/traffic/trace-file.ts";
 import { createNamespace } from "../../src/sim/world.ts";
 import { readExample } from "../sim/simulation.ts";
-import {
-  applyFolder,
-  type Cluster,
-  missingCluster,
-  NODE_LABEL,
-  openCluster,
-  removeTraces,
-  requestToken,
-} from "./cluster.ts";
+import { applyFolder, type Cluster, missingCluster, NODE_LABEL, openCluster, removeTraces } from "./cluster.ts";
 import { always, eventually } from "./eventually.ts";
 import { missingPrometheus, missingRedis, type RealRedis, skipWithout, startRealRedis } from "./real-processes.ts";
 import { createService, type Service } from "./service.ts";
@@ -80,9 +72,10 @@ describe.skipIf(skipWithout(missingCluster(), missingPrometheus(), missingRedis(
         startRealRedis(),
       ]);
       redisClient = new Redis(redis.url);
-      service = createService({
+      service = await createService({
         kubeconfigPath: cluster.kubeconfigPath,
-        token: await requestToken(api, account.metadata.namespace ?? "default", account.metadata.name),
+        account: { namespace: account.metadata.namespace ?? "default", name: account.metadata.name },
+        api,
         namespace,
         prometheusUrl: hardware.prometheusUrl,
         redisUrl: redis.url,
@@ -192,22 +185,24 @@ describe.skipIf(skipWithout(missingCluster(), missingPrometheus(), missingRedis(
     });
 
     test("evaluations go through Redis", async () => {
+      /** Jobs that Redis has numbered since its start. */
       const jobs = async (): Promise<number> => {
         const counters = await redisClient.keys("*:id");
         const values = await Promise.all(counters.map((key) => redisClient.get(key)));
         return values.reduce((sum, value) => sum + Number(value ?? 0), 0);
       };
-      const before = await jobs();
-      const decision = policyNow()?.status?.lastDecision?.id;
+      const evaluated = async (place: "worker" | "fallback"): Promise<number> => {
+        const line = new RegExp(`^grove_autoscaler_evaluations_total\\{place="${place}"\\} (\\d+)$`, "m");
+        return Number((await service.metrics()).match(line)?.[1]);
+      };
+      const before = { jobs: await jobs(), byWorkers: await evaluated("worker") };
       await soon(
-        "more jobs and a later decision",
-        async () => {
-          const after = policyNow()?.status?.lastDecision?.id;
-          return (await jobs()) > before + 2 && Number(after) > Number(decision);
-        },
-        90_000,
+        "more jobs, each evaluated by a worker",
+        async () => (await jobs()) > before.jobs + 3 && (await evaluated("worker")) > before.byWorkers + 3,
+        30_000,
       );
-      expect(conditionOf(policyNow()?.status?.conditions, "Degraded")?.status).not.toBe("True");
+      expect(await evaluated("fallback")).toBe(0);
+      expect(conditionOf(policyNow()?.status?.conditions, "Degraded")?.status).toBe("False");
     });
 
     test("a trickle of code completions: every level comes down again", async () => {

@@ -97,7 +97,10 @@ describe.skipIf(skipWithoutPrometheus())("scraping the simulated engines", () =>
 
   test("both drop the series of a pod that goes, long before the lookback ends", async () => {
     const selector = 'vllm:num_requests_running{grove_io_podclique="llama-0-decode"}';
-    expect(await realSeries(selector)).toHaveLength(1);
+    await vi.waitFor(async () => expect(await realSeries(selector)).toHaveLength(1), {
+      timeout: 60_000,
+      interval: 500,
+    });
     plane.removePod("serving/llama-0-decode-x");
     await vi.waitFor(
       async () => {

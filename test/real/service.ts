@@ -5,17 +5,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { request } from "undici";
 import { parseDocument, stringify } from "yaml";
+import type { ObjectKey } from "../../src/api/kubernetes/meta.ts";
+import type { KubeApi } from "../../src/kube/kube-api.ts";
+import { requestToken } from "./cluster.ts";
 import { eventually } from "./eventually.ts";
 import { exitOf, freePort } from "./real-processes.ts";
 
-const MAIN = process.env["GROVE_E2E_MAIN"] ?? join(import.meta.dirname, "../../src/main.ts");
+const MAIN = join(import.meta.dirname, "../../src/main.ts");
 /** Of its output, what a failure shows. */
 const SHOWN_CHARS = 4_000;
 
 export interface ServiceOptions {
   /** An administrator's kubeconfig: where the cluster is; the credentials in it are replaced. */
   readonly kubeconfigPath: string;
-  readonly token: string;
+  /** An administrator. */
+  readonly api: KubeApi;
+  /** Whose rights the service has; the Lease is in its namespace. */
+  readonly account: ObjectKey & { readonly namespace: string };
+  /** Where it works. */
   readonly namespace: string;
   readonly prometheusUrl: string;
   readonly redisUrl: string;
@@ -37,10 +44,12 @@ export interface Service {
   cleanUp(): void;
 }
 
-export function createService({ namespace, prometheusUrl, redisUrl, ...access }: ServiceOptions): Service {
+export async function createService(options: ServiceOptions): Promise<Service> {
+  const { api, account, namespace, prometheusUrl, redisUrl } = options;
+  const token = await requestToken(api, account.namespace, account.name);
   const folder = mkdtempSync(join(tmpdir(), "grove-service-"));
   const kubeconfigPath = join(folder, "kubeconfig");
-  writeFileSync(kubeconfigPath, withToken(access), { mode: 0o600 });
+  writeFileSync(kubeconfigPath, withToken(options.kubeconfigPath, token), { mode: 0o600 });
   let child: ChildProcess | undefined;
   let port = 0;
   let output = "";
@@ -69,7 +78,7 @@ export function createService({ namespace, prometheusUrl, redisUrl, ...access }:
         "--redis-url": redisUrl,
         "--address": "127.0.0.1",
         "--port": String(port),
-        "--lease-namespace": namespace,
+        "--lease-namespace": account.namespace,
         // A standby takes over from a dead leader in seconds.
         "--lease-duration": "6s",
         "--lease-renew-deadline": "4s",
@@ -101,7 +110,7 @@ export function createService({ namespace, prometheusUrl, redisUrl, ...access }:
   };
 }
 
-function withToken({ kubeconfigPath, token }: Pick<ServiceOptions, "kubeconfigPath" | "token">): string {
+function withToken(kubeconfigPath: string, token: string): string {
   const config = parseDocument(readFileSync(kubeconfigPath, "utf8")).toJS() as {
     readonly users: readonly { readonly name: string }[];
   };

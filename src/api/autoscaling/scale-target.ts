@@ -15,7 +15,7 @@ import {
 } from "../schema/builder.ts";
 
 /** Ready-made queries; each engine pack knows its own series for them. */
-export const METRIC_PRESETS = [
+const METRIC_PRESETS = [
   "kvCacheUsage",
   "waitingRequests",
   "runningRequests",

@@ -5,7 +5,6 @@ import { array, dateTime, embedded, int32, object, optional, string } from "../s
 
 export const GROVE_GROUP = "grove.io";
 export const GROVE_VERSION = "v1alpha1";
-export const GROVE_API_VERSION = `${GROVE_GROUP}/${GROVE_VERSION}`;
 
 /** autoscaling/v2 MetricSpec, copied as it is into generated HorizontalPodAutoscalers. */
 export type MetricSpec = { readonly type: string } & Readonly<Record<string, unknown>>;

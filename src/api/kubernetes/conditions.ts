@@ -2,7 +2,7 @@
 import { array, dateTime, int64, literals, object, optional, string } from "../schema/builder.ts";
 import type { Condition } from "./meta.ts";
 
-export const CONDITION = object({
+const CONDITION = object({
   lastTransitionTime: dateTime(),
   message: string({ maxLength: 32768 }),
   observedGeneration: optional(int64({ minimum: 0 })),

@@ -76,11 +76,6 @@ export function intOrString(options: TextOptions = {}): Schema<string | number> 
   return field({ anyOf: [{ type: "integer" }, { type: "string" }], "x-kubernetes-int-or-string": true }, options);
 }
 
-/** Any JSON object, kept as it is. */
-export function anyObject(options: Common = {}): Schema<Readonly<Record<string, unknown>>> {
-  return field({ type: "object", "x-kubernetes-preserve-unknown-fields": true }, options);
-}
-
 /** A type whose schema is data, such as a PodSpec; `T` is the hand-written interface for it. */
 export const embedded = <T>(json: StructuralSchema, options: Common = {}): Schema<T> => field(json, options);
 

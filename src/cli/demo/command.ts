@@ -10,7 +10,7 @@ import type { Arrival } from "../../sim/engines/data-plane.ts";
 import { readTraceFile } from "../../sim/traffic/trace-file.ts";
 import { UsageError } from "../errors.ts";
 import { readOne } from "../manifests.ts";
-import { PROMETHEUS_URL_VARIABLE } from "../plan/command.ts";
+import { PROMETHEUS_URL_VARIABLE } from "../plan/prometheus.ts";
 import type { Terminal } from "../terminal.ts";
 import { type Demo, type DemoOptions, startDemo } from "./run-demo.ts";
 import { renderLine, renderView } from "./view.ts";

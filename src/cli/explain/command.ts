@@ -15,11 +15,12 @@ interface Flags extends ClusterFlags, OutputFlags {
 
 /** Prose wider than this is hard to read, however wide the terminal is. */
 const MAX_WIDTH = 110;
+/** Below it the columns leave no room for words; of a pipe nobody knows the width, so it gets the usual one. */
+const MIN_WIDTH = 60;
+const PIPE_WIDTH = 80;
 
 export const widthOf = (terminal: Terminal): number =>
-  terminal.isInteractive ? Math.min(MAX_WIDTH, terminal.columns()) : MIN_WIDTH;
-/** Of a pipe nobody knows the width. */
-const MIN_WIDTH = 80;
+  terminal.isInteractive ? Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, terminal.columns())) : PIPE_WIDTH;
 
 export function addExplainCommand(program: Command, terminal: Terminal): void {
   const command = program

@@ -5,12 +5,11 @@
 import type { ScalingPolicy } from "../../api/autoscaling/scaling-policy.ts";
 import type { DecisionStatus, ScalingPolicyStatus } from "../../api/autoscaling/scaling-policy-status.ts";
 import { parseDurationMs } from "../../api/duration.ts";
-import { ageOf, humanDuration } from "../../api/kubernetes/human-duration.ts";
 import type { Condition } from "../../api/kubernetes/meta.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
 import { STAGES, type Stage } from "../../decide/decision.ts";
 import { round } from "../../decide/demand.ts";
-import { timeLeft } from "../get/columns.ts";
+import { sinceText, timeLeft } from "../get/columns.ts";
 import { hang, type Paint, table, wrap } from "../text.ts";
 import { type ChainEntry, whyNot } from "./why-not.ts";
 
@@ -62,7 +61,7 @@ function decisionSection(policy: ScalingPolicy, options: RenderOptions): string 
   const silentMs =
     nowMs - parseTime(decision.time) - SILENCE_MS - 3 * (parseDurationMs(policy.spec.interval ?? "15s") ?? 0);
   if (silentMs > 0) {
-    const text = `The last word is ${ageOf(decision.time, nowMs)} old: is the autoscaler running, and does it lead?`;
+    const text = `The last word is ${sinceText(decision.time, nowMs)} old: is the autoscaler running, and does it lead?`;
     lines.push(hang("  ", text, width, paint.warn));
   }
   return lines.join("\n");
@@ -72,7 +71,7 @@ export function headline(
   { id, outcome, reason, time }: Omit<DecisionStatus, "chain">,
   { paint, nowMs }: RenderOptions,
 ): string {
-  return `Decision ${id}: ${paintOutcome(outcome, paint)(`${outcome}, ${reason}`)} ${paint.dim(`(${ageOf(time, nowMs)} ago, ${time})`)}`;
+  return `Decision ${id}: ${paintOutcome(outcome, paint)(`${outcome}, ${reason}`)} ${paint.dim(`(${sinceText(time, nowMs)} ago, ${time})`)}`;
 }
 
 function paintOutcome(outcome: DecisionStatus["outcome"], paint: Paint): (text: string) => string {
@@ -115,7 +114,12 @@ function conditionSection(conditions: readonly Condition[], { nowMs, width, pain
   });
   if (odd.length === 0) return "";
   const lines = odd.map(({ type, status, reason, message, lastTransitionTime }) =>
-    hang("  ", `${type}=${status} ${reason}, for ${ageOf(lastTransitionTime, nowMs)}: ${message}`, width, paint.warn),
+    hang(
+      "  ",
+      `${type}=${status} ${reason}, for ${sinceText(lastTransitionTime, nowMs)}: ${message}`,
+      width,
+      paint.warn,
+    ),
   );
   return [paint.bold("Not as it should be"), ...lines].join("\n");
 }
@@ -217,7 +221,7 @@ const HISTORY_LINES = 8;
 function historySection(status: ScalingPolicyStatus | undefined, { nowMs, width, paint }: RenderOptions): string {
   const history = (status?.history ?? []).slice(-HISTORY_LINES);
   if (history.length === 0) return "";
-  const ages = history.map(({ time }) => humanDuration(nowMs - parseTime(time)));
+  const ages = history.map(({ time }) => sinceText(time, nowMs));
   const widest = Math.max(...ages.map((age) => age.length));
   const idWidth = Math.max(...history.map(({ id }) => id.length));
   const lines = history.map(({ id, message, reason }, index) =>

@@ -4,7 +4,7 @@ import { SCALING_OVERRIDES, type ScalingOverride } from "../../api/autoscaling/s
 import { SCALING_POLICIES, type ScalingPolicy } from "../../api/autoscaling/scaling-policy.ts";
 import type { TargetStatus } from "../../api/autoscaling/scaling-policy-status.ts";
 import { conditionOf } from "../../api/kubernetes/conditions.ts";
-import { ageOf, humanDuration } from "../../api/kubernetes/human-duration.ts";
+import { humanDuration } from "../../api/kubernetes/human-duration.ts";
 import type { KubeObject, Resource } from "../../api/kubernetes/meta.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
 
@@ -26,7 +26,7 @@ const namespace: Column<KubeObject> = { title: "NAMESPACE", cell: ({ metadata })
 const name: Column<KubeObject> = { title: "NAME", cell: ({ metadata }) => metadata.name };
 const age: Column<KubeObject> = {
   title: "AGE",
-  cell: ({ metadata }, nowMs) => ageOf(metadata.creationTimestamp, nowMs),
+  cell: ({ metadata }, nowMs) => sinceText(metadata.creationTimestamp ?? "", nowMs),
 };
 
 const policies: ListedKind<ScalingPolicy> = {
@@ -43,13 +43,17 @@ const policies: ListedKind<ScalingPolicy> = {
     { title: "LAST DECISION", cell: reasonCell },
     {
       title: "DECIDED",
-      cell: ({ status }, nowMs) => (status?.lastDecision === undefined ? NONE : ageOf(status.lastDecision.time, nowMs)),
+      cell: ({ status }, nowMs) =>
+        status?.lastDecision === undefined ? NONE : sinceText(status.lastDecision.time, nowMs),
     },
     age,
   ],
 };
 
-export const targetCell = ({ name: target, ready, current, desired }: TargetStatus): string =>
+/** What the cluster stamped is not in the future, whatever two clocks make of it in between. */
+export const sinceText = (time: string, nowMs: number): string => humanDuration(Math.max(0, nowMs - parseTime(time)));
+
+const targetCell = ({ name: target, ready, current, desired }: TargetStatus): string =>
   `${target} ${ready}/${current}${current === desired ? "" : `→${desired}`}`;
 
 function gpuCell(budget: NonNullable<ScalingPolicy["status"]>["budget"]): string {

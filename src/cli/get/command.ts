@@ -5,7 +5,7 @@ import type { KubeObject } from "../../api/kubernetes/meta.ts";
 import { startInformer } from "../../kube/informer.ts";
 import { noRuntimeMetrics } from "../../kube/runtime-metrics.ts";
 import { silentLogger } from "../../log.ts";
-import { freshSeed, seededRandom } from "../../random.ts";
+import { systemRandom } from "../../random.ts";
 import { type Cluster, type ClusterFlags, withCluster, withClusterFlags } from "../cluster.ts";
 import { UsageError } from "../errors.ts";
 import { findObject } from "../find.ts";
@@ -125,7 +125,7 @@ async function follow(
   const informer = startInformer({
     api,
     clock,
-    random: seededRandom(freshSeed()),
+    random: systemRandom(),
     signal: end.signal,
     log: silentLogger,
     metrics: noRuntimeMetrics,

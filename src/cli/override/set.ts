@@ -6,8 +6,8 @@ import { apiVersionOf } from "../../api/kubernetes/meta.ts";
 import { formatTime } from "../../api/kubernetes/time.ts";
 import { type DryRun, dryRun } from "../../autoscaler/dry-run.ts";
 import { ApiError, isAlreadyExists } from "../../kube/api-error.ts";
-import { MetricsError, type MetricsSource } from "../../observe/metrics-source.ts";
-import { freshSeed, seededRandom } from "../../random.ts";
+import { noMetrics } from "../../observe/no-metrics.ts";
+import { systemRandom } from "../../random.ts";
 import { type Cluster, type ClusterFlags, FIELD_MANAGER } from "../cluster.ts";
 import { CommandError, UsageError } from "../errors.ts";
 import { findPolicy } from "../find.ts";
@@ -119,7 +119,7 @@ async function whatHoldsIt(
       api: cluster.api,
       metricsSource: noMetrics,
       clock: clusterClock(cluster, terminal.clock),
-      random: seededRandom(freshSeed()),
+      random: systemRandom(),
       policy,
       memory: "stored",
       overrides: [{ ...draft, metadata: { ...draft.metadata, creationTimestamp: formatTime(cluster.nowMs()) } }],
@@ -172,8 +172,3 @@ function holdText(
       return [];
   }
 }
-
-const noMetrics: MetricsSource = {
-  query: () => Promise.reject(new MetricsError("Unreachable", "not asked")),
-  queryRange: () => Promise.reject(new MetricsError("Unreachable", "not asked")),
-};

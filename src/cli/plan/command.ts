@@ -3,10 +3,11 @@ import { type Command, Option } from "commander";
 import { SCALING_POLICIES, type ScalingPolicy } from "../../api/autoscaling/scaling-policy.ts";
 import { type DryRun, dryRun } from "../../autoscaler/dry-run.ts";
 import type { Clock } from "../../clock.ts";
+import type { Decision } from "../../decide/decision.ts";
 import { isNotFound } from "../../kube/api-error.ts";
 import type { MetricsSource } from "../../observe/metrics-source.ts";
-import { createPrometheusClient } from "../../observe/prometheus-client.ts";
-import { freshSeed, seededRandom } from "../../random.ts";
+import { noMetrics } from "../../observe/no-metrics.ts";
+import { systemRandom } from "../../random.ts";
 import { type Cluster, type ClusterFlags, withCluster, withClusterFlags } from "../cluster.ts";
 import { CommandError, UsageError } from "../errors.ts";
 import { widthOf } from "../explain/command.ts";
@@ -16,21 +17,18 @@ import { isForPrograms, type OutputFlags, printValue, withOutputFlag } from "../
 import { type CheckedObject, checkFiles, errorLines, warningLines } from "../policy-files.ts";
 import type { Terminal } from "../terminal.ts";
 import { hang, paintFor } from "../text.ts";
+import { PROMETHEUS_URL_VARIABLE, type PrometheusFlags, prometheusFrom, withPrometheusFlags } from "./prometheus.ts";
 
-interface Flags extends ClusterFlags, OutputFlags {
+interface Flags extends ClusterFlags, OutputFlags, PrometheusFlags {
   readonly filename: readonly string[];
-  readonly prometheus?: string;
   readonly memory: "stored" | "empty";
 }
-
-export const PROMETHEUS_URL_VARIABLE = "GROVE_AUTOSCALER_PROMETHEUS_URL";
 
 export function addPlanCommand(program: Command, terminal: Terminal): void {
   const command = program
     .command("plan")
     .description("say what a new or changed policy would decide now; reads the cluster and Prometheus, writes nothing")
     .requiredOption("-f, --filename <file>", "file with ScalingPolicies; may be given several times", collect)
-    .option("--prometheus <url>", `Prometheus to ask (default: $${PROMETHEUS_URL_VARIABLE})`)
     .addOption(
       new Option(
         "--memory <which>",
@@ -39,7 +37,7 @@ export function addPlanCommand(program: Command, terminal: Terminal): void {
         .choices(["stored", "empty"])
         .default("stored"),
     );
-  withOutputFlag(withClusterFlags(command), "text");
+  withOutputFlag(withClusterFlags(withPrometheusFlags(command)), "text");
   command
     .addHelpText(
       "after",
@@ -53,7 +51,7 @@ Examples:
     )
     .action(async (flags: Flags) => {
       const policies = readPolicies(flags, terminal);
-      const metricsSource = metricsSourceOf(flags, terminal, policies);
+      const metricsSource = await metricsSourceFor(flags, terminal, policies);
       await withCluster(flags, terminal, async (cluster) => {
         const plans: Plan[] = [];
         for (const { object } of policies)
@@ -81,25 +79,18 @@ function readPolicies({ filename }: Flags, terminal: Terminal): readonly Checked
   return policies;
 }
 
-function metricsSourceOf(
-  { prometheus }: Flags,
-  { environment }: Terminal,
+async function metricsSourceFor(
+  flags: Flags,
+  { environment, clock }: Terminal,
   policies: readonly CheckedObject<ScalingPolicy>[],
-): MetricsSource {
-  const fromEnvironment = environment[PROMETHEUS_URL_VARIABLE];
-  const url = prometheus ?? (fromEnvironment === "" ? undefined : fromEnvironment);
-  if (url === undefined) {
-    const asks = policies.some(({ object }) => object.spec.scaleTargets.some(({ metrics }) => metrics.length > 0));
-    if (!asks) return createPrometheusClient({ url: "http://localhost:9090" });
-    throw new UsageError(
-      `no Prometheus to ask: give --prometheus URL or set ${PROMETHEUS_URL_VARIABLE} (lint checks a file without one)`,
-    );
-  }
-  const flag = prometheus === undefined ? PROMETHEUS_URL_VARIABLE : "--prometheus";
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw new UsageError(`${flag}: "${url}" is not a URL such as http://prometheus.monitoring:9090`);
-  }
-  return createPrometheusClient({ url });
+): Promise<MetricsSource> {
+  const source = await prometheusFrom(flags, environment, clock);
+  if (source !== undefined) return source;
+  const asks = policies.some(({ object }) => object.spec.scaleTargets.some(({ metrics }) => metrics.length > 0));
+  if (!asks) return noMetrics;
+  throw new UsageError(
+    `no Prometheus to ask: give --prometheus URL or set ${PROMETHEUS_URL_VARIABLE} (lint checks a file without one)`,
+  );
 }
 
 interface Plan {
@@ -143,7 +134,7 @@ async function planOne(
     api: cluster.api,
     metricsSource,
     clock: clusterClock(cluster, terminal.clock),
-    random: seededRandom(freshSeed()),
+    random: systemRandom(),
     policy,
     memory,
   });
@@ -184,12 +175,22 @@ function print(plans: readonly Plan[], { output }: Flags, cluster: Cluster, term
     const writes = decision.transition.now.map(({ objectName, from, to }) => `${objectName} ${from}→${to}`);
     const would =
       policy.spec.mode === "Active" ? "Would write" : `Would write if it were Active and not ${policy.spec.mode}`;
+    const heads = headsFor(decision).map(({ name, current, to }) => `${name} ${current}→${to}`);
     terminal.print(
       writes.length === 0
-        ? "Would write nothing."
+        ? "Would write nothing now."
         : hang(`${would}: `, writes.join(", "), options.width, options.paint.good),
     );
+    if (heads.length > 0)
+      terminal.print(hang("Heads for: ", `${heads.join(", ")}, as windows and rate limits let it`, options.width));
     terminal.print("");
     terminal.print(renderExplanation({ ...policy, status }, options));
   });
+}
+
+/** Where it goes when windows and rates let it; a person's word stands as it is. */
+function headsFor({ targets, override }: Decision) {
+  return targets
+    .map(({ name, current, goal, desired }) => ({ name, current, to: override === undefined ? goal : desired }))
+    .filter(({ current, to }) => to !== current);
 }

@@ -53,7 +53,7 @@ export interface TemplatePosition {
 }
 
 /** By the exact name the set gives, never by a suffix. */
-export function templateOf(group: PodCliqueScalingGroup, set: PodCliqueSet): TemplatePosition | undefined {
+function templateOf(group: PodCliqueScalingGroup, set: PodCliqueSet): TemplatePosition | undefined {
   const setIndex = indexLabelOf(group, SET_REPLICA_INDEX);
   if (setIndex === undefined) return undefined;
   const groupTemplate = scalingGroups(set.spec.template).find(

@@ -13,8 +13,7 @@ export interface GangSnapshot {
   readonly baseCliques: ReadonlyMap<string, PodClique>;
 }
 
-export const isGated = (pod: Pod): boolean =>
-  pod.spec.schedulingGates?.some(({ name }) => name === POD_GANG_GATE) === true;
+const isGated = (pod: Pod): boolean => pod.spec.schedulingGates?.some(({ name }) => name === POD_GANG_GATE) === true;
 
 /** Pods whose gate can go now, and why the others have to wait. */
 export function openableGates(

@@ -180,8 +180,7 @@ const mirrored = (map: StringMap = {}): StringMap =>
 
 const INITIALIZED = "Initialized";
 
-export const isInitialized = ({ status }: PodGang): boolean =>
-  conditionOf(status?.conditions, INITIALIZED)?.status === "True";
+const isInitialized = ({ status }: PodGang): boolean => conditionOf(status?.conditions, INITIALIZED)?.status === "True";
 
 /** `Initialized` never goes back to False; conditions of schedulers stay. */
 function gangStatus(live: PodGang, complete: boolean, now: string): PodGangStatus {

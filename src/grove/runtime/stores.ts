@@ -21,7 +21,7 @@ export type Stores = { readonly [K in KindName]: Store<Kinds[K]> };
 export const BY_SET = "set";
 export const BY_GROUP = "group";
 export const BY_CLIQUE = "clique";
-export const BY_GANG = "gang";
+const BY_GANG = "gang";
 export const BY_BASE_GANG = "baseGang";
 
 export const scoped = (namespace: string | undefined, name: string): string => `${namespace ?? ""}/${name}`;

@@ -9,12 +9,12 @@ import { type MetricFormat, metricFormatOf } from "./engine-exporters.ts";
 import type { EngineRole } from "./inference-engine.ts";
 import { DEFAULT_PROFILE } from "./profiles.ts";
 
-export const ROLE_ANNOTATION = "sim.grove.io/role";
-export const PROFILE_ANNOTATION = "sim.grove.io/profile";
+const ROLE_ANNOTATION = "sim.grove.io/role";
+const PROFILE_ANNOTATION = "sim.grove.io/profile";
 /** Whose metric names the engine uses: vllm (the default), sglang, trtllm or dynamo. */
-export const ENGINE_ANNOTATION = "sim.grove.io/engine";
+const ENGINE_ANNOTATION = "sim.grove.io/engine";
 /** Requests per second that one frontend pod can take. */
-export const FRONTEND_RATE_ANNOTATION = "sim.grove.io/requests-per-second";
+const FRONTEND_RATE_ANNOTATION = "sim.grove.io/requests-per-second";
 
 const PART_OF = "app.kubernetes.io/part-of";
 const CLIQUE = "grove.io/podclique";

@@ -27,7 +27,7 @@ export interface CreateNodesOptions {
 }
 
 /** The label keys that topology levels refer to, broad to narrow. */
-export const TOPOLOGY_KEYS = {
+const TOPOLOGY_KEYS = {
   zone: "topology.kubernetes.io/zone",
   block: "topology.kubernetes.io/block",
   rack: "topology.kubernetes.io/rack",

@@ -42,7 +42,7 @@ export interface ControlPlane {
 }
 
 /** Users besides the administrator; more than these need a token of a ServiceAccount. */
-export const KNOWN_USERS: Readonly<Record<string, readonly string[]>> = {
+const KNOWN_USERS: Readonly<Record<string, readonly string[]>> = {
   "system:serviceaccount:default:grove-autoscaler": ["system:serviceaccounts"],
   "alice@example.com": ["system:masters"],
   "bob@example.com": ["team-inference"],

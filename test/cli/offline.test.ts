@@ -1,0 +1,98 @@
+/** Commands that need no cluster: `lint` and `crds`. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
+import { customResourceDefinitions } from "../../src/api/crds/all.ts";
+import { runCli, scratch } from "./cli.ts";
+
+const files = scratch();
+afterAll(() => files.remove());
+
+const example = (file: string): string =>
+  fileURLToPath(new URL(`../../policies/multinode-prefill-decode/${file}`, import.meta.url));
+let count = 0;
+const changed = (file: string, from: string | RegExp, to: string): string =>
+  files.file(`${count++}-${file}`, readFileSync(example(file), "utf8").replace(from, to));
+
+describe("lint", () => {
+  test("the example is good, also with its workload", async () => {
+    expect(await runCli(["lint", "--strict", "-f", example("policy.yaml"), "-f", example("workload.yaml")])).toEqual({
+      code: 0,
+      err: "",
+      out: "ok: ScalingPolicy llama-70b, PodCliqueSet llama-70b",
+    });
+  });
+
+  test.each([
+    [
+      "a ratio that no whole numbers satisfy",
+      /min: "1:3", max: "1:1"/,
+      'min: "7:8", max: "8:9"',
+      "spec.ratios[0]: no whole numbers of prefill and decode inside their bounds",
+    ],
+    [
+      "a query",
+      "sum(rate(",
+      "sum(rat(",
+      'spec.scaleTargets[0].metrics[0].prometheus.query: not valid PromQL: unknown function with name "rat"',
+    ],
+    ["an unknown field", "engine: vllm", "engin: vllm", "spec.engin: is unknown"],
+  ])("%s", async (_, from, to, message) => {
+    const { err, code, out } = await runCli(["lint", "-f", changed("policy.yaml", from, to)]);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toContain(message);
+    expect(err.split("\n").every((line) => line.startsWith("error: ") || line.startsWith("warning: "))).toBe(true);
+  });
+
+  test("with the PodCliqueSet at hand: names, and whether the least fits the budget", async () => {
+    const workload = example("workload.yaml");
+    const { err, code } = await runCli([
+      "lint",
+      "-f",
+      changed("policy.yaml", "ref: decode", "ref: decoder"),
+      "-f",
+      workload,
+    ]);
+    expect(code).toBe(2);
+    expect(err).toContain(
+      'spec.scaleTargets[2].ref "decoder": PodCliqueSet llama-70b has no scaling group of that name; it has: prefill, decode',
+    );
+    const small = changed("policy.yaml", "max: 48", "max: 7");
+    const loose = await runCli(["lint", "-f", small, "-f", workload]);
+    expect(loose.err).toContain("warning: ");
+    expect(loose.err).toContain("spec.gpuBudget.max is 7, but the minimum viable set needs 8 GPUs");
+    expect(loose.code).toBe(0);
+    expect((await runCli(["lint", "--strict", "-f", small, "-f", workload])).code).toBe(2);
+    // Without the set nobody knows what a replica costs.
+    expect((await runCli(["lint", "-f", small])).code).toBe(0);
+  });
+
+  test("nothing to lint", async () => {
+    const other = files.file("other.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n");
+    expect(await runCli(["lint", "-f", other])).toEqual({
+      code: 2,
+      out: "",
+      err: `error: ${other}: no object of a kind that lint knows`,
+    });
+  });
+});
+
+describe("crds", () => {
+  test("all of them, or those of a group, as documents that kubectl applies", async () => {
+    const { out, err, code } = await runCli(["crds"]);
+    expect({ err, code }).toEqual({ err: "", code: 0 });
+    const documents = (text: string): unknown[] => parseAllDocuments(text).map((document) => document.toJS());
+    expect(documents(out)).toEqual(JSON.parse(JSON.stringify(customResourceDefinitions())));
+    const own = await runCli(["crds", "--group", "autoscaling.grove.io"]);
+    expect(
+      documents(own.out)
+        .map((crd) => (crd as { metadata: { name: string } }).metadata.name)
+        .sort(),
+    ).toEqual([
+      "gpubudgets.autoscaling.grove.io",
+      "scalingoverrides.autoscaling.grove.io",
+      "scalingpolicies.autoscaling.grove.io",
+    ]);
+  });
+});
