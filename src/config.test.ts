@@ -40,6 +40,13 @@ describe("readConfig", () => {
     ).toEqual(wanted);
   });
 
+  test("namespaces come as a list, or with commas", () => {
+    const listed = readConfig({ env: PROMETHEUS, file: file("kubernetes: {namespaces: [a, b]}") });
+    expect(listed.namespaces).toEqual(["a", "b"]);
+    expect(readConfig({ env: PROMETHEUS, flags: { namespaces: "a, b,a" } }).namespaces).toEqual(["a", "b"]);
+    expect(readConfig({ env: PROMETHEUS }).namespaces).toBeUndefined();
+  });
+
   test.each<{ name: string; sources: Parameters<typeof readConfig>[0]; message: string }>([
     { name: "no Prometheus", sources: {}, message: "prometheus.url is not set: give --prometheus-url, PROMETHEUS_URL" },
     {
@@ -92,6 +99,16 @@ describe("readConfig", () => {
       name: "header",
       sources: { flags: { prometheusHeaders: "novalue" } },
       message: "--prometheus-header: ",
+    },
+    {
+      name: "namespace",
+      sources: { flags: { namespaces: "a,B_" } },
+      message: '--namespace: "B_" is not the name of a namespace',
+    },
+    {
+      name: "no namespace",
+      sources: { file: file("kubernetes: {namespaces: []}") },
+      message: "config.yaml: kubernetes.namespaces: an empty list would work nowhere; leave it out",
     },
     {
       name: "deadlines that let two lead",

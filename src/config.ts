@@ -5,6 +5,7 @@
  */
 import { parseDocument } from "yaml";
 import { parseDurationMs } from "./api/duration.ts";
+import { isDnsSubdomain } from "./api/kubernetes/names.ts";
 import { UsageError } from "./cli/errors.ts";
 
 /** Turns what a person wrote into a value. Throws text that completes "<where>: ". */
@@ -42,13 +43,14 @@ export const SETTINGS = {
     fallback: undefined,
     parse: text,
   }),
-  namespace: setting<string | undefined>({
-    file: "kubernetes.namespace",
+  namespaces: setting<readonly string[] | undefined>({
+    file: "kubernetes.namespaces",
     flag: "--namespace <name>",
-    env: "GROVE_AUTOSCALER_NAMESPACE",
-    about: "work in this namespace only; default: all",
+    env: "GROVE_AUTOSCALER_NAMESPACES",
+    about: "work in this namespace only; may be repeated, or names with commas; default: all",
     fallback: undefined,
-    parse: text,
+    parse: names,
+    isRepeatable: true,
   }),
   qps: setting({
     file: "kubernetes.qps",
@@ -373,6 +375,21 @@ function oneOf<const T extends string>(...allowed: readonly T[]): Parse<T> {
     if (found === undefined) throw new Error(`${shown(given)} is not one of ${allowed.join(", ")}`);
     return found;
   };
+}
+
+/** A list in the file, names with commas elsewhere. */
+function names(given: unknown): readonly string[] {
+  const list = Array.isArray(given)
+    ? given
+    : text(given)
+        .split(",")
+        .map((one) => one.trim());
+  for (const one of list) {
+    if (typeof one !== "string" || !isDnsSubdomain(one))
+      throw new Error(`${shown(one)} is not the name of a namespace`);
+  }
+  if (list.length === 0) throw new Error("an empty list would work nowhere; leave it out to work in all namespaces");
+  return [...new Set(list)];
 }
 
 /** A map in the file, `name=value,name=value` elsewhere. */

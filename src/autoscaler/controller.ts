@@ -33,8 +33,8 @@ export interface AutoscalerOptions {
   readonly random: Random;
   readonly signal: AbortSignal;
   readonly isLeader: () => boolean;
-  /** One namespace, or all. */
-  readonly namespace?: string;
+  /** One, several, or all when absent. */
+  readonly namespace?: string | readonly string[];
   /** Turns that run at the same time. */
   readonly workers?: number;
   readonly log?: Logger;

@@ -9,6 +9,7 @@ import { PODS, type Pod } from "../api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
 import { MANAGED_BY, MANAGER, PART_OF, POD_CLIQUE, SCALING_GROUP } from "../grove/labels.ts";
 import { type Informer, type InformerOptions, startInformer } from "../kube/informer.ts";
+import { mergeInformers } from "../kube/merged-informer.ts";
 
 export interface AutoscalerInformers {
   readonly policies: Informer<ScalingPolicy>;
@@ -27,13 +28,23 @@ export const BY_SET = "set";
 export const BY_OBJECT = "object";
 
 export type InformerSettings = Omit<InformerOptions<KubeObject>, "resource" | "indexes" | "project" | "scope"> & {
-  readonly namespace?: string;
+  /** One, several, or all when absent. */
+  readonly namespace?: string | readonly string[];
 };
 
 export function startAutoscalerInformers({ namespace, ...settings }: InformerSettings): AutoscalerInformers {
-  const scope = namespace === undefined ? {} : { namespace };
-  const start = <T extends KubeObject>(resource: Resource<T>, more: Partial<InformerOptions<T>> = {}): Informer<T> =>
-    startInformer<T>({ ...settings, resource, scope: resource.namespaced ? scope : {}, ...more });
+  const scopes = namespace === undefined ? [{}] : [namespace].flat().map((one) => ({ namespace: one }));
+  const start = <T extends KubeObject>(
+    resource: Resource<T>,
+    { labelSelector, ...more }: Partial<InformerOptions<T>> & { readonly labelSelector?: string } = {},
+  ): Informer<T> => {
+    const selector = labelSelector === undefined ? {} : { labelSelector };
+    return mergeInformers(
+      (resource.namespaced ? scopes : [{}]).map((scope) =>
+        startInformer<T>({ ...settings, resource, scope: { ...scope, ...selector }, ...more }),
+      ),
+    );
+  };
   const setKey = (object: KubeObject): string => `${object.metadata.namespace}/${object.metadata.labels?.[PART_OF]}`;
   const informers = {
     policies: start(SCALING_POLICIES, {
@@ -47,7 +58,7 @@ export function startAutoscalerInformers({ namespace, ...settings }: InformerSet
     groups: start(POD_CLIQUE_SCALING_GROUPS),
     cliques: start(POD_CLIQUES),
     pods: start(PODS, {
-      scope: { ...scope, labelSelector: `${MANAGED_BY}=${MANAGER}` },
+      labelSelector: `${MANAGED_BY}=${MANAGER}`,
       indexes: {
         [BY_SET]: (pod) => [setKey(pod)],
         // A member of a scaling group counts for the group, whose replica it is a part of.

@@ -41,7 +41,8 @@ interface JobData {
 
 interface JobResult {
   readonly id: string;
-  readonly result: string;
+  /** Absent: it could not be decided. The leader finds the error by itself, with its stack. */
+  readonly result?: string;
 }
 
 export function bullmqQueue(options: BullmqQueueOptions): EvaluationQueue {
@@ -65,9 +66,13 @@ export function bullmqQueue(options: BullmqQueueOptions): EvaluationQueue {
     QUEUE_NAME,
     async ({ data }) => {
       const { policy, observation, memory } = decodeExact(data.evaluation) as Evaluation;
-      const result = encodeExact(decide(policy, observation, memory));
-      onEvaluated("worker");
-      return { id: data.id, result };
+      try {
+        const result = encodeExact(decide(policy, observation, memory));
+        onEvaluated("worker");
+        return { id: data.id, result };
+      } catch {
+        return { id: data.id };
+      }
     },
     { ...common, connection: link.blockingClient(), concurrency },
   );
@@ -96,7 +101,7 @@ export function bullmqQueue(options: BullmqQueueOptions): EvaluationQueue {
       },
     );
     const answer = await job.waitUntilFinished(events, JOB_TTL_MS);
-    return answer.id === id ? (decodeExact(answer.result) as DecideResult) : undefined;
+    return answer.id === id && answer.result !== undefined ? (decodeExact(answer.result) as DecideResult) : undefined;
   }
 
   return {

@@ -60,6 +60,13 @@ export function describeEvaluationQueue(name: string, make: () => Promise<Evalua
       expect(results).toEqual(pair.map(expected));
     });
 
+    test("what cannot be decided is the caller's error, and no reason to be degraded", async () => {
+      const evaluations = await open();
+      const broken = { ...sampleEvaluation(), policy: {} as Evaluation["policy"] };
+      await expect(evaluations.evaluate(broken)).rejects.toThrow(TypeError);
+      expect(evaluations.degraded).toBeUndefined();
+    });
+
     test("all is well, so nothing is degraded", async () => {
       const evaluations = await open();
       await evaluations.evaluate(sampleEvaluation());

@@ -1,6 +1,7 @@
 /** What is shipped fits together. */
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../../src/config.ts";
+import { MANAGED_BY, MANAGER } from "../../src/grove/labels.ts";
 import { filesIn, kustomized, type Manifest, readManifestFile } from "./manifests.ts";
 
 const all = kustomized("deploy").flatMap(readManifestFile);
@@ -40,6 +41,27 @@ describe("kustomizations", () => {
   test("no two objects have one name", () => {
     const names = all.map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? ""}/${metadata.name}`);
     expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+describe("monitoring", () => {
+  const spec = (file: string) =>
+    readManifestFile(`deploy/monitoring/${file}`)[0]?.spec as {
+      readonly selector: { readonly matchLabels: Readonly<Record<string, string>> };
+      readonly endpoints?: readonly { readonly port: string; readonly path: string }[];
+    };
+
+  test("the engines' monitor selects the pods that the operator makes", () => {
+    expect(spec("pod-monitor-engines.yaml").selector.matchLabels).toEqual({ [MANAGED_BY]: MANAGER });
+  });
+
+  test("our own monitor finds the Service and its port", () => {
+    const { selector, endpoints } = spec("service-monitor.yaml");
+    const service = one("Service");
+    expect(service.metadata.labels).toMatchObject(selector.matchLabels);
+    expect((service.spec as { ports: readonly { name: string }[] }).ports.map(({ name }) => name)).toEqual(
+      endpoints?.map(({ port }) => port),
+    );
   });
 });
 

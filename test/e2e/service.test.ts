@@ -3,10 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { SCALING_POLICIES } from "../../src/api/autoscaling/scaling-policy.ts";
+import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
 import { POD_CLIQUE_SCALING_GROUPS } from "../../src/api/grove/pod-clique-scaling-group.ts";
-import { POD_CLIQUE_SETS } from "../../src/api/grove/pod-clique-set.ts";
-import { CUSTOM_RESOURCE_DEFINITIONS, LEASES } from "../../src/api/kubernetes/core.ts";
+import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../src/api/grove/pod-clique-set.ts";
+import { CUSTOM_RESOURCE_DEFINITIONS, LEASES, PODS } from "../../src/api/kubernetes/core.ts";
+import { createNamespace } from "../../src/sim/world.ts";
+import { readExample } from "../sim/simulation.ts";
 import { type RunProcess, runOn, runProcess } from "./run-process.ts";
 import { NAMESPACE, type ServiceWorld, type ServiceWorldOptions, startServiceWorld } from "./service-world.ts";
 
@@ -105,6 +107,36 @@ describe("the service on a cluster", () => {
     }, WAIT);
     expect((await world.world.api.list(POD_CLIQUE_SCALING_GROUPS, { namespace: NAMESPACE })).items).toEqual([]);
     await expect(holder(world)).rejects.toMatchObject({ code: 404 });
+  });
+});
+
+describe("namespaces", () => {
+  const create = async (world: ServiceWorld, namespace: string): Promise<void> => {
+    const { api } = world.world;
+    await createNamespace(api, namespace);
+    const policy = readExample<ScalingPolicy>("prefill-decode/policy.yaml", "ScalingPolicy");
+    const set = readExample<PodCliqueSet>("prefill-decode/workload.yaml", "PodCliqueSet");
+    await api.create(POD_CLIQUE_SETS, { ...set, metadata: { ...set.metadata, namespace } });
+    await api.create(SCALING_POLICIES, { ...policy, metadata: { ...policy.metadata, namespace } });
+  };
+  const reasons = async (world: ServiceWorld, namespace: string): Promise<readonly (string | undefined)[]> =>
+    (await world.world.api.list(SCALING_POLICIES, { namespace })).items.map(
+      ({ status }) => status?.lastDecision?.reason,
+    );
+
+  test("the named ones are worked in, the others are left alone", async () => {
+    const world = await startWorld();
+    const service = await world.start("one", { namespaces: "team-a,team-b" });
+    await vi.waitFor(async () => expect((await service.get("/readyz")).text).toBe("leading\n"), WAIT);
+    for (const namespace of ["team-a", "team-b", "team-c"]) await create(world, namespace);
+    await vi.waitFor(async () => {
+      for (const namespace of ["team-a", "team-b"]) {
+        expect(await reasons(world, namespace)).toEqual([expect.any(String)]);
+        expect((await world.world.api.list(PODS, { namespace })).items.length).toBeGreaterThan(0);
+      }
+    }, WAIT);
+    expect(await reasons(world, "team-c")).toEqual([undefined]);
+    expect((await world.world.api.list(PODS, { namespace: "team-c" })).items).toEqual([]);
   });
 });
 

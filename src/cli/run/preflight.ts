@@ -12,7 +12,7 @@ import { CommandError } from "../errors.ts";
 export interface PreflightOptions {
   readonly api: KubeApi;
   readonly serverUrl: string;
-  readonly namespace: string | undefined;
+  readonly namespaces: readonly string[] | undefined;
   readonly operator: boolean;
 }
 
@@ -22,7 +22,7 @@ const OPERATOR_ONLY: readonly Resource[] = [POD_GANGS];
 const NOT_READ: readonly Resource[] = [CLUSTER_TOPOLOGY_BINDINGS];
 
 /** @throws CommandError with one line that names the way out */
-export async function checkCluster({ api, serverUrl, namespace, operator }: PreflightOptions): Promise<void> {
+export async function checkCluster({ api, serverUrl, namespaces, operator }: PreflightOptions): Promise<void> {
   const needed = RESOURCE_DEFINITIONS.map(({ resource }) => resource).filter(
     ({ kind }) =>
       !NOT_READ.some((one) => one.kind === kind) && (operator || !OPERATOR_ONLY.some((one) => one.kind === kind)),
@@ -30,8 +30,8 @@ export async function checkCluster({ api, serverUrl, namespace, operator }: Pref
   const missing: string[] = [];
   for (const resource of needed) {
     try {
-      const scope = resource.namespaced && namespace !== undefined ? { namespace } : {};
-      await api.list(resource, { ...scope, limit: 1 });
+      const scopes = resource.namespaced ? namespaces?.map((namespace) => ({ namespace })) : undefined;
+      for (const scope of scopes ?? [{}]) await api.list(resource, { ...scope, limit: 1 });
     } catch (error) {
       if (!(error instanceof ApiError)) {
         const why = error instanceof Error ? error.message : String(error);

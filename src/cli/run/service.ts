@@ -10,6 +10,7 @@ import type { ServiceConfig } from "../../config.ts";
 import { startGroveOperator } from "../../grove/operator.ts";
 import { createKubeClient } from "../../kube/client.ts";
 import { KubeConfigError, type KubeCredentials, loadCredentials } from "../../kube/credentials.ts";
+import type { KubeApi } from "../../kube/kube-api.ts";
 import { type Leadership, startLeaderElection } from "../../kube/lease.ts";
 import type { RuntimeMetrics } from "../../kube/runtime-metrics.ts";
 import type { Logger } from "../../log.ts";
@@ -149,7 +150,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       if (work.signal.aborted) return;
       state.phase = "filling caches";
       state.lastTurnMs = clock.monotonicMs();
-      const shared = { api, clock, random, signal: work.signal, log, namespace: config.namespace };
+      const shared = { api, clock, random, signal: work.signal, log };
       await lead(shared, runtimeMetrics);
     });
 
@@ -172,24 +173,21 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     };
 
     async function lead(
-      {
-        namespace,
-        ...shared
-      }: {
-        readonly api: typeof api;
+      shared: {
+        readonly api: KubeApi;
         readonly clock: Clock;
         readonly random: Random;
         readonly signal: AbortSignal;
         readonly log: Logger;
-        readonly namespace: string | undefined;
       },
       runtime: RuntimeMetrics,
     ): Promise<void> {
+      const { namespaces } = config;
       const operator = config.operator
         ? startGroveOperator({
             ...shared,
             metrics: runtime,
-            ...(namespace === undefined ? {} : { namespaces: [namespace] }),
+            ...(namespaces === undefined ? {} : { namespaces }),
           })
         : undefined;
       const autoscaler = startAutoscaler({
@@ -201,7 +199,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         workers: config.workers,
         metrics: metrics.autoscaler,
         runtimeMetrics: runtime,
-        ...(namespace === undefined ? {} : { namespace }),
+        ...(namespaces === undefined ? {} : { namespace: namespaces }),
       });
       await Promise.all([operator?.ready, autoscaler.ready]);
       if (work.signal.aborted) return;
