@@ -37,6 +37,8 @@ export interface Demand {
   readonly detail: string;
   /** No metric may shrink the target now, because something is unknown. */
   readonly holdsDown: boolean;
+  /** `replicas` is what is there, for want of a measurement: it says nothing about load, and asks for nothing beyond the bounds. */
+  readonly isHold: boolean;
   /** Not one metric of the target could be used. */
   readonly isUnknown: boolean;
   readonly metrics: readonly MetricDemand[];
@@ -151,7 +153,8 @@ function demand(
   isUnknown: boolean,
   metrics: readonly MetricDemand[],
 ): Demand {
-  return { replicas: Math.max(0, replicas), reason, detail, holdsDown, isUnknown, metrics };
+  const isHold = reason === "MetricUnknown" || reason === "CoverageTooLow";
+  return { replicas: Math.max(0, replicas), reason, detail, holdsDown, isHold, isUnknown, metrics };
 }
 
 export const round = (value: number): number => Math.round(value * 1000) / 1000;

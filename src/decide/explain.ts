@@ -49,10 +49,14 @@ function reasonOf(record: Unexplained): string {
   if (waiting !== undefined) return waiting.why;
   const unknown = record.targets.find(({ demand }) => demand?.isUnknown === true);
   if (unknown !== undefined) return unknown.demand?.reason ?? "MetricUnknown";
-  const held = record.stages.find(({ stage, target }) => stage === "step" && target !== undefined);
+  const held = heldBack(record);
   if (held !== undefined) return held.reason;
   return record.budget.isLimited ? "GPUBudget" : "DemandMet";
 }
+
+/** What a window, a limit or a person keeps back; a demand within its tolerance is met. */
+const heldBack = ({ stages }: Unexplained): StageRecord | undefined =>
+  stages.find(({ stage, target, reason }) => stage === "step" && target !== undefined && reason !== "WithinTolerance");
 
 function changeSentence(target: TargetDecision, record: Unexplained): string {
   const { name, current, desired } = target;
@@ -62,7 +66,9 @@ function changeSentence(target: TargetDecision, record: Unexplained): string {
 function why(target: TargetDecision, { override, stages, ratios, budget, targets }: Unexplained): string {
   const overridden = stages.find((stage) => stage.stage === "override" && belongs(stage, target.name));
   if (override !== undefined && overridden !== undefined) return `override ${override.name}: ${override.reason}`;
-  const limit = stages.find((stage) => stage.stage === "step" && belongs(stage, target.name));
+  const limit = stages.find(
+    (stage) => stage.stage === "step" && stage.reason !== "WithinTolerance" && belongs(stage, target.name),
+  );
   const limited = limit === undefined ? "" : `, ${phrase(limit)}`;
   if (target.level === "PodCliqueSet") {
     const inner = targets.find(
@@ -91,7 +97,7 @@ function holdSentence(record: Unexplained): string {
   if (unknown.length > 0) {
     return `holds ${state}: ${unknown.map(({ name, demand }) => `${name}: ${demand?.detail}`).join("; ")}`;
   }
-  const held = record.stages.find(({ stage, target }) => stage === "step" && target !== undefined);
+  const held = heldBack(record);
   if (held !== undefined) return `holds ${state}: ${held.target} ${phrase(held)}`;
   return `holds ${state}: demand is met`;
 }

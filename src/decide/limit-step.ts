@@ -55,7 +55,9 @@ export function limitStep(input: LimitInput): LimitResult {
     const hi: number[] = [];
     const recommended: number[] = [];
     policy.targets.forEach((target, index) => {
-      const recommendation = recommend(input, index, wish[index] as number, current[index] as number);
+      const asked = wish[index] as number;
+      const recommendation = recommend(input, index, asked, current[index] as number);
+      if (recommendation !== asked) stages.push(withinTolerance(target, set, current[index] as number, asked));
       const interval = limitObject(
         input,
         { target, index, set, recommendation, holdsDown, panicUntilMs },
@@ -93,6 +95,12 @@ export function limitStep(input: LimitInput): LimitResult {
       if (known !== undefined) into[key] = known;
     }
   }
+}
+
+function withinTolerance({ name, behavior }: TargetPolicy, set: number, before: number, after: number): StageRecord {
+  const { toleranceRatio } = after > before ? behavior.scaleUp : behavior.scaleDown;
+  const detail = `the demand is within ${Math.round(toleranceRatio * 100)} % of what is there`;
+  return { stage: "step", target: objectKey(name, set), before, after, reason: "WithinTolerance", detail };
 }
 
 /** A demand within the tolerance of what is there asks for nothing; bounds and budget still do. */
@@ -186,9 +194,9 @@ function limitSets(input: LimitInput, objects: Record<string, ObjectMemory>, sta
     const reason = goal.sets > sets ? (interval.hiReason ?? "GPUCostUnknown") : (interval.loReason ?? "ScaleDownLimit");
     stages.push({
       stage: "step",
-      target: SETS_KEY,
-      before: goal.sets,
-      after: sets,
+      target: policy.set.name,
+      before: current,
+      after: goal.sets,
       reason,
       detail: `${sets} set replicas now`,
     });

@@ -37,7 +37,11 @@ export function solveInput(policy: Policy, observation: Observation, input: Prob
   const floor = Math.max(min, asked, holdsDown ? Math.min(current, max) : 0);
   return {
     targets: input.bounds.map((bound, index) => ({
-      demandReplicas: input.demandReplicas[index] as number,
+      // What is held because it could not be measured must not order another instance where a person has gone past the bounds.
+      demandReplicas:
+        input.demands[index]?.isHold === true
+          ? Math.min(input.demandReplicas[index] as number, current * bound.max)
+          : (input.demandReplicas[index] as number),
       gpusPerReplica: observation.targets[index]?.gpusPerReplica ?? 0,
       min: bound.min,
       max: bound.max,

@@ -114,7 +114,7 @@ function keepsRatios(write: ScaleWrite, policy: Policy, observation: Observation
     );
 }
 
-function diff({ targets }: Policy, observation: Observation, desired: DesiredState): ScaleWrite[] {
+function diff({ targets, set: setPolicy }: Policy, observation: Observation, desired: DesiredState): ScaleWrite[] {
   const writes: ScaleWrite[] = [];
   const surviving = Math.min(desired.sets, observation.set.replicas);
   targets.forEach((target, index) => {
@@ -137,7 +137,7 @@ function diff({ targets }: Policy, observation: Observation, desired: DesiredSta
   const { set } = observation;
   if (desired.sets !== set.replicas) {
     writes.push({
-      target: "sets",
+      target: setPolicy?.name ?? "sets",
       level: "PodCliqueSet",
       objectName: set.objectName,
       resourceVersion: set.resourceVersion,

@@ -198,8 +198,7 @@ export function createAutoscalerMetrics(registry: Registry, clock: Clock): Autos
       { gauge: pending, labels, value: one.pending },
       { gauge: desired, labels, value: one.desired },
       { gauge: minViable, labels, value: one.minViable },
-      // The set's own writes are called "sets", whatever the policy calls the target.
-      flapPoint(policy, level === "PodCliqueSet" ? "sets" : name, 0),
+      flapPoint(policy, name, 0),
       ...Object.entries(stages).map(
         ([stage, replicas]): Point => ({ gauge: recommendation, labels: { ...labels, stage }, value: replicas }),
       ),

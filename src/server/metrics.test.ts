@@ -102,6 +102,7 @@ describe("autoscaler metrics", () => {
       reason: "Metric" as const,
       detail: "",
       holdsDown: false,
+      isHold: false,
       isUnknown: value === undefined,
       metrics: [
         {

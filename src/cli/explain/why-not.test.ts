@@ -69,9 +69,17 @@ describe("why not", () => {
     );
   });
 
-  test("a goal that nothing held back is inside the tolerance", () => {
-    expect(answer([demand(4.2), ...goal(5)])?.up).toBe(
-      "the demand is within the tolerance of what there is (kvCacheUsage asks for 4.2)",
+  test("a goal inside the tolerance is said to be", () => {
+    const step = {
+      stage: "step",
+      target: "decode/0",
+      before: 4,
+      after: 5,
+      reason: "WithinTolerance",
+      detail: "the demand is within 10 % of what is there",
+    };
+    expect(answer([demand(4.2), ...goal(5), step])?.up).toBe(
+      "decode/0 stays, wants 5 (the demand is within 10 % of what is there)",
     );
   });
 
@@ -114,9 +122,9 @@ describe("why not", () => {
       { stage: "solve", before: 2, after: 1, reason: "Feasible", detail: "1 set replicas" },
       {
         stage: "step",
-        target: "sets",
-        before: 1,
-        after: 2,
+        target: "instances",
+        before: 2,
+        after: 1,
         reason: "ScaleDownStabilized",
         detail: "2 set replicas now",
       },

@@ -33,7 +33,7 @@ function reasonNotUp(target: TargetStatus, chain: readonly ChainEntry[]): string
   const pinned = pin(later);
   if (pinned !== undefined) return pinned;
   if (demand?.reason === "MetricUnknown") return `its demand is unknown (${demand.detail ?? "no metric"})`;
-  if (goal > current) return firstOf(later) ?? withinTolerance(demand);
+  if (goal > current) return firstOf(later) ?? "it is about to";
   if (need > current) {
     const solved = chain.find((entry) => entry.stage === "solve" && entry.target === undefined);
     const limit = limitText(solved?.reason ?? "");
@@ -51,7 +51,7 @@ function reasonNotDown(target: TargetStatus, chain: readonly ChainEntry[]): stri
   if (demand?.reason === "MetricUnknown" || demand?.reason === "CoverageTooLow") {
     return `what is unknown never shrinks anything (${demand.detail ?? demand.reason})`;
   }
-  if (goal < current) return firstOf(later) ?? withinTolerance(demand);
+  if (goal < current) return firstOf(later) ?? "it is about to";
   if (need >= current && current > 0 && need > 0) return `demand asks for ${need}`;
   if (current <= minViable) return `it is at its minimum of ${minViable}`;
   return target.level === "PodCliqueSet"
@@ -72,9 +72,7 @@ const AFTER_THE_GOAL: readonly string[] = ["step", "override", "transition"];
 
 function viewOf({ name, level, current }: TargetStatus, chain: readonly ChainEntry[]): View {
   const isSet = level === "PodCliqueSet";
-  const mine = chain.filter(
-    ({ target }) => target === name || target?.startsWith(`${name}/`) === true || (isSet && target === "sets"),
-  );
+  const mine = chain.filter(({ target }) => target === name || target?.startsWith(`${name}/`) === true);
   const last = (stage: string): ChainEntry | undefined => mine.findLast((entry) => entry.stage === stage);
   const demand = mine.find(({ stage }) => stage === "demand");
   const solved = isSet
@@ -88,10 +86,6 @@ function viewOf({ name, level, current }: TargetStatus, chain: readonly ChainEnt
   };
 }
 
-/** The one reason for staying that leaves no record. */
-const withinTolerance = (demand: ChainEntry | undefined): string =>
-  `the demand is within the tolerance of what there is${demand?.detail === undefined ? "" : ` (${demand.detail})`}`;
-
 /** A person's word, or another writer's, goes before all else. */
 const pin = (later: readonly ChainEntry[]): string | undefined => {
   const entry = later.find(({ stage, reason }) => stage === "override" || reason === "ForeignController");
@@ -101,16 +95,15 @@ const pin = (later: readonly ChainEntry[]): string | undefined => {
 const firstOf = (later: readonly ChainEntry[]): string | undefined =>
   later[0] === undefined ? undefined : phrase(later[0]);
 
-function phrase({ stage, reason, detail, target, before, after }: ChainEntry): string {
+function phrase({ stage, reason, detail, target, after }: ChainEntry): string {
   // `decode/1`: of several set replicas one may be held and the others not.
   const who = stage !== "override" && target?.includes("/") === true ? `${target} ` : "";
   const text = `${who}${PHRASES[reason] ?? reason}`;
-  // The record of the set replicas goes from what they want to what they get; those of the others go from what is to what they want.
-  const wish = target === "sets" ? before : after;
-  return `${text}${wish === undefined ? "" : `, wants ${wish}`}${detail === undefined ? "" : ` (${detail})`}`;
+  return `${text}${after === undefined ? "" : `, wants ${after}`}${detail === undefined ? "" : ` (${detail})`}`;
 }
 
 const PHRASES: Readonly<Record<string, string>> = {
+  WithinTolerance: "stays",
   ScaleUpStabilized: "waits for its scale-up window",
   ScaleDownStabilized: "waits for its scale-down window",
   ScaleUpLimit: "held by its scale-up rate",
