@@ -11,11 +11,20 @@ export interface RunProcess {
   text(): string;
 }
 
+const alive = new Set<ChildProcess>();
+
+/** What a failed test has left running. */
+export function endProcesses(): void {
+  for (const child of alive) child.kill("SIGKILL");
+}
+
 export function runProcess(...args: readonly string[]): RunProcess {
   const child = spawn(process.execPath, ["src/main.ts", "run", ...args], {
     env: { PATH: process.env["PATH"] },
     stdio: ["ignore", "ignore", "pipe"],
   });
+  alive.add(child);
+  child.once("exit", () => void alive.delete(child));
   let text = "";
   child.stderr?.on("data", (chunk: Buffer) => {
     text += chunk.toString();

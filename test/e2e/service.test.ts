@@ -9,11 +9,12 @@ import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../src/api/grove/pod-cliq
 import { CUSTOM_RESOURCE_DEFINITIONS, LEASES, PODS } from "../../src/api/kubernetes/core.ts";
 import { createNamespace } from "../../src/sim/world.ts";
 import { readExample } from "../sim/simulation.ts";
-import { type RunProcess, runOn, runProcess } from "./run-process.ts";
+import { endProcesses, type RunProcess, runOn, runProcess } from "./run-process.ts";
 import { NAMESPACE, type ServiceWorld, type ServiceWorldOptions, startServiceWorld } from "./service-world.ts";
 
 let running: ServiceWorld | undefined;
 afterEach(async () => {
+  endProcesses();
   await running?.stop();
   running = undefined;
 });
