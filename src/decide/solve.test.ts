@@ -58,6 +58,24 @@ describe("worked by hand: prefill and decode, 1:4 to 1:1", () => {
       more: { servedRatio: 0.625 },
     },
     {
+      name: "more budget is not spent past a target at its maximum (a counterexample of the law below)",
+      problem: {
+        ...input(
+          [
+            target(0, { min: 0, max: 5 }),
+            target(5, { gpusPerReplica: 6, min: 0, max: 5 }),
+            target(5.01, { gpusPerReplica: 4, max: 5 }),
+          ],
+          { gpuBudget: 29 },
+        ),
+        hardRatios: [
+          { raised: 0, by: 1, numerator: 1, denominator: 1 },
+          { raised: 1, by: 0, numerator: 1, denominator: 1 },
+        ],
+      },
+      perSet: [[2, 2, 3]],
+    },
+    {
       name: "a budget below the minimum viable set keeps the minimum viable set and says so",
       problem: input([target(4, { min: 2 }), target(8, { min: 2 })], { gpuBudget: 3 }),
       perSet: [[2, 2]],

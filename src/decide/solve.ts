@@ -160,26 +160,28 @@ function bestFor(
   if (leastFraction > 0 && !serves(leastFraction, sets, input, ratios, ceiling, demandFactor)) return undefined;
   const demands = input.targets.map(({ demandReplicas }) => demandReplicas * demandFactor);
   // A maximum cuts its own target, and through the ratios those that are tied to it; the others keep what they are measured to need.
-  const clipped = demands.map((demand, index) => Math.min(demand, sets * (ceiling[index] as number)));
-  const planFor = (demandUnits: readonly number[]): Plan | undefined => {
-    const plan = planSets(sets, demandUnits, input, ratios, ceiling);
+  const caps = ceiling.map((most) => sets * most);
+  const unitsAt = (lambda: number): number[] =>
+    demands.map((demand, index) => Math.min(Math.ceil(lambda * demand - EPSILON), caps[index] as number));
+  const planFor = (units: readonly number[]): Plan | undefined => {
+    const plan = planSets(sets, units, input, ratios, ceiling);
     return plan !== undefined && plan.gpus <= input.gpuBudget ? plan : undefined;
   };
-  const unitsAt = (lambda: number): number[] => clipped.map((demand) => Math.ceil(lambda * demand - EPSILON));
-  const isClipped = clipped.some((demand, index) => demand < (demands[index] as number) - EPSILON);
+  const isClipped = demands.some((demand, index) => demand > (caps[index] as number) + EPSILON);
   const limitedByMax = isClipped ? (["Max"] as const) : [];
 
   const full = planFor(unitsAt(1));
   if (full !== undefined) return { sets, plan: full, servedRatio: served(full, demands), limitedBy: limitedByMax };
-  if (planFor(clipped.map(() => 0)) === undefined) return undefined;
+  if (planFor(demands.map(() => 0)) === undefined) return undefined;
 
   // The served fraction only matters where some demand passes a whole replica: at k / demand. For each demand the greatest feasible k is
   // looked for above the best fraction so far, so all but the first few demands cost one question.
   let lambda = leastFraction;
-  for (const demand of clipped) {
+  for (const [index, demand] of demands.entries()) {
     if (demand <= 0) continue;
     let feasible = Math.floor(lambda * demand + EPSILON);
-    let infeasible = Math.ceil(demand - EPSILON);
+    // One past the last k that changes anything: a target's demand, or its cap.
+    let infeasible = Math.min(Math.ceil(demand - EPSILON), (caps[index] as number) + 1);
     for (let reach = 1; infeasible - feasible > 1; ) {
       const units = Math.min(feasible + reach, (feasible + infeasible + 1) >> 1);
       if (planFor(unitsAt(units / demand)) === undefined) infeasible = units;
@@ -190,7 +192,8 @@ function bestFor(
     }
     lambda = Math.max(lambda, feasible / demand);
   }
-  const units = fillBudget(unitsAt(lambda), clipped, (next) => planFor(next) !== undefined);
+  const wanted = unitsAt(1);
+  const units = fillBudget(unitsAt(lambda), demands, wanted, (next) => planFor(next) !== undefined);
   const plan = planFor(units) as Plan;
   return { sets, plan, servedRatio: served(plan, demands), limitedBy: [...limitedByMax, "GPUBudget"] };
 }
@@ -202,13 +205,14 @@ function bestFor(
 function fillBudget(
   units: readonly number[],
   demands: readonly number[],
+  wanted: readonly number[],
   fits: (units: readonly number[]) => boolean,
 ): number[] {
   let dealt = [...units];
   for (;;) {
     const open = dealt
       .map((count, index) => ({ index, next: count / (demands[index] as number) }))
-      .filter(({ index }) => (dealt[index] as number) < (demands[index] as number) - EPSILON);
+      .filter(({ index }) => (dealt[index] as number) < (wanted[index] as number));
     const binding = Math.min(...open.map(({ next }) => next));
     const raised = open
       .filter(({ next }) => next <= binding + EPSILON)
