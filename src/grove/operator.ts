@@ -77,12 +77,11 @@ export function startGroveOperator(options: GroveOperatorOptions): GroveOperator
       for (const clique of stores.clique.list()) cliques.enqueue(keyOf(clique), priority);
     };
     enqueueAll("fresh");
-    const resync = (): void => {
-      if (signal.aborted) return;
+    let timer = clock.setTimer(options.resyncMs ?? RESYNC_MS, function resync() {
       enqueueAll("resync");
-      clock.setTimer(options.resyncMs ?? RESYNC_MS, resync);
-    };
-    clock.setTimer(options.resyncMs ?? RESYNC_MS, resync);
+      timer = clock.setTimer(options.resyncMs ?? RESYNC_MS, resync);
+    });
+    signal.addEventListener("abort", () => timer.cancel(), { once: true });
     log.info({ sets: stores.set.list().length }, "grove operator is running");
   };
   return {
