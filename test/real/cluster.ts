@@ -5,12 +5,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
+import { POD_CLIQUE_SETS } from "../../src/api/grove/pod-clique-set.ts";
 import { conditionOf } from "../../src/api/kubernetes/conditions.ts";
 import {
   CUSTOM_RESOURCE_DEFINITIONS,
   LEASES,
   NAMESPACES,
   NODES,
+  PODS,
   SERVICE_ACCOUNTS,
 } from "../../src/api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../../src/api/kubernetes/meta.ts";
@@ -167,9 +169,19 @@ export async function keepNodes(api: KubeApi, { clock, signal, namespace, count 
   });
 }
 
-/** Takes away what a test made, so that a cluster of somebody else's is left as it was; ours goes as a whole. */
+/**
+ * Takes away what a test made, so that a cluster of somebody else's is left as it was; ours goes as a whole. To be called while operator and kubelets are
+ * still at work: a set has a finalizer, and pods drain.
+ */
 export async function removeTraces(api: KubeApi, namespace: string): Promise<void> {
   if (GIVEN === undefined) return;
+  for (const { metadata } of (await api.list(POD_CLIQUE_SETS, { namespace })).items) {
+    await api.delete(POD_CLIQUE_SETS, { namespace, name: metadata.name });
+  }
+  await eventually("the sets and pods to go", async () => {
+    const left = await Promise.all([POD_CLIQUE_SETS, PODS].map((kind: Resource) => api.list(kind, { namespace })));
+    return left.every(({ items }) => items.length === 0);
+  });
   const { items } = await api.list(NODES, { labelSelector: `${NODE_LABEL}=${namespace}` });
   for (const { metadata } of items) {
     await api.delete(NODES, { name: metadata.name });

@@ -104,12 +104,13 @@ describe.skipIf(skipWithout(missingCluster(), missingPrometheus(), missingRedis(
     afterAll(async () => {
       monitor?.stop();
       stop.abort();
+      if (cluster !== undefined)
+        await removeTraces(cluster.api, namespace).catch((error: unknown) => process.stderr.write(`${error}\n`));
       await service?.kill();
       service?.cleanUp();
       await hardware?.stop();
       redisClient?.disconnect();
       await redis?.stop();
-      if (cluster !== undefined) await removeTraces(cluster.api, namespace);
       await cluster?.stop();
     });
 
