@@ -15,8 +15,23 @@ export function unresolvedConditions(problem: {
     draft("Ready", false, problem.reason, problem.message),
     draft("TargetResolved", false, problem.reason, problem.message),
     draft("ScalingActive", false, problem.reason, problem.message),
+    // What the last decision said of these is about something that is not there any more.
+    ...DECIDED.map(
+      (type): ConditionDraft => ({ type, status: "Unknown", reason: "NotDecided", message: "nothing is decided now" }),
+    ),
   ];
 }
+
+const DECIDED = [
+  "MetricsAvailable",
+  "AbleToScale",
+  "ScalingLimited",
+  "RatioSatisfied",
+  "BudgetSatisfied",
+  "ForecastTrusted",
+  "CapacityPending",
+  "Degraded",
+];
 
 export interface ConditionInput {
   readonly decision: Decision;
@@ -127,12 +142,7 @@ function scalingLimited({ decision }: ConditionInput): ConditionDraft {
 function ratioSatisfied({ decision }: ConditionInput): ConditionDraft {
   const broken = decision.ratios.find(({ desiredWithinBand }) => !desiredWithinBand);
   if (broken !== undefined) {
-    return draft(
-      "RatioSatisfied",
-      false,
-      "Infeasible",
-      `${broken.name}: no integer solution within bounds, rate limits and override; widen the ratio or the bounds of its targets`,
-    );
+    return draft("RatioSatisfied", false, "Infeasible", `${broken.name}: ${whyBroken(decision)}`);
   }
   const behind = decision.ratios.find(({ readyWithinSlack }) => !readyWithinSlack);
   if (behind !== undefined)
@@ -143,6 +153,15 @@ function ratioSatisfied({ decision }: ConditionInput): ConditionDraft {
       `${behind.name}: ready ${behind.ready}, replicas are starting or lost`,
     );
   return draft("RatioSatisfied", true, "WithinBand", "every ratio holds in every set replica");
+}
+
+function whyBroken({ stages, relaxed, override }: Decision): string {
+  if (override !== undefined) return `override ${override.name} leaves the band; it is kept until it ends`;
+  const foreign = stages.find(({ reason }) => reason === "ForeignController");
+  if (foreign !== undefined) return `another writer set ${foreign.target}; it is respected for now`;
+  if (relaxed.includes("HardRatios"))
+    return "no integer solution inside the bounds; widen the ratio or the bounds of its targets";
+  return "no integer solution within the windows, rate limits and holds of now; the next decisions close it";
 }
 
 function budgetSatisfied({ decision }: ConditionInput): ConditionDraft {

@@ -197,7 +197,7 @@ export class PolicyLoop {
       return unresolved(
         policy,
         "TargetNotFound",
-        `spec.targetRef.name: there is no PodCliqueSet "${name}" in namespace ${namespace}`,
+        `spec.targetRef.name: there is no PodCliqueSet "${name}" in namespace ${namespace}: create it, or correct the name`,
       );
     }
     const rival = this.#rivalOf(policy);

@@ -26,7 +26,16 @@ export function renderStatus({ policy, conditions, nowMs, decision, checkpoint }
     conditions: mergeConditions(old?.conditions, conditions, generation, formatTime(nowMs)),
     ...(checkpoint === undefined ? {} : { checkpoint }),
   };
-  return decision === undefined ? base : { ...base, ...renderDecision(decision, old) };
+  if (decision !== undefined) return { ...base, ...renderDecision(decision, old) };
+  const {
+    targets: _targets,
+    replicas: _replicas,
+    ratios: _ratios,
+    budget: _budget,
+    forecast: _forecast,
+    ...undecided
+  } = base;
+  return undecided;
 }
 
 function mergeConditions(

@@ -70,7 +70,22 @@ export function planTransition(
       now.push(write);
     }
   }
-  return { now, later };
+  return { now: inSafeOrder(now, policy, observation), later };
+}
+
+/**
+ * Each write is sent by itself, and one that is refused ends the list: so the next one is always one that leaves the desired replicas of
+ * its set replica in their widened bands, where there is such a one.
+ */
+function inSafeOrder(writes: readonly ScaleWrite[], policy: Policy, observation: Observation): readonly ScaleWrite[] {
+  const ordered: ScaleWrite[] = [];
+  let left = [...writes];
+  while (left.length > 0) {
+    const next = left.find((write) => keepsRatios(write, policy, observation, ordered)) ?? left[0];
+    ordered.push(next as ScaleWrite);
+    left = left.filter((write) => write !== next);
+  }
+  return ordered;
 }
 
 /**
@@ -100,10 +115,17 @@ function upsThatFit(
   return fitting;
 }
 
-/** Whether the desired replicas stay in their widened bands when this write is the only one. */
-function keepsRatios(write: ScaleWrite, policy: Policy, observation: Observation): boolean {
+/** Whether the desired replicas stay in their widened bands when this write follows the `done` ones, or is the only one. */
+function keepsRatios(
+  write: ScaleWrite,
+  policy: Policy,
+  observation: Observation,
+  done: readonly ScaleWrite[] = [],
+): boolean {
   const replicasOf = (target: string): number => {
     if (target === write.target) return write.to;
+    const before = done.find((one) => one.target === target && one.setIndex === write.setIndex);
+    if (before !== undefined) return before.to;
     const index = policy.targets.findIndex(({ name }) => name === target);
     return observation.targets[index]?.objects.find(({ setIndex }) => setIndex === write.setIndex)?.replicas ?? 0;
   };

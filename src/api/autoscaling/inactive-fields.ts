@@ -17,7 +17,12 @@ export function inactiveFieldWarnings(spec: ScalingPolicySpec): readonly string[
   if (spec.gpuBudget.min !== undefined) note("spec.gpuBudget.min", "set minReplicas on the targets");
   if (spec.forecast.method === "SeasonalNaive")
     note("spec.forecast.method SeasonalNaive", "use HoltWinters or LinearTrend");
-  for (const [index, { overflow }] of spec.scaleTargets.entries()) {
+  if (spec.forecast.season !== "24h") note("spec.forecast.season", "forecasts follow the trend, not a season");
+  for (const [index, { overflow, behavior }] of spec.scaleTargets.entries()) {
+    const { windowSeconds = 60 } = behavior.panic ?? {};
+    if (windowSeconds !== 60) {
+      note(`spec.scaleTargets[${index}].behavior.panic.windowSeconds`, "panic is judged on each decision's demand");
+    }
     if (overflow !== undefined)
       note(
         `spec.scaleTargets[${index}].overflow`,

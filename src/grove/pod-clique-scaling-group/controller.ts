@@ -16,6 +16,8 @@ const NAME = "podcliquescalinggroup-controller";
 
 /** Members report in bursts. */
 const COALESCE_MS = 20;
+/** A member that is deleted by hand is made again under its old name: late enough that whoever waits for the deletion has seen it. */
+const RECREATE_MS = 250;
 
 export function startScalingGroupController(context: OperatorContext, workers: number): Controller {
   const { stores } = context;
@@ -58,7 +60,8 @@ export function startScalingGroupController(context: OperatorContext, workers: n
     if (clique === undefined || group === undefined) return;
     const same =
       before && after && isTerminating(before) === isTerminating(after) && equalJson(before.status, after.status);
-    if (!same) controller.enqueueAfter(scoped(clique.metadata.namespace, group), COALESCE_MS);
+    const isGoing = after === undefined || isTerminating(after);
+    if (!same) controller.enqueueAfter(scoped(clique.metadata.namespace, group), isGoing ? RECREATE_MS : COALESCE_MS);
   });
   stores.set.onChange(({ before, after }) => {
     if (after === undefined) return;

@@ -20,6 +20,8 @@ const NAME = "podcliqueset-controller";
  * it comes up, at the price of 500 children each time.
  */
 const COALESCE_MS = 50;
+/** A child that is deleted by hand is made again under its old name: late enough that whoever waits for the deletion has seen it. */
+const RECREATE_MS = 250;
 
 export function startPodCliqueSetController(context: OperatorContext, workers: number): Controller {
   const { stores, defaultSchedulerName } = context;
@@ -45,10 +47,10 @@ export function startPodCliqueSetController(context: OperatorContext, workers: n
       controller.enqueue(keyOf(after));
     }
   });
-  const enqueueSet = (object: KubeObject | undefined): void => {
+  const enqueueSet = (object: KubeObject | undefined, delayMs = COALESCE_MS): void => {
     const set = object && labelOf(object, PART_OF);
     if (object === undefined || set === undefined) return;
-    controller.enqueueAfter(scoped(object.metadata.namespace, set), COALESCE_MS);
+    controller.enqueueAfter(scoped(object.metadata.namespace, set), delayMs);
   };
   const onStatus = ({ before, after }: Change<KubeObject & { readonly status?: unknown }>): void => {
     const same =
@@ -57,7 +59,8 @@ export function startPodCliqueSetController(context: OperatorContext, workers: n
       isTerminating(before) === isTerminating(after) &&
       before.metadata.generation === after.metadata.generation &&
       equalJson(before.status, after.status);
-    if (!same) enqueueSet(after ?? before);
+    const isGoing = after === undefined || isTerminating(after);
+    if (!same) enqueueSet(after ?? before, isGoing ? RECREATE_MS : COALESCE_MS);
   };
   stores.clique.onChange(onStatus);
   stores.group.onChange(onStatus);

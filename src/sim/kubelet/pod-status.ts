@@ -1,5 +1,11 @@
 /** The pod status a kubelet writes at each stage of a start. Pure. */
-import type { Container, ContainerStatus, Pod, PodCondition } from "../../api/kubernetes/core.ts";
+import {
+  type Container,
+  type ContainerStatus,
+  type Pod,
+  type PodCondition,
+  podCondition,
+} from "../../api/kubernetes/core.ts";
 import { formatTime } from "../../api/kubernetes/time.ts";
 
 export type Stage =
@@ -13,6 +19,14 @@ export interface StatusContext {
   readonly hostIp: string;
 }
 
+interface Because {
+  readonly reason: string | null;
+  readonly message: string | null;
+}
+
+/** A merge keeps what it does not name: only null takes an old reason away. */
+const NO_REASON: Because = { reason: null, message: null };
+
 /** A strategic-merge patch of the status subresource: conditions of other writers stay. */
 export function statusPatch(
   pod: Pod,
@@ -25,14 +39,14 @@ export function statusPatch(
   const hasInit = (pod.spec.initContainers?.length ?? 0) > 0;
   const unready = pod.spec.containers.map(({ name }) => name).join(" ");
   const because = isReady
-    ? {}
+    ? NO_REASON
     : { reason: "ContainersNotReady", message: `containers with unready status: [${unready}]` };
-  const condition = (type: string, holds: boolean, extra: Partial<PodCondition> = {}): PodCondition => ({
-    type,
-    status: holds ? "True" : "False",
-    lastTransitionTime: now,
-    ...extra,
-  });
+  const condition = (type: string, holds: boolean, extra: Because): PodCondition => {
+    const status = holds ? "True" : "False";
+    const before = podCondition(pod, type);
+    const lastTransitionTime = before?.status === status ? (before.lastTransitionTime ?? now) : now;
+    return { type, status, lastTransitionTime, ...extra } as PodCondition;
+  };
   return {
     status: {
       phase: isCreating ? "Pending" : "Running",
@@ -43,7 +57,7 @@ export function statusPatch(
         condition(
           "Initialized",
           !(isCreating && hasInit),
-          isCreating && hasInit ? { reason: "ContainersNotInitialized" } : {},
+          isCreating && hasInit ? { ...NO_REASON, reason: "ContainersNotInitialized" } : NO_REASON,
         ),
         condition("ContainersReady", isReady, because),
         condition("Ready", isReady, because),

@@ -9,7 +9,11 @@ export function parseTrace(csv: string): readonly GeneratedArrival[] {
   const lines = csv.split("\n");
   for (const [index, raw] of lines.entries()) {
     const line = raw.trim();
-    if (line === "" || (index === 0 && /^[a-z_]/i.test(line))) continue;
+    if (line === "") continue;
+    if (index === 0 && /^[a-z_]/i.test(line)) {
+      checkHeader(line);
+      continue;
+    }
     const [seconds = Number.NaN, inputTokens = Number.NaN, outputTokens = Number.NaN] = line
       .split(",", 3)
       .map((field) => (field.trim() === "" ? Number.NaN : Number(field)));
@@ -22,7 +26,17 @@ export function parseTrace(csv: string): readonly GeneratedArrival[] {
     previousSeconds = seconds;
     arrivals.push({ atMs: seconds * 1000, inputTokens, outputTokens: Math.max(1, outputTokens) });
   }
+  if (arrivals.length === 0) throw new SyntaxError("the trace holds no request");
   return arrivals;
+}
+
+const COLUMNS = ["arrival_seconds", "input_tokens", "output_tokens"];
+
+/** Columns in another order would be replayed as something else. */
+function checkHeader(line: string): void {
+  const names = line.split(",").map((name) => name.trim());
+  if (COLUMNS.every((column, index) => names[index] === column)) return;
+  throw new SyntaxError(`line 1: the columns must be ${COLUMNS.join(",")}[,…], got "${line}"`);
 }
 
 export interface ReplayOptions {
