@@ -159,7 +159,9 @@ function limitObject(
         ? "an update or a recycle is under way"
         : holdsDown
           ? "a set replica is starting"
-          : "a metric is unknown";
+          : demands[index]?.reason === "NotReady"
+            ? "what serves is above its target"
+            : "a metric is unknown";
     note("HeldDown", `does not go down while ${why}`);
     lo = current;
   }
