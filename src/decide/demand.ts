@@ -132,7 +132,9 @@ function metricDemand(metric: MetricPolicy, collected: CollectedMetric, input: D
     return ratio > 1 && one.replicas < currentReplicas ? { ...one, reason: "NotReady" } : one;
   }
 
-  function limitBacklog(one: MetricDemand & { readonly replicas: number }): MetricDemand {
+  function limitBacklog(
+    one: MetricDemand & { readonly replicas: number },
+  ): MetricDemand & { readonly replicas: number } {
     const most = BACKLOG_GROWTH * Math.max(1, readyReplicas);
     return metric.isBacklog && one.replicas > most ? { ...one, replicas: most, reason: "BacklogLimited" } : one;
   }
