@@ -210,7 +210,8 @@ function foresee(
   horizonMs: number,
 ): ForecastResult {
   const known = memory.forecasts[target.name];
-  if (!demand.isUnknown) return forecastDemand(demand.replicas, monotonicMs, horizonMs, policy.forecast, known);
+  if (!demand.isUnknown && !demand.isHold)
+    return forecastDemand(demand.replicas, monotonicMs, horizonMs, policy.forecast, known);
   // What is not known is neither a sample nor a base to forecast from.
   return {
     replicas: demand.replicas,
