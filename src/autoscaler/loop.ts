@@ -7,7 +7,7 @@ import { isTerminating } from "../api/kubernetes/core.ts";
 import { keyOf } from "../api/kubernetes/meta.ts";
 import type { Clock } from "../clock.ts";
 import type { Decision } from "../decide/decision.ts";
-import { emptyMemory, type Memory, recordWrites } from "../decide/memory.ts";
+import { emptyMemory, type Memory, recordWrites, resumeMemory } from "../decide/memory.ts";
 import { type Policy, readPolicy } from "../decide/policy.ts";
 import type { CheckpointStore } from "../jobs/checkpoint-store.ts";
 import type { EvaluationQueue } from "../jobs/evaluation-queue.ts";
@@ -31,6 +31,8 @@ export interface LoopOptions {
   readonly gate: WriteGate;
   readonly clock: Clock;
   readonly metrics: AutoscalerMetrics;
+  /** A checkpoint is that of a process which still runs: its windows go on. Otherwise it is that of one which ended. */
+  readonly isOnlooker?: boolean;
   /** What a shared budget grants a policy; default: by the offers of all policies that turn in this loop. */
   readonly granted?: (policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number) => number;
 }
@@ -99,7 +101,7 @@ export class PolicyLoop {
     // 2. Observe.
     const observed = await this.#observe(policy, resolution, state);
     metrics.observed(keyOf(policy), model, observed.observation);
-    state.memory ??= (await this.#options.checkpoints.load(policy)) ?? emptyMemory;
+    state.memory ??= await this.#recall(policy, observed.observation.monotonicMs);
 
     // 3. Decide, wherever evaluations run.
     const { decision, memory } = await evaluations.evaluate({
@@ -143,6 +145,11 @@ export class PolicyLoop {
       nextTurnMs: nextTurnMs(model, result, observed.observation.override?.expiresAtMs, clock.nowMs()),
       ...(checkpoint === undefined ? {} : { checkpoint }),
     };
+  }
+
+  async #recall(policy: ScalingPolicy, monotonicMs: number): Promise<Memory> {
+    const stored = (await this.#options.checkpoints.load(policy)) ?? emptyMemory;
+    return this.#options.isOnlooker === true ? stored : resumeMemory(stored, monotonicMs);
   }
 
   #stateOf(policy: ScalingPolicy): PolicyState {

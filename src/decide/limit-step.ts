@@ -218,11 +218,9 @@ function remember(
   { behavior }: TargetPolicy,
   nowMs: number,
 ): ObjectMemory {
-  const before = known ?? { recommendations: [[nowMs, current] as const], events: [] };
-  return {
-    recommendations: recordRecommendation(before.recommendations, nowMs, recommendation, behavior),
-    events: before.events,
-  };
+  const { recommendations = [], events = [] } = known ?? {};
+  const before = recommendations.length === 0 ? [[nowMs, current] as const] : recommendations;
+  return { recommendations: recordRecommendation(before, nowMs, recommendation, behavior), events };
 }
 
 function panics({ policy, observation, memory, demandReplicas }: LimitInput): Memory["panicUntilMs"] {
