@@ -58,7 +58,10 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
     stages.push({
       stage: "arbitrate",
       reason: "GPUCostUnknown",
-      detail: "the GPUs of a replica are unknown: nothing grows",
+      detail:
+        observation.isBudgetMissing === true
+          ? "the shared GPUBudget does not exist: nothing grows"
+          : "the GPUs of a replica are unknown, set gpusPerReplica on the target: nothing grows",
     });
   else if (budget.gpus !== Number.POSITIVE_INFINITY) {
     stages.push({
@@ -221,8 +224,11 @@ function foresee(
   };
 }
 
-function budgetOf(policy: Policy, { set, targets, gpusGranted }: Observation): { gpus: number; isUnknown: boolean } {
+function budgetOf(
+  policy: Policy,
+  { set, targets, gpusGranted, isBudgetMissing }: Observation,
+): { gpus: number; isUnknown: boolean } {
   const gpus = Math.min(policy.gpuBudgetMax ?? Number.POSITIVE_INFINITY, gpusGranted ?? Number.POSITIVE_INFINITY);
   const isKnown = set.fixedGpus !== undefined && targets.every(({ gpusPerReplica }) => gpusPerReplica !== undefined);
-  return { gpus, isUnknown: gpus !== Number.POSITIVE_INFINITY && !isKnown };
+  return { gpus, isUnknown: isBudgetMissing === true || (gpus !== Number.POSITIVE_INFINITY && !isKnown) };
 }

@@ -195,6 +195,18 @@ function limitSets(input: LimitInput, objects: Record<string, ObjectMemory>, sta
   const interval = permittedInterval(current, policy.set.behavior, remembered, nowMs);
   const hi = isGrowthForbidden ? current : interval.hi;
   const isWithinPolicy = current >= policy.set.minReplicas && current <= policy.set.maxReplicas;
+  const foreign = observation.foreignWriters[policy.set.name];
+  if (foreign !== undefined && isWithinPolicy && goal.sets !== current) {
+    stages.push({
+      stage: "step",
+      target: policy.set.name,
+      before: current,
+      after: goal.sets,
+      reason: "ForeignController",
+      detail: `${foreign} wrote this object: its value is respected for now`,
+    });
+    return current;
+  }
   const sets = isWithinPolicy ? Math.min(Math.max(goal.sets, interval.lo), hi) : goal.sets;
   if (sets !== goal.sets) {
     const reason = goal.sets > sets ? (interval.hiReason ?? "GPUCostUnknown") : (interval.loReason ?? "ScaleDownLimit");
