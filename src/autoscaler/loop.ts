@@ -17,8 +17,8 @@ import { BudgetLedger } from "./budget-ledger.ts";
 import { queryProblems } from "./check-queries.ts";
 import { type ConditionDraft, decisionConditions, unresolvedConditions } from "./conditions.ts";
 import { ForeignWriters } from "./foreign-writers.ts";
-import { type AutoscalerInformers, BY_SET } from "./informers.ts";
-import { observe } from "./observe.ts";
+import { type AutoscalerInformers, BY_BUDGET, BY_SET } from "./informers.ts";
+import { heldGpus, observe } from "./observe.ts";
 import { eventsOf, type PolicyEvent } from "./policy-events.ts";
 import { type Resolution, type ResolutionProblem, resolve } from "./resolve.ts";
 import type { DoneWrite, GateResult, WriteGate } from "./write-gate.ts";
@@ -95,7 +95,11 @@ export class PolicyLoop {
 
     // 1. What is asked for, and does it make sense here?
     const prepared = this.#prepare(stored);
-    if ("turn" in prepared) return prepared.turn;
+    if ("turn" in prepared) {
+      // It makes no offer any more: what it holds counts as it is.
+      this.#ledger.forget(keyOf(stored));
+      return prepared.turn;
+    }
     const { policy, model, resolution, problems } = prepared;
 
     // 2. Observe.
@@ -119,11 +123,12 @@ export class PolicyLoop {
       minViable: ({ target, level }) => minViableOf(target, level, model, resolution),
     });
     state.foreign.wrote(result.written);
+    if (result.refusal?.write !== undefined) state.foreign.tried(result.refusal.write);
     state.written = result.written.length === 0 ? state.written : { writes: result.written, atMs: startMs };
     state.memory = recordWrites(memory, model, result.written, observed.observation.monotonicMs);
 
     // 5. Record: one decision, rendered into everything that people and programs see.
-    this.#recordBudget(policy, decision);
+    this.#recordBudget(policy, decision, result);
     const key = keyOf(policy);
     metrics.decided(key, decision, (clock.monotonicMs() - startMs) / 1000);
     metrics.wrote(key, result);
@@ -241,7 +246,19 @@ export class PolicyLoop {
     const nowMs = clock.nowMs();
     const context = { informers, queries, nowMs, monotonicMs: this.#anchorMs + clock.monotonicMs() };
 
-    const seen = resolution.targets.flatMap((target) =>
+    const setTarget = policy.spec.scaleTargets.find(({ level }) => level === "PodCliqueSet");
+    const seenSet =
+      setTarget === undefined
+        ? []
+        : [
+            {
+              target: setTarget.name,
+              objectName: set.metadata.name,
+              replicas: set.spec.replicas,
+              uid: set.metadata.uid ?? "",
+            },
+          ];
+    const seenInside = resolution.targets.flatMap((target) =>
       Array.from({ length: set.spec.replicas }, (_, setIndex) => {
         const cache = target.level === "PodClique" ? informers.cliques : informers.groups;
         const object = cache.get(namespace, target.objectName(setIndex));
@@ -257,7 +274,7 @@ export class PolicyLoop {
             ];
       }).flat(),
     );
-    const foreign = state.foreign.observe(seen, context.monotonicMs);
+    const foreign = state.foreign.observe([...seenSet, ...seenInside], context.monotonicMs);
     for (const _ of foreign) metrics.foreignWrite(keyOf(policy));
     const foreignWriters = Object.fromEntries(
       state.foreign.held(context.monotonicMs).map((target) => [target, "another writer"]),
@@ -270,16 +287,15 @@ export class PolicyLoop {
       {
         foreignWriters,
         isSharing: budgetName !== undefined,
-        // A budget that does not exist fails closed: nothing may grow past nothing.
-        ...(budgetName !== undefined && budget === undefined ? { gpusGranted: 0 } : {}),
+        // Fails closed: nothing grows, and nothing is taken away for want of an object.
+        ...(budgetName !== undefined && budget === undefined ? { isBudgetMissing: true as const } : {}),
       },
       context,
     );
     const fresh = startups.filter(({ id, startupMs }) => !state.seenReady.has(id) && Number.isFinite(startupMs));
     state.seenReady.clear();
     for (const { id } of startups) state.seenReady.add(id);
-    const grantedBy = this.#options.granted ?? this.#ledger.granted.bind(this.#ledger);
-    const granted = budget === undefined ? undefined : grantedBy(policy, budget, observation.gpusInUse);
+    const granted = budget === undefined ? undefined : this.#granted(policy, budget, observation.gpusInUse);
     return {
       observation: {
         ...observation,
@@ -296,10 +312,36 @@ export class PolicyLoop {
     };
   }
 
-  #recordBudget(policy: ScalingPolicy, decision: Decision): void {
+  #granted(policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number): number {
+    const { granted } = this.#options;
+    return granted === undefined
+      ? this.#ledger.granted(policy, budget, gpusInUse, this.#outsidersGpus(policy, budget))
+      : granted(policy, budget, gpusInUse);
+  }
+
+  /** GPUs of sets whose policies share the budget and make no offer: not decided yet after a start, or not able to. */
+  #outsidersGpus(policy: ScalingPolicy, budget: GPUBudget): number {
+    const { policies, pods } = this.#options.informers;
+    const setOf = ({ metadata, spec }: ScalingPolicy): string => `${metadata.namespace}/${spec.targetRef.name}`;
+    const members = policies.byIndex(BY_BUDGET, budget.metadata.name);
+    const isKnown = (one: ScalingPolicy): boolean => keyOf(one) === keyOf(policy) || this.#ledger.knows(keyOf(one));
+    const known = new Set(members.filter(isKnown).map(setOf));
+    const outside = new Set(members.map(setOf).filter((set) => !known.has(set)));
+    return [...outside].reduce((sum, set) => sum + heldGpus(pods.byIndex(BY_SET, set)), 0);
+  }
+
+  #recordBudget(policy: ScalingPolicy, decision: Decision, { written }: GateResult): void {
     const name = policy.spec.gpuBudget.sharedBudgetRef?.name;
     const budget = name === undefined ? undefined : this.#options.informers.budgets.get(undefined, name);
-    if (budget !== undefined) this.#ledger.record(policy, budget, decision);
+    if (budget === undefined) {
+      this.#ledger.forget(keyOf(policy));
+      return;
+    }
+    const added = written.reduce(
+      (sum, { from, to, gpusPerReplica }) => sum + Math.max(0, to - from) * gpusPerReplica,
+      0,
+    );
+    this.#ledger.record(policy, budget, decision, decision.budget.gpusUsed + added);
   }
 }
 
