@@ -131,7 +131,7 @@ async function observeTarget(
   set: PodCliqueSet,
   target: ResolvedTarget,
   view: TargetView,
-  { queries, nowMs }: ObserveContext,
+  { queries }: ObserveContext,
 ): Promise<TargetObservation> {
   const { namespace = "default", name } = set.metadata;
   const spec = policy.spec.scaleTargets.find((one) => one.name === target.name);
@@ -139,7 +139,7 @@ async function observeTarget(
   const scope = { namespace, podRegex: `${escapeRegex(name)}-[0-9]+-${ref}-.*` };
   const metrics = await Promise.all(
     (spec?.metrics ?? []).map((metric) =>
-      readMetric(metric, { queries, engine: policy.spec.engine, scope, replicas: view.ready, nowMs }),
+      readMetric(metric, { queries, engine: policy.spec.engine, scope, replicas: view.ready }),
     ),
   );
   return {
@@ -155,7 +155,7 @@ async function readSetMetrics(
   policy: ScalingPolicy,
   set: PodCliqueSet,
   views: readonly TargetView[],
-  { queries, nowMs }: ObserveContext,
+  { queries }: ObserveContext,
 ): Promise<readonly MetricReading[]> {
   const spec = policy.spec.scaleTargets.find(({ level }) => level === "PodCliqueSet");
   const { namespace = "default", name } = set.metadata;
@@ -168,9 +168,7 @@ async function readSetMetrics(
     ),
   })).filter(({ pods }) => pods.length > 0);
   return Promise.all(
-    (spec?.metrics ?? []).map((metric) =>
-      readMetric(metric, { queries, engine: policy.spec.engine, scope, replicas, nowMs }),
-    ),
+    (spec?.metrics ?? []).map((metric) => readMetric(metric, { queries, engine: policy.spec.engine, scope, replicas })),
   );
 }
 
