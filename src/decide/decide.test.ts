@@ -379,6 +379,41 @@ describe("decide", () => {
     const blind = { ...observation, targets: observation.targets.map(({ gpusPerReplica: _, ...rest }) => rest) };
     const { decision } = decide(policy, blind, emptyMemory);
     expect(decision).toMatchObject({ reason: "GPUCostUnknown", transition: { now: [] } });
+    const override = { name: "o", reason: "launch", expiresAtMs: 1, scaleTargets: { decode: { replicas: 4 } } };
+    const asked = (force: boolean) =>
+      decide(policy, { ...blind, override: { ...override, force } }, emptyMemory).decision;
+    expect(asked(false).transition.now).toEqual([]);
+    expect(asked(true).transition.now).not.toEqual([]);
+  });
+
+  test("an override of the set replicas goes as far as the budget has room", () => {
+    const set = targetPolicy("instances", { level: "PodCliqueSet", maxReplicas: 6, metrics: [] });
+    const plant = new Plant({ loads: [1, 1] });
+    plant.override = {
+      name: "o",
+      reason: "launch",
+      expiresAtMs: 1,
+      force: false,
+      scaleTargets: { instances: { replicas: 5 } },
+    };
+    plant.tick(policyOf({ set, gpuBudgetMax: 7 }));
+    expect(plant.sets).toHaveLength(3);
+  });
+
+  test("the one set replica that serves does not go while the others are stuck", () => {
+    const set = targetPolicy("instances", { level: "PodCliqueSet", maxReplicas: 3, metrics: [] });
+    const plant = new Plant({ loads: [0.5, 0.5] });
+    plant.sets.push({ replicas: [1, 1], readyAtMs: [[0], [0]] });
+    const observation = plant.observe(policyOf({ set }));
+    const targets = observation.targets.map((target) => ({
+      ...target,
+      objects: target.objects.map((object) =>
+        object.setIndex === 0 ? { ...object, ready: 0, starting: 0, pending: 1, overdue: 1 } : object,
+      ),
+    }));
+    const { transition } = decide(policyOf({ set }), { ...observation, targets }, emptyMemory).decision;
+    expect(transition.now).toEqual([]);
+    expect(transition.later).toMatchObject([{ level: "PodCliqueSet", why: "WaitsForReady" }]);
   });
 
   const world = fc.record({

@@ -104,7 +104,11 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
   stages.push(...limited.stages);
 
   // 8: override
-  const desired = applyOverride({ policy, observation, bounds, ratios, gpuBudget: budget.gpus }, limited, stages);
+  const desired = applyOverride(
+    { policy, observation, bounds, ratios, gpuBudget: budget.gpus, isGrowthForbidden: budget.isUnknown },
+    limited,
+    stages,
+  );
 
   // 9: transition
   const transition = planTransition(
