@@ -6,7 +6,7 @@ import { defaultPodCliqueSet } from "../api/grove/pod-clique-set-defaults.ts";
 import { isTerminating } from "../api/kubernetes/core.ts";
 import { keyOf } from "../api/kubernetes/meta.ts";
 import type { Clock } from "../clock.ts";
-import type { Decision } from "../decide/decision.ts";
+import { type Decision, nameOf } from "../decide/decision.ts";
 import { emptyMemory, type Memory, recordWrites, resumeMemory } from "../decide/memory.ts";
 import { type Policy, readPolicy } from "../decide/policy.ts";
 import type { CheckpointStore } from "../jobs/checkpoint-store.ts";
@@ -108,7 +108,7 @@ export class PolicyLoop {
     state.memory ??= await this.#recall(policy, observed.observation.monotonicMs);
 
     // 3. Decide, wherever evaluations run.
-    const { decision, memory } = await evaluations.evaluate({
+    const { decision: decided, memory } = await evaluations.evaluate({
       key: keyOf(policy),
       policy: model,
       observation: observed.observation,
@@ -119,7 +119,7 @@ export class PolicyLoop {
     const result = await gate.apply({
       namespace: policy.metadata.namespace ?? "default",
       mode: policy.spec.mode,
-      writes: decision.transition.now,
+      writes: decided.transition.now,
       minViable: ({ target, level }) => minViableOf(target, level, model, resolution),
     });
     state.foreign.wrote(result.written);
@@ -128,6 +128,7 @@ export class PolicyLoop {
     state.memory = recordWrites(memory, model, result.written, observed.observation.monotonicMs);
 
     // 5. Record: one decision, rendered into everything that people and programs see.
+    const decision = settle(decided, result);
     this.#recordBudget(policy, decision, result);
     const key = keyOf(policy);
     metrics.decided(key, decision, (clock.monotonicMs() - startMs) / 1000);
@@ -343,6 +344,23 @@ export class PolicyLoop {
     );
     this.#ledger.record(policy, budget, decision, decision.budget.gpusUsed + added);
   }
+}
+
+/** What came of a decision: one of which nothing could be written has failed, whatever it wanted. */
+export function settle(decision: Decision, { written, refusal }: GateResult): Decision {
+  if (refusal === undefined) return decision;
+  const { write, reason, message } = refusal;
+  const record = {
+    stage: "gate" as const,
+    reason,
+    detail: message,
+    ...(write === undefined
+      ? {}
+      : { target: nameOf(write.target, write.setIndex), before: write.from, after: write.to }),
+  };
+  const stages = [...decision.stages, record];
+  if (decision.outcome !== "Scaled" || written.length > 0) return { ...decision, stages };
+  return { ...decision, stages, outcome: "Failed", reason, message: `not written (${message}): ${decision.message}` };
 }
 
 function minViableOf(target: string, level: string, policy: Policy, resolution: Resolution): number {
