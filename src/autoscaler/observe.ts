@@ -185,7 +185,7 @@ export function heldGpus(pods: readonly Pod[]): number {
  * Of every object what is asked for or still there, whichever is more: one that was told to shrink and one that was told to grow may both be at their
  * larger size at once. What is on its way out counts on top: a GPU is free when its pod is gone.
  */
-function gpusInUse(
+export function gpusInUse(
   set: PodCliqueSet,
   { fixedGpus = 0 }: Resolution,
   targets: readonly TargetObservation[],
