@@ -15,23 +15,37 @@ interface Entry {
 export class BudgetLedger {
   readonly #entries = new Map<string, Entry>();
 
-  /**
-   * What the policy may use: by the last offers of all members. Before its first offer it may keep what it has, and no more.
-   * @returns undefined when the budget does not exist; then nothing may grow either
-   */
-  granted(policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number): number {
-    const key = keyOf(policy);
-    if (!this.#entries.has(key)) return gpusInUse;
-    return this.#grants(budget).get(key) ?? gpusInUse;
+  knows(policyKey: string): boolean {
+    return this.#entries.has(policyKey);
   }
 
-  record(policy: ScalingPolicy, budget: GPUBudget, decision: Decision): void {
+  /**
+   * What the policy may use: its share by the last offers of all members, as far as the others leave it. What they hold beyond their own shares
+   * (paused, or on the way down) is there all the same. Before its first offer a policy may keep what it has, and no more.
+   *
+   * @param outsidersGpus held by policies that share the budget and have made no offer
+   */
+  granted(policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number, outsidersGpus = 0): number {
+    const key = keyOf(policy);
+    if (this.#entries.get(key)?.budget !== budget.metadata.name) return gpusInUse;
+    const grants = this.#grants(budget, outsidersGpus);
+    const share = grants.get(key) ?? gpusInUse;
+    const others = this.#of(budget).reduce(
+      (sum, { offer, used }) => (offer.key === key ? sum : sum + Math.max(used, grants.get(offer.key) ?? 0)),
+      outsidersGpus,
+    );
+    const left = budget.spec.capacity - budget.spec.reserve - others;
+    return Math.min(share, Math.max(left, gpusInUse));
+  }
+
+  /** @param gpusHeld by the policy once what was decided is written */
+  record(policy: ScalingPolicy, budget: GPUBudget, decision: Decision, gpusHeld: number): void {
     if (decision.offer === undefined) return;
     const { namespace, name } = policy.metadata;
     const member = budget.spec.members.find((one) => one.namespace === namespace && one.policy === name);
     this.#entries.set(keyOf(policy), {
       budget: budget.metadata.name,
-      used: decision.budget.gpusUsed,
+      used: gpusHeld,
       requested: decision.offer.curve.at(-1)?.[1] ?? decision.budget.gpusRequested,
       offer: {
         key: keyOf(policy),
@@ -63,11 +77,11 @@ export class BudgetLedger {
     return [...this.#entries.values()].filter(({ budget }) => budget === metadata.name);
   }
 
-  #grants(budget: GPUBudget): ReadonlyMap<string, number> {
+  #grants(budget: GPUBudget, outsidersGpus = 0): ReadonlyMap<string, number> {
     const { capacity, reserve } = budget.spec;
     return arbitrate(
       this.#of(budget).map(({ offer }) => offer),
-      Math.max(0, capacity - reserve),
+      Math.max(0, capacity - reserve - outsidersGpus),
     );
   }
 }

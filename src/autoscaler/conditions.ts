@@ -110,7 +110,7 @@ function scalingLimited({ decision }: ConditionInput): ConditionDraft {
       "ScalingLimited",
       true,
       "GPUBudget",
-      "the GPUs of a replica are unknown: set gpusPerReplica on the target",
+      stages.find(({ stage }) => stage === "arbitrate")?.detail ?? "the GPUs of a replica are unknown",
     );
   if (budget.isLimited)
     return draft(

@@ -64,6 +64,7 @@ export async function dryRun(options: DryRunOptions): Promise<DryRun> {
       clock,
       metrics: noAutoscalerMetrics,
       granted: publishedGrant,
+      isOnlooker: true,
     });
     const turn = await loop.turn(policy);
     const { conditions, decision } = turn;

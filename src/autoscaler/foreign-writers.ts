@@ -11,6 +11,8 @@ const FOREIGN_HOLD_MS = 10 * 60_000;
 interface Known {
   readonly uid: string;
   readonly replicas: number;
+  /** A write of ours that was answered with an error: it may have gone through all the same. */
+  readonly tried?: number;
 }
 
 export interface SeenObject extends Pick<ScaledObject, "objectName" | "replicas"> {
@@ -28,9 +30,11 @@ export class ForeignWriters {
     const foreign: SeenObject[] = [];
     for (const object of objects) {
       const known = this.#known.get(object.objectName);
-      this.#known.set(object.objectName, { uid: object.uid, replicas: object.replicas });
+      const isSame = known?.uid === object.uid && known.replicas === object.replicas;
+      this.#known.set(object.objectName, isSame ? known : { uid: object.uid, replicas: object.replicas });
       // The first sight after a start is what is: who wrote it before is not ours to judge.
       if (known === undefined || known.uid !== object.uid || known.replicas === object.replicas) continue;
+      if (known.tried === object.replicas) continue;
       this.#heldUntilMs.set(object.target, nowMs + FOREIGN_HOLD_MS);
       foreign.push(object);
     }
@@ -41,8 +45,14 @@ export class ForeignWriters {
   wrote(writes: readonly ScaleWrite[]): void {
     for (const { objectName, to } of writes) {
       const known = this.#known.get(objectName);
-      if (known !== undefined) this.#known.set(objectName, { ...known, replicas: to });
+      if (known !== undefined) this.#known.set(objectName, { uid: known.uid, replicas: to });
     }
+  }
+
+  /** A write of ours that came back with an error. */
+  tried({ objectName, to }: ScaleWrite): void {
+    const known = this.#known.get(objectName);
+    if (known !== undefined) this.#known.set(objectName, { ...known, tried: to });
   }
 
   /** Targets that are left alone now. */

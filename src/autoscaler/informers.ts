@@ -26,6 +26,7 @@ export interface AutoscalerInformers {
 export const BY_POLICY = "policy";
 export const BY_SET = "set";
 export const BY_OBJECT = "object";
+export const BY_BUDGET = "budget";
 
 export type InformerSettings = Omit<InformerOptions<KubeObject>, "resource" | "indexes" | "project" | "scope"> & {
   /** One, several, or all when absent. */
@@ -48,7 +49,10 @@ export function startAutoscalerInformers({ namespace, ...settings }: InformerSet
   const setKey = (object: KubeObject): string => `${object.metadata.namespace}/${object.metadata.labels?.[PART_OF]}`;
   const informers = {
     policies: start(SCALING_POLICIES, {
-      indexes: { [BY_SET]: ({ metadata, spec }) => [`${metadata.namespace}/${spec.targetRef.name}`] },
+      indexes: {
+        [BY_SET]: ({ metadata, spec }) => [`${metadata.namespace}/${spec.targetRef.name}`],
+        [BY_BUDGET]: ({ spec }) => [spec.gpuBudget?.sharedBudgetRef?.name ?? []].flat(),
+      },
     }),
     overrides: start(SCALING_OVERRIDES, {
       indexes: { [BY_POLICY]: ({ metadata, spec }) => [`${metadata.namespace}/${spec.policyRef.name}`] },

@@ -6,8 +6,8 @@ import { defaultPodCliqueSet } from "../api/grove/pod-clique-set-defaults.ts";
 import { isTerminating } from "../api/kubernetes/core.ts";
 import { keyOf } from "../api/kubernetes/meta.ts";
 import type { Clock } from "../clock.ts";
-import type { Decision } from "../decide/decision.ts";
-import { emptyMemory, type Memory, recordWrites } from "../decide/memory.ts";
+import { type Decision, nameOf } from "../decide/decision.ts";
+import { emptyMemory, type Memory, recordWrites, resumeMemory } from "../decide/memory.ts";
 import { type Policy, readPolicy } from "../decide/policy.ts";
 import type { CheckpointStore } from "../jobs/checkpoint-store.ts";
 import type { EvaluationQueue } from "../jobs/evaluation-queue.ts";
@@ -17,8 +17,8 @@ import { BudgetLedger } from "./budget-ledger.ts";
 import { queryProblems } from "./check-queries.ts";
 import { type ConditionDraft, decisionConditions, unresolvedConditions } from "./conditions.ts";
 import { ForeignWriters } from "./foreign-writers.ts";
-import { type AutoscalerInformers, BY_SET } from "./informers.ts";
-import { observe } from "./observe.ts";
+import { type AutoscalerInformers, BY_BUDGET, BY_SET } from "./informers.ts";
+import { heldGpus, observe } from "./observe.ts";
 import { eventsOf, type PolicyEvent } from "./policy-events.ts";
 import { type Resolution, type ResolutionProblem, resolve } from "./resolve.ts";
 import type { DoneWrite, GateResult, WriteGate } from "./write-gate.ts";
@@ -31,6 +31,8 @@ export interface LoopOptions {
   readonly gate: WriteGate;
   readonly clock: Clock;
   readonly metrics: AutoscalerMetrics;
+  /** A checkpoint is that of a process which still runs: its windows go on. Otherwise it is that of one which ended. */
+  readonly isOnlooker?: boolean;
   /** What a shared budget grants a policy; default: by the offers of all policies that turn in this loop. */
   readonly granted?: (policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number) => number;
 }
@@ -93,16 +95,20 @@ export class PolicyLoop {
 
     // 1. What is asked for, and does it make sense here?
     const prepared = this.#prepare(stored);
-    if ("turn" in prepared) return prepared.turn;
+    if ("turn" in prepared) {
+      // It makes no offer any more: what it holds counts as it is.
+      this.#ledger.forget(keyOf(stored));
+      return prepared.turn;
+    }
     const { policy, model, resolution, problems } = prepared;
 
     // 2. Observe.
     const observed = await this.#observe(policy, resolution, state);
     metrics.observed(keyOf(policy), model, observed.observation);
-    state.memory ??= (await this.#options.checkpoints.load(policy)) ?? emptyMemory;
+    state.memory ??= await this.#recall(policy, observed.observation.monotonicMs);
 
     // 3. Decide, wherever evaluations run.
-    const { decision, memory } = await evaluations.evaluate({
+    const { decision: decided, memory } = await evaluations.evaluate({
       key: keyOf(policy),
       policy: model,
       observation: observed.observation,
@@ -113,15 +119,17 @@ export class PolicyLoop {
     const result = await gate.apply({
       namespace: policy.metadata.namespace ?? "default",
       mode: policy.spec.mode,
-      writes: decision.transition.now,
+      writes: decided.transition.now,
       minViable: ({ target, level }) => minViableOf(target, level, model, resolution),
     });
     state.foreign.wrote(result.written);
+    if (result.refusal?.write !== undefined) state.foreign.tried(result.refusal.write);
     state.written = result.written.length === 0 ? state.written : { writes: result.written, atMs: startMs };
     state.memory = recordWrites(memory, model, result.written, observed.observation.monotonicMs);
 
     // 5. Record: one decision, rendered into everything that people and programs see.
-    this.#recordBudget(policy, decision);
+    const decision = settle(decided, result);
+    this.#recordBudget(policy, decision, result);
     const key = keyOf(policy);
     metrics.decided(key, decision, (clock.monotonicMs() - startMs) / 1000);
     metrics.wrote(key, result);
@@ -143,6 +151,11 @@ export class PolicyLoop {
       nextTurnMs: nextTurnMs(model, result, observed.observation.override?.expiresAtMs, clock.nowMs()),
       ...(checkpoint === undefined ? {} : { checkpoint }),
     };
+  }
+
+  async #recall(policy: ScalingPolicy, monotonicMs: number): Promise<Memory> {
+    const stored = (await this.#options.checkpoints.load(policy)) ?? emptyMemory;
+    return this.#options.isOnlooker === true ? stored : resumeMemory(stored, monotonicMs);
   }
 
   #stateOf(policy: ScalingPolicy): PolicyState {
@@ -234,7 +247,19 @@ export class PolicyLoop {
     const nowMs = clock.nowMs();
     const context = { informers, queries, nowMs, monotonicMs: this.#anchorMs + clock.monotonicMs() };
 
-    const seen = resolution.targets.flatMap((target) =>
+    const setTarget = policy.spec.scaleTargets.find(({ level }) => level === "PodCliqueSet");
+    const seenSet =
+      setTarget === undefined
+        ? []
+        : [
+            {
+              target: setTarget.name,
+              objectName: set.metadata.name,
+              replicas: set.spec.replicas,
+              uid: set.metadata.uid ?? "",
+            },
+          ];
+    const seenInside = resolution.targets.flatMap((target) =>
       Array.from({ length: set.spec.replicas }, (_, setIndex) => {
         const cache = target.level === "PodClique" ? informers.cliques : informers.groups;
         const object = cache.get(namespace, target.objectName(setIndex));
@@ -250,7 +275,7 @@ export class PolicyLoop {
             ];
       }).flat(),
     );
-    const foreign = state.foreign.observe(seen, context.monotonicMs);
+    const foreign = state.foreign.observe([...seenSet, ...seenInside], context.monotonicMs);
     for (const _ of foreign) metrics.foreignWrite(keyOf(policy));
     const foreignWriters = Object.fromEntries(
       state.foreign.held(context.monotonicMs).map((target) => [target, "another writer"]),
@@ -263,16 +288,15 @@ export class PolicyLoop {
       {
         foreignWriters,
         isSharing: budgetName !== undefined,
-        // A budget that does not exist fails closed: nothing may grow past nothing.
-        ...(budgetName !== undefined && budget === undefined ? { gpusGranted: 0 } : {}),
+        // Fails closed: nothing grows, and nothing is taken away for want of an object.
+        ...(budgetName !== undefined && budget === undefined ? { isBudgetMissing: true as const } : {}),
       },
       context,
     );
     const fresh = startups.filter(({ id, startupMs }) => !state.seenReady.has(id) && Number.isFinite(startupMs));
     state.seenReady.clear();
     for (const { id } of startups) state.seenReady.add(id);
-    const grantedBy = this.#options.granted ?? this.#ledger.granted.bind(this.#ledger);
-    const granted = budget === undefined ? undefined : grantedBy(policy, budget, observation.gpusInUse);
+    const granted = budget === undefined ? undefined : this.#granted(policy, budget, observation.gpusInUse);
     return {
       observation: {
         ...observation,
@@ -289,11 +313,54 @@ export class PolicyLoop {
     };
   }
 
-  #recordBudget(policy: ScalingPolicy, decision: Decision): void {
+  #granted(policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number): number {
+    const { granted } = this.#options;
+    return granted === undefined
+      ? this.#ledger.granted(policy, budget, gpusInUse, this.#outsidersGpus(policy, budget))
+      : granted(policy, budget, gpusInUse);
+  }
+
+  /** GPUs of sets whose policies share the budget and make no offer: not decided yet after a start, or not able to. */
+  #outsidersGpus(policy: ScalingPolicy, budget: GPUBudget): number {
+    const { policies, pods } = this.#options.informers;
+    const setOf = ({ metadata, spec }: ScalingPolicy): string => `${metadata.namespace}/${spec.targetRef.name}`;
+    const members = policies.byIndex(BY_BUDGET, budget.metadata.name);
+    const isKnown = (one: ScalingPolicy): boolean => keyOf(one) === keyOf(policy) || this.#ledger.knows(keyOf(one));
+    const known = new Set(members.filter(isKnown).map(setOf));
+    const outside = new Set(members.map(setOf).filter((set) => !known.has(set)));
+    return [...outside].reduce((sum, set) => sum + heldGpus(pods.byIndex(BY_SET, set)), 0);
+  }
+
+  #recordBudget(policy: ScalingPolicy, decision: Decision, { written }: GateResult): void {
     const name = policy.spec.gpuBudget.sharedBudgetRef?.name;
     const budget = name === undefined ? undefined : this.#options.informers.budgets.get(undefined, name);
-    if (budget !== undefined) this.#ledger.record(policy, budget, decision);
+    if (budget === undefined) {
+      this.#ledger.forget(keyOf(policy));
+      return;
+    }
+    const added = written.reduce(
+      (sum, { from, to, gpusPerReplica }) => sum + Math.max(0, to - from) * gpusPerReplica,
+      0,
+    );
+    this.#ledger.record(policy, budget, decision, decision.budget.gpusUsed + added);
   }
+}
+
+/** What came of a decision: one of which nothing could be written has failed, whatever it wanted. */
+export function settle(decision: Decision, { written, refusal }: GateResult): Decision {
+  if (refusal === undefined) return decision;
+  const { write, reason, message } = refusal;
+  const record = {
+    stage: "gate" as const,
+    reason,
+    detail: message,
+    ...(write === undefined
+      ? {}
+      : { target: nameOf(write.target, write.setIndex), before: write.from, after: write.to }),
+  };
+  const stages = [...decision.stages, record];
+  if (decision.outcome !== "Scaled" || written.length > 0) return { ...decision, stages };
+  return { ...decision, stages, outcome: "Failed", reason, message: `not written (${message}): ${decision.message}` };
 }
 
 function minViableOf(target: string, level: string, policy: Policy, resolution: Resolution): number {

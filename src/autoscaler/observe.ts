@@ -13,6 +13,7 @@ import type {
   ScaledObject,
   TargetObservation,
 } from "../decide/observation.ts";
+import { labelOf, SET_REPLICA_INDEX } from "../grove/labels.ts";
 import { escapeRegex } from "../observe/query-text.ts";
 import { readMetric } from "../observe/read-metric.ts";
 import type { SharedQueries } from "../observe/shared-queries.ts";
@@ -40,7 +41,7 @@ export async function observe(
   policy: ScalingPolicy,
   set: PodCliqueSet,
   resolution: Resolution,
-  extras: Pick<Observation, "foreignWriters"> & { readonly gpusGranted?: number; readonly isSharing: boolean },
+  extras: Pick<Observation, "foreignWriters"> & { readonly isBudgetMissing?: true; readonly isSharing: boolean },
   context: ObserveContext,
 ): Promise<Observed> {
   const { nowMs, monotonicMs } = context;
@@ -73,7 +74,7 @@ export async function observe(
       isSharing: extras.isSharing,
       startupsMs: [],
       foreignWriters: extras.foreignWriters,
-      ...(extras.gpusGranted === undefined ? {} : { gpusGranted: extras.gpusGranted }),
+      ...(extras.isBudgetMissing === undefined ? {} : { isBudgetMissing: extras.isBudgetMissing }),
       ...(override === undefined ? {} : { override }),
     },
   };
@@ -130,7 +131,7 @@ async function observeTarget(
   set: PodCliqueSet,
   target: ResolvedTarget,
   view: TargetView,
-  { queries, nowMs }: ObserveContext,
+  { queries }: ObserveContext,
 ): Promise<TargetObservation> {
   const { namespace = "default", name } = set.metadata;
   const spec = policy.spec.scaleTargets.find((one) => one.name === target.name);
@@ -138,7 +139,7 @@ async function observeTarget(
   const scope = { namespace, podRegex: `${escapeRegex(name)}-[0-9]+-${ref}-.*` };
   const metrics = await Promise.all(
     (spec?.metrics ?? []).map((metric) =>
-      readMetric(metric, { queries, engine: policy.spec.engine, scope, replicas: view.ready, nowMs }),
+      readMetric(metric, { queries, engine: policy.spec.engine, scope, replicas: view.ready }),
     ),
   );
   return {
@@ -154,7 +155,7 @@ async function readSetMetrics(
   policy: ScalingPolicy,
   set: PodCliqueSet,
   views: readonly TargetView[],
-  { queries, nowMs }: ObserveContext,
+  { queries }: ObserveContext,
 ): Promise<readonly MetricReading[]> {
   const spec = policy.spec.scaleTargets.find(({ level }) => level === "PodCliqueSet");
   const { namespace = "default", name } = set.metadata;
@@ -167,29 +168,53 @@ async function readSetMetrics(
     ),
   })).filter(({ pods }) => pods.length > 0);
   return Promise.all(
-    (spec?.metrics ?? []).map((metric) =>
-      readMetric(metric, { queries, engine: policy.spec.engine, scope, replicas, nowMs }),
-    ),
+    (spec?.metrics ?? []).map((metric) => readMetric(metric, { queries, engine: policy.spec.engine, scope, replicas })),
   );
 }
 
-/** What is asked for or still there, whichever is more, and what is on its way out: a GPU is free when its pod is gone. */
-function gpusInUse(
+/** What pods hold on their nodes, those on their way out included. */
+export function heldGpus(pods: readonly Pod[]): number {
+  return pods.reduce(
+    (sum, { spec, status }) =>
+      status?.phase === "Succeeded" || status?.phase === "Failed" ? sum : sum + (gpusOfPod(spec) ?? 0),
+    0,
+  );
+}
+
+/**
+ * Of every object what is asked for or still there, whichever is more: one that was told to shrink and one that was told to grow may both be at their
+ * larger size at once. What is on its way out counts on top: a GPU is free when its pod is gone.
+ */
+export function gpusInUse(
   set: PodCliqueSet,
   { fixedGpus = 0 }: Resolution,
   targets: readonly TargetObservation[],
   { informers }: ObserveContext,
 ): number {
   const pods = informers.pods.byIndex(BY_SET, keyOf(set));
-  const held = (some: readonly Pod[]): number => some.reduce((sum, { spec }) => sum + (gpusOfPod(spec) ?? 0), 0);
-  const running = pods.filter(({ status }) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
-  const asked = targets.reduce(
-    (sum, { objects, gpusPerReplica = 0 }) =>
-      sum + objects.reduce((one, { replicas }) => one + replicas * gpusPerReplica, 0),
-    set.spec.replicas * fixedGpus,
+  const live = pods.filter((pod) => !isTerminating(pod));
+  const { namespace } = set.metadata;
+  const { replicas } = set.spec;
+  let sum = heldGpus(pods.filter(isTerminating));
+  const ofTargets = new Set<Pod>();
+  for (const { objects, templateReplicas, gpusPerReplica = 0 } of targets) {
+    for (const object of objects) {
+      const own = informers.pods
+        .byIndex(BY_OBJECT, `${namespace}/${object.objectName}`)
+        .filter((pod) => !isTerminating(pod));
+      for (const pod of own) ofTargets.add(pod);
+      sum += Math.max(object.replicas * gpusPerReplica, heldGpus(own));
+    }
+    // What the operator has yet to create starts from its template.
+    sum += Math.max(0, replicas - objects.length) * templateReplicas * gpusPerReplica;
+  }
+  const others = live.filter((pod) => !ofTargets.has(pod));
+  const isLeaving = (pod: Pod): boolean => Number(labelOf(pod, SET_REPLICA_INDEX)) >= replicas;
+  return (
+    sum +
+    Math.max(replicas * fixedGpus, heldGpus(others.filter((pod) => !isLeaving(pod)))) +
+    heldGpus(others.filter(isLeaving))
   );
-  const live = held(running.filter((pod) => !isTerminating(pod)));
-  return Math.max(asked, live) + held(running.filter(isTerminating));
 }
 
 /** Of several overrides the youngest is in force. */

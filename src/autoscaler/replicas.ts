@@ -38,10 +38,14 @@ export function viewReplicas(pods: readonly Pod[], options: ReplicaViewOptions):
   for (const [replica, members] of groups) {
     if (members.length >= minPodsPerReplica && members.every(isPodReady)) {
       ready.push({ replica, pods: members.map(keyOf) });
-      startups.push({ id: members.map(({ metadata }) => metadata.uid).join("+"), startupMs: startupMs(members) });
+      const tookMs = startupMs(members);
+      // Longer than any start may take: it was ready before, lost its readiness and got it back.
+      if (tookMs <= pendingTimeoutMs)
+        startups.push({ id: members.map(({ metadata }) => metadata.uid).join("+"), startupMs: tookMs });
       continue;
     }
-    const ageMs = nowMs - Math.min(...members.map(createdMs));
+    const unready = members.filter((pod) => !isPodReady(pod));
+    const ageMs = nowMs - Math.min(...(unready.length > 0 ? unready.map(unreadySinceMs) : members.map(createdMs)));
     const isOverdue = ageMs > pendingTimeoutMs;
     if (isOverdue) overdue++;
     if (isOverdue || !members.every(isPodScheduled)) pending++;
@@ -60,6 +64,12 @@ function groupPods(pods: readonly Pod[], { level, replicas }: ReplicaViewOptions
 }
 
 const createdMs = ({ metadata }: Pod): number => parseTime(metadata.creationTimestamp ?? "");
+
+/** A pod that lost its readiness waits since then, not since it was made. */
+function unreadySinceMs(pod: Pod): number {
+  const lostMs = parseTime(podCondition(pod, "Ready")?.lastTransitionTime ?? "");
+  return Number.isFinite(lostMs) ? Math.max(createdMs(pod), lostMs) : createdMs(pod);
+}
 
 /** The slowest pod of the replica counts. */
 function startupMs(pods: readonly Pod[]): number {

@@ -13,6 +13,8 @@ export interface OverrideContext {
   readonly bounds: readonly TargetBounds[];
   readonly ratios: readonly LatticeConstraint[];
   readonly gpuBudget: number;
+  /** Nothing may grow unless it is forced. */
+  readonly isGrowthForbidden: boolean;
 }
 
 export interface Desired {
@@ -22,7 +24,7 @@ export interface Desired {
 }
 
 export function applyOverride(
-  { policy, observation, bounds, ratios, gpuBudget }: OverrideContext,
+  { policy, observation, bounds, ratios, gpuBudget, isGrowthForbidden }: OverrideContext,
   decided: { readonly sets: number; readonly perSet: readonly Vector[] },
   stages: StageRecord[],
 ): Desired {
@@ -50,6 +52,14 @@ export function applyOverride(
       sets = result.value;
     }
   }
+  if (!override.force && isGrowthForbidden && sets > decided.sets) {
+    stages.push({
+      stage: "override",
+      reason: "GPUCostUnknown",
+      detail: `${decided.sets} set replicas; --force lifts this`,
+    });
+    sets = decided.sets;
+  }
   const vectors = Array.from({ length: sets }, (_, set) => decided.perSet[set] ?? (decided.perSet.at(-1) as Vector));
   let perSet = vectors.map((vector, set) => {
     const { vector: next, notes, satisfiesRatios } = overrideVector(vector, names, ratios, override);
@@ -63,8 +73,17 @@ export function applyOverride(
       });
     return next;
   });
-  if (!override.force) {
-    const fitted = fitBudget(perSet, vectors, observation, gpuBudget);
+  if (!override.force && isGrowthForbidden) {
+    const held = perSet.map((vector, set) =>
+      vector.map((value, index) => Math.min(value, vectors[set]?.[index] as number)),
+    );
+    if (JSON.stringify(held) !== JSON.stringify(perSet)) {
+      stages.push({ stage: "override", reason: "GPUCostUnknown", detail: "nothing grows; --force lifts this" });
+      perSet = held;
+    }
+  } else if (!override.force) {
+    const fitted = fitBudget(perSet, vectors, observation, gpuBudget, decided.sets);
+    sets = fitted.length;
     if (fitted !== perSet) {
       stages.push({
         stage: "override",
@@ -77,15 +96,20 @@ export function applyOverride(
   return { sets, perSet, isForced: override.force };
 }
 
-/** Takes back what the override added, one replica at a time from the last set replica on, until the budget holds. */
+/**
+ * Takes back what the override added until the budget holds: whole set replicas first, the last one first, then one replica at a time.
+ * @param decidedSets set replicas that were there without the override
+ */
 function fitBudget(
   perSet: readonly Vector[],
   before: readonly Vector[],
   observation: Observation,
   gpuBudget: number,
+  decidedSets: number,
 ): Vector[] {
   if (gpusWanted(observation, perSet) <= gpuBudget) return perSet as Vector[];
   const fitted = perSet.map((vector) => [...vector]);
+  while (fitted.length > decidedSets && gpusWanted(observation, fitted) > gpuBudget) fitted.pop();
   for (let set = fitted.length - 1; set >= 0; set--) {
     const vector = fitted[set] as number[];
     for (let index = 0; index < vector.length; index++) {

@@ -4,6 +4,7 @@ import {
   type Behavior,
   type DirectionBehavior,
   permittedInterval,
+  type Recommendations,
   recordRecommendation,
   recordScaleEvent,
 } from "./behavior.ts";
@@ -136,6 +137,17 @@ describe("stabilization windows", () => {
         290_000,
       ),
     ).toMatchObject({ hi: 4, hiReason: "ScaleUpStabilized" });
+  });
+
+  test("the longest window holds at one decision a second, in a history of a few entries", () => {
+    const long = { ...rule, scaleDown: { ...rule.scaleDown, stabilizationWindowMs: 3_600_000 } };
+    let recommendations: Recommendations = [];
+    for (let second = 0; second < 3_000; second++) {
+      const wish = second === 0 ? 9 : 3 + (second % 3);
+      recommendations = recordRecommendation(recommendations, second * 1_000, wish, long);
+      expect(permittedInterval(9, long, { recommendations, events: [] }, second * 1_000).lo).toBe(9);
+    }
+    expect(recommendations.length).toBeLessThan(10);
   });
 
   test("history is dropped when no window can see it", () => {

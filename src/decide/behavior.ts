@@ -27,8 +27,8 @@ export type Recommendations = readonly (readonly [number, number])[];
 /** `[monotonic ms, replicas added (+) or removed (−)]`, by time. */
 export type ScaleEvents = readonly (readonly [number, number])[];
 
-/** Longest history that is kept: the two windows rarely pass 10 minutes at one decision in 15 s. */
-const MAX_HISTORY = 512;
+/** Most changes that are kept; a change is a write, and writes are minutes apart. */
+const MAX_EVENTS = 512;
 
 /** What one object may become now: `lo ≤ current ≤ hi`. */
 export interface Interval {
@@ -100,7 +100,10 @@ const added = (events: ScaleEvents, sinceMs: number): number =>
 const removed = (events: ScaleEvents, sinceMs: number): number =>
   events.reduce((sum, [atMs, change]) => (atMs > sinceMs && change < 0 ? sum - change : sum), 0);
 
-/** History with one more recommendation, without those that no window can see any more. */
+/**
+ * History with one more recommendation, without those that no window can see any more, and without those that are neither the greatest nor the least
+ * since their time: no window ends between them and now, so they never decide. A steady target has one entry, however long its windows.
+ */
 export function recordRecommendation(
   recommendations: Recommendations,
   nowMs: number,
@@ -108,9 +111,18 @@ export function recordRecommendation(
   { scaleUp, scaleDown }: Behavior,
 ): Recommendations {
   const windowMs = Math.max(scaleUp.stabilizationWindowMs, scaleDown.stabilizationWindowMs);
-  return [...recommendations.filter(([atMs]) => atMs > nowMs - windowMs), [nowMs, replicas] as const].slice(
-    -MAX_HISTORY,
-  );
+  const kept: (readonly [number, number])[] = [[nowMs, replicas]];
+  let greatest = replicas;
+  let least = replicas;
+  for (const entry of recommendations.toReversed()) {
+    const [atMs, value] = entry;
+    if (atMs <= nowMs - windowMs) break;
+    if (value <= greatest && value >= least) continue;
+    greatest = Math.max(greatest, value);
+    least = Math.min(least, value);
+    kept.push(entry);
+  }
+  return kept.reverse();
 }
 
 /** History with one more change, without those that no policy can see any more. */
@@ -122,5 +134,5 @@ export function recordScaleEvent(
 ): ScaleEvents {
   const periodMs = Math.max(0, ...[...scaleUp.policies, ...scaleDown.policies].map((policy) => policy.periodMs));
   const kept = events.filter(([atMs]) => atMs > nowMs - periodMs);
-  return change === 0 ? kept : [...kept, [nowMs, change] as const].slice(-MAX_HISTORY);
+  return change === 0 ? kept : [...kept, [nowMs, change] as const].slice(-MAX_EVENTS);
 }

@@ -337,6 +337,41 @@ describe("decide", () => {
     expect(plant.totals).toEqual([1, 2]);
   });
 
+  test("a hold is no sample of the demand: a metric that goes unknown starts no trend", () => {
+    const behavior = { ...instant, scaleDown: { ...instant.scaleDown, stabilizationWindowMs: 600_000 } };
+    const metric = { targetType: "AverageValue", targetValue: 1, isBacklog: false, advisoryOnly: false } as const;
+    const metrics = [
+      { ...metric, label: "load" },
+      { ...metric, label: "other" },
+    ];
+    const policy = policyOf({
+      ratios: [],
+      targets: [targetPolicy("decode", { behavior, metrics })],
+      forecast: { enabled: true, method: "HoltWinters", maxErrorRatio: 0.4 },
+    });
+    const plant = new Plant({ replicas: [5], loads: [2] });
+    let memory = emptyMemory;
+    for (let tick = 0; tick < 12; tick++) {
+      const seen = plant.observe(policy);
+      const known: MetricReading = { kind: "Total", sample: { value: 2, ageMs: 0 } };
+      const other: MetricReading = tick < 8 ? known : { kind: "Total" };
+      const targets = seen.targets.map((one) => ({ ...one, metrics: [known, other] }));
+      const result = decide(policy, { ...seen, targets }, memory);
+      expect(result.decision.transition.now, `tick ${tick}`).toEqual([]);
+      memory = result.memory;
+      plant.nowMs += 15_000;
+    }
+  });
+
+  test("a budget that was lowered is kept although metrics are unknown", () => {
+    const plant = new Plant({ replicas: [2, 8], loads: [2, 8] });
+    plant.reading = () => ({ kind: "Error", reason: "Unreachable", message: "connection refused" });
+    plant.tick(policyOf({ gpuBudgetMax: 10 }));
+    expect(plant.totals).toEqual([2, 8]);
+    for (let tick = 0; tick < 3; tick++) plant.tick(policyOf({ gpuBudgetMax: 6 }));
+    expect(plant.totals.reduce((sum, count) => sum + count)).toBeLessThanOrEqual(6);
+  });
+
   test("an unknown GPU cost under a budget admits no growth, and says so", () => {
     const policy = policyOf({ gpuBudgetMax: 10 });
     const plant = new Plant({ loads: [4, 4] });
@@ -344,6 +379,41 @@ describe("decide", () => {
     const blind = { ...observation, targets: observation.targets.map(({ gpusPerReplica: _, ...rest }) => rest) };
     const { decision } = decide(policy, blind, emptyMemory);
     expect(decision).toMatchObject({ reason: "GPUCostUnknown", transition: { now: [] } });
+    const override = { name: "o", reason: "launch", expiresAtMs: 1, scaleTargets: { decode: { replicas: 4 } } };
+    const asked = (force: boolean) =>
+      decide(policy, { ...blind, override: { ...override, force } }, emptyMemory).decision;
+    expect(asked(false).transition.now).toEqual([]);
+    expect(asked(true).transition.now).not.toEqual([]);
+  });
+
+  test("an override of the set replicas goes as far as the budget has room", () => {
+    const set = targetPolicy("instances", { level: "PodCliqueSet", maxReplicas: 6, metrics: [] });
+    const plant = new Plant({ loads: [1, 1] });
+    plant.override = {
+      name: "o",
+      reason: "launch",
+      expiresAtMs: 1,
+      force: false,
+      scaleTargets: { instances: { replicas: 5 } },
+    };
+    plant.tick(policyOf({ set, gpuBudgetMax: 7 }));
+    expect(plant.sets).toHaveLength(3);
+  });
+
+  test("the one set replica that serves does not go while the others are stuck", () => {
+    const set = targetPolicy("instances", { level: "PodCliqueSet", maxReplicas: 3, metrics: [] });
+    const plant = new Plant({ loads: [0.5, 0.5] });
+    plant.sets.push({ replicas: [1, 1], readyAtMs: [[0], [0]] });
+    const observation = plant.observe(policyOf({ set }));
+    const targets = observation.targets.map((target) => ({
+      ...target,
+      objects: target.objects.map((object) =>
+        object.setIndex === 0 ? { ...object, ready: 0, starting: 0, pending: 1, overdue: 1 } : object,
+      ),
+    }));
+    const { transition } = decide(policyOf({ set }), { ...observation, targets }, emptyMemory).decision;
+    expect(transition.now).toEqual([]);
+    expect(transition.later).toMatchObject([{ level: "PodCliqueSet", why: "WaitsForReady" }]);
   });
 
   const world = fc.record({

@@ -58,7 +58,10 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
     stages.push({
       stage: "arbitrate",
       reason: "GPUCostUnknown",
-      detail: "the GPUs of a replica are unknown: nothing grows",
+      detail:
+        observation.isBudgetMissing === true
+          ? "the shared GPUBudget does not exist: nothing grows"
+          : "the GPUs of a replica are unknown, set gpusPerReplica on the target: nothing grows",
     });
   else if (budget.gpus !== Number.POSITIVE_INFINITY) {
     stages.push({
@@ -101,7 +104,11 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
   stages.push(...limited.stages);
 
   // 8: override
-  const desired = applyOverride({ policy, observation, bounds, ratios, gpuBudget: budget.gpus }, limited, stages);
+  const desired = applyOverride(
+    { policy, observation, bounds, ratios, gpuBudget: budget.gpus, isGrowthForbidden: budget.isUnknown },
+    limited,
+    stages,
+  );
 
   // 9: transition
   const transition = planTransition(
@@ -210,7 +217,8 @@ function foresee(
   horizonMs: number,
 ): ForecastResult {
   const known = memory.forecasts[target.name];
-  if (!demand.isUnknown) return forecastDemand(demand.replicas, monotonicMs, horizonMs, policy.forecast, known);
+  if (!demand.isUnknown && !demand.isHold)
+    return forecastDemand(demand.replicas, monotonicMs, horizonMs, policy.forecast, known);
   // What is not known is neither a sample nor a base to forecast from.
   return {
     replicas: demand.replicas,
@@ -220,8 +228,11 @@ function foresee(
   };
 }
 
-function budgetOf(policy: Policy, { set, targets, gpusGranted }: Observation): { gpus: number; isUnknown: boolean } {
+function budgetOf(
+  policy: Policy,
+  { set, targets, gpusGranted, isBudgetMissing }: Observation,
+): { gpus: number; isUnknown: boolean } {
   const gpus = Math.min(policy.gpuBudgetMax ?? Number.POSITIVE_INFINITY, gpusGranted ?? Number.POSITIVE_INFINITY);
   const isKnown = set.fixedGpus !== undefined && targets.every(({ gpusPerReplica }) => gpusPerReplica !== undefined);
-  return { gpus, isUnknown: gpus !== Number.POSITIVE_INFINITY && !isKnown };
+  return { gpus, isUnknown: isBudgetMissing === true || (gpus !== Number.POSITIVE_INFINITY && !isKnown) };
 }

@@ -24,6 +24,7 @@ export type DemandReason =
   | "Metric"
   | "BacklogLimited"
   | "MissingFilled"
+  | "NotReady"
   | "CoverageTooLow"
   | "MetricUnknown"
   | "NoMetrics"
@@ -91,7 +92,11 @@ export function demandOf(input: DemandInput): Demand {
     const detail = `${winner.label} would go down to ${round(replicas)}, but ${unknown.map(({ label }) => label).join(", ")} is unknown`;
     return demand(currentReplicas, "MetricUnknown", detail, true, false, metrics);
   }
-  return demand(replicas, winner.reason, describe(winner), winner.reason === "CoverageTooLow", false, metrics);
+  // Where one metric says so, another one that is content does not shrink it either.
+  const pressed = replicas < currentReplicas ? known.find(({ reason }) => reason === "NotReady") : undefined;
+  const said = pressed ?? winner;
+  const holdsDown = pressed !== undefined || winner.reason === "CoverageTooLow";
+  return demand(replicas, said.reason, describe(said), holdsDown, false, metrics);
 }
 
 function metricDemand(metric: MetricPolicy, collected: CollectedMetric, input: DemandInput): MetricDemand {
@@ -102,7 +107,10 @@ function metricDemand(metric: MetricPolicy, collected: CollectedMetric, input: D
   const value = collected.isTotal ? load : load / collected.values.length;
 
   if (metric.targetType === "Value") {
-    return { ...base, value, reason: "Metric", replicas: (load / metric.targetValue) * Math.max(1, readyReplicas) };
+    return holdUnderPressure(
+      { ...base, value, reason: "Metric", replicas: (load / metric.targetValue) * Math.max(1, readyReplicas) },
+      load / metric.targetValue,
+    );
   }
   if (collected.isTotal) return limitBacklog({ ...base, value, reason: "Metric", replicas: load / metric.targetValue });
 
@@ -113,9 +121,20 @@ function metricDemand(metric: MetricPolicy, collected: CollectedMetric, input: D
   if (collected.coverageRatio < minCoverageRatio && replicas < currentReplicas) {
     return { ...base, value, reason: "CoverageTooLow", replicas: currentReplicas };
   }
-  return limitBacklog({ ...base, value, reason: missingReplicas > 0 ? "MissingFilled" : "Metric", replicas });
+  const reason = missingReplicas > 0 ? "MissingFilled" : "Metric";
+  return holdUnderPressure(limitBacklog({ ...base, value, reason, replicas }), pressure);
 
-  function limitBacklog(one: MetricDemand & { readonly replicas: number }): MetricDemand {
+  /**
+   * Replicas that serve above their target never shrink it, however many of their peers are lost or still start: what those would take over is not
+   * measured. The HPA's rule, which changes nothing where unready replicas would turn an up into a down.
+   */
+  function holdUnderPressure(one: MetricDemand & { readonly replicas: number }, ratio: number): MetricDemand {
+    return ratio > 1 && one.replicas < currentReplicas ? { ...one, reason: "NotReady" } : one;
+  }
+
+  function limitBacklog(
+    one: MetricDemand & { readonly replicas: number },
+  ): MetricDemand & { readonly replicas: number } {
     const most = BACKLOG_GROWTH * Math.max(1, readyReplicas);
     return metric.isBacklog && one.replicas > most ? { ...one, replicas: most, reason: "BacklogLimited" } : one;
   }
@@ -141,7 +160,12 @@ function describe({ label, value, targetValue, replicas, collected, reason }: Me
   const unit = collected.isTotal ? "in all" : "a replica";
   const partly =
     collected.quality === "Partial" ? `, ${Math.round(collected.coverageRatio * 100)} % of replicas report` : "";
-  const limited = reason === "BacklogLimited" ? ", a queue may at most double what serves" : "";
+  const limited =
+    reason === "BacklogLimited"
+      ? ", a queue may at most double what serves"
+      : reason === "NotReady"
+        ? ", what is not ready is kept while the rest is above its target"
+        : "";
   return `${label} is ${round(value ?? Number.NaN)} ${unit}, target ${round(targetValue)}: ${round(replicas ?? Number.NaN)} replicas${partly}${limited}`;
 }
 

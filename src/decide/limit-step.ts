@@ -1,7 +1,7 @@
 /** Stage 7 for a whole policy: which state to go to now on the way to the goal. */
 import { type Interval, permittedInterval, recordRecommendation } from "./behavior.ts";
 import type { TargetBounds } from "./bounds.ts";
-import { isSetStarting, objectOf, vectorOf } from "./current.ts";
+import { gpusWanted, isSetStarting, objectOf, vectorOf } from "./current.ts";
 import type { StageRecord } from "./decision.ts";
 import type { Demand } from "./demand.ts";
 import type { LatticeConstraint, Vector } from "./lattice.ts";
@@ -46,6 +46,8 @@ export function limitStep(input: LimitInput): LimitResult {
   const sets = limitSets(input, objects, stages);
   const vectors = sets === goal.sets ? goal.perSet : input.goalFor(sets);
   const holdsDown = isSetStarting(observation);
+  const present = Array.from({ length: setsNow }, (_, set) => vectorOf(observation, set));
+  const isOverBudget = gpusWanted(observation, present) > input.gpuBudget;
 
   const steps: SetStep[] = [];
   for (let set = 0; set < Math.min(sets, setsNow); set++) {
@@ -60,7 +62,7 @@ export function limitStep(input: LimitInput): LimitResult {
       if (recommendation !== asked) stages.push(withinTolerance(target, set, current[index] as number, asked));
       const interval = limitObject(
         input,
-        { target, index, set, recommendation, holdsDown, panicUntilMs },
+        { target, index, set, recommendation, holdsDown, isOverBudget, panicUntilMs },
         objects,
         stages,
       );
@@ -126,12 +128,13 @@ interface ObjectStep {
   readonly set: number;
   readonly recommendation: number;
   readonly holdsDown: boolean;
+  readonly isOverBudget: boolean;
   readonly panicUntilMs: Memory["panicUntilMs"];
 }
 
 function limitObject(
   { observation, memory, bounds, demands, isGrowthForbidden }: LimitInput,
-  { target, index, set, recommendation, holdsDown, panicUntilMs }: ObjectStep,
+  { target, index, set, recommendation, holdsDown, isOverBudget, panicUntilMs }: ObjectStep,
   objects: Record<string, ObjectMemory>,
   stages: StageRecord[],
 ): Interval {
@@ -153,13 +156,16 @@ function limitObject(
     if (recommendation !== current) note("Panic", "demand passed the panic threshold: up at once, no way down");
   }
   const holds = inPanic || holdsDown || (demands[index]?.holdsDown ?? false) || object?.isChanging === true;
-  if (holds && recommendation < current) {
+  // A budget that what is there passes is no metric: what it cuts goes, whatever is unknown.
+  if (holds && recommendation < current && !isOverBudget) {
     const why =
       object?.isChanging === true
         ? "an update or a recycle is under way"
         : holdsDown
           ? "a set replica is starting"
-          : "a metric is unknown";
+          : demands[index]?.reason === "NotReady"
+            ? "what serves is above its target"
+            : "a metric is unknown";
     note("HeldDown", `does not go down while ${why}`);
     lo = current;
   }
@@ -189,6 +195,18 @@ function limitSets(input: LimitInput, objects: Record<string, ObjectMemory>, sta
   const interval = permittedInterval(current, policy.set.behavior, remembered, nowMs);
   const hi = isGrowthForbidden ? current : interval.hi;
   const isWithinPolicy = current >= policy.set.minReplicas && current <= policy.set.maxReplicas;
+  const foreign = observation.foreignWriters[policy.set.name];
+  if (foreign !== undefined && isWithinPolicy && goal.sets !== current) {
+    stages.push({
+      stage: "step",
+      target: policy.set.name,
+      before: current,
+      after: goal.sets,
+      reason: "ForeignController",
+      detail: `${foreign} wrote this object: its value is respected for now`,
+    });
+    return current;
+  }
   const sets = isWithinPolicy ? Math.min(Math.max(goal.sets, interval.lo), hi) : goal.sets;
   if (sets !== goal.sets) {
     const reason = goal.sets > sets ? (interval.hiReason ?? "GPUCostUnknown") : (interval.loReason ?? "ScaleDownLimit");
@@ -212,11 +230,9 @@ function remember(
   { behavior }: TargetPolicy,
   nowMs: number,
 ): ObjectMemory {
-  const before = known ?? { recommendations: [[nowMs, current] as const], events: [] };
-  return {
-    recommendations: recordRecommendation(before.recommendations, nowMs, recommendation, behavior),
-    events: before.events,
-  };
+  const { recommendations = [], events = [] } = known ?? {};
+  const before = recommendations.length === 0 ? [[nowMs, current] as const] : recommendations;
+  return { recommendations: recordRecommendation(before, nowMs, recommendation, behavior), events };
 }
 
 function panics({ policy, observation, memory, demandReplicas }: LimitInput): Memory["panicUntilMs"] {

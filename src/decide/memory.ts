@@ -50,6 +50,22 @@ export function recordWrites(memory: Memory, policy: Policy, writes: readonly Sc
   return { ...memory, objects };
 }
 
+/**
+ * What a restart goes on with. Nobody watched in between, so stabilization windows start anew: nothing goes down for a whole one. Times ahead of
+ * the clock, which was set back meanwhile, would count for ever: changes count as made now, panic ends, and forecasts start anew.
+ */
+export function resumeMemory(stored: Memory, nowMs: number): Memory {
+  const objects = Object.fromEntries(
+    Object.entries(stored.objects).map(([key, { events }]) => [
+      key,
+      { recommendations: [], events: events.map(([atMs, change]) => [Math.min(atMs, nowMs), change] as const) },
+    ]),
+  );
+  const isBehind = Object.values(stored.forecasts).some(({ history }) => history.some(([atMs]) => atMs > nowMs));
+  const forecasts = isBehind ? {} : stored.forecasts;
+  return { ...stored, objects, forecasts, panicUntilMs: isBehind ? {} : stored.panicUntilMs };
+}
+
 /** Keys of `Memory.objects`. */
 export const objectKey = (target: string, setIndex: number): string => `${target}/${setIndex}`;
 export const SETS_KEY = "sets";

@@ -86,6 +86,8 @@ export interface Observation {
   readonly isSharing: boolean;
   /** What a shared budget grants; absent without one. */
   readonly gpusGranted?: number;
+  /** The policy names a shared budget that does not exist: nothing may grow. */
+  readonly isBudgetMissing?: true;
   /** The override in force, if there is one. */
   readonly override?: OverrideObservation;
   /** Start-up times, Pending to Ready, of replicas that became ready since the last decision. */

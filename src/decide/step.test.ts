@@ -37,6 +37,15 @@ describe("worked by hand", () => {
       want: [3, 9],
     },
     {
+      name: "no feasible state in reach: nothing moves further out of its ratio",
+      current: [2, 16],
+      wish: [2, 20],
+      lo: [2, 14],
+      hi: [2, 20],
+      want: [2, 16],
+      feasible: false,
+    },
+    {
       name: "no feasible state in reach: towards the goal all the same, and said",
       current: [1, 9],
       wish: [1, 8],

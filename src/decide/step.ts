@@ -14,7 +14,7 @@ export interface Box {
 
 export interface StepResult {
   readonly vector: Vector;
-  /** False: the intervals hold no vector that satisfies the ratios; the step moves towards the goal all the same. */
+  /** False: the intervals hold no vector that satisfies the ratios; the step moves towards the goal as far as it widens nothing. */
   readonly isFeasible: boolean;
 }
 
@@ -31,7 +31,30 @@ export function stepInBox(current: Vector, wish: Vector, box: Box, ratios: reado
     (vector) => vector !== undefined,
   );
   const nearest = corners.toSorted((a, b) => distance(a, wish) - distance(b, wish))[0];
-  return nearest === undefined ? { vector: wish, isFeasible: false } : { vector: nearest, isFeasible: true };
+  if (nearest !== undefined) return { vector: nearest, isFeasible: true };
+  return { vector: withoutWidening(current, wish, box, ratios), isFeasible: false };
+}
+
+/** Where the intervals hold no feasible vector: what of the wish leads no part further out of its ratio than it is. */
+function withoutWidening(current: Vector, wish: Vector, box: Box, ratios: readonly LatticeConstraint[]): Vector {
+  const vector = [...wish];
+  const at = (of: Vector, index: number): number => of[index] as number;
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const constraint of ratios) {
+      if (satisfies(vector, [constraint])) continue;
+      const { raised, by, numerator, denominator } = constraint;
+      const most = Math.floor((denominator * at(vector, raised)) / numerator);
+      const lower = Math.max(most, at(current, by), at(box.lo, by));
+      const least = Math.ceil((numerator * at(vector, by)) / denominator);
+      const higher = Math.min(least, at(current, raised), at(box.hi, raised));
+      if (lower < at(vector, by)) vector[by] = lower;
+      else if (higher > at(vector, raised)) vector[raised] = higher;
+      else continue;
+      changed = true;
+    }
+  }
+  return vector;
 }
 
 export const clampInto = (vector: Vector, { lo, hi }: Box): Vector =>

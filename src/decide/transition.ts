@@ -32,6 +32,8 @@ export interface Transition {
 }
 
 export interface DesiredState {
+  /** A person takes the consequences. */
+  readonly isForced?: boolean;
   readonly sets: number;
   /** Per set replica, in the order of the policy's targets. */
   readonly perSet: readonly (readonly number[])[];
@@ -60,9 +62,13 @@ export function planTransition(
     }
   }
   const mustFreeFirst = fitting.length < ups.length;
+  const losesService = losesLastService(observation, desired);
   const isCatchingUp = desired.sets < observation.set.replicas && !survivorsReady(policy, observation, desired);
   for (const write of downs) {
-    if (write.level === "PodCliqueSet" && (isCatchingUp || fitting.length > 0) && !mustFreeFirst) {
+    if (
+      write.level === "PodCliqueSet" &&
+      (((isCatchingUp || fitting.length > 0) && !mustFreeFirst) || (losesService && desired.isForced !== true))
+    ) {
       later.push({ ...write, why: "WaitsForReady" });
     } else if (write.level !== "PodCliqueSet" && breaksReadyRatio(write, policy, observation)) {
       later.push({ ...write, why: "RatioTransient" });
@@ -186,6 +192,20 @@ function survivorsReady(policy: Policy, observation: Observation, desired: Desir
       ({ setIndex, ready, overdue, replicas }) => setIndex >= desired.sets || ready >= replicas - overdue,
     ),
   );
+}
+
+/**
+ * Whether a set replica would go that serves, while none of those that stay does. Overdue replicas count as absent, so survivors that are stuck for
+ * good are nothing to wait for, and nothing to rely on either.
+ */
+function losesLastService({ set, targets }: Observation, desired: DesiredState): boolean {
+  const serves = (setIndex: number): boolean =>
+    targets.every(({ objects, minAvailable }) => {
+      const ready = objects.find((object) => object.setIndex === setIndex)?.ready ?? 0;
+      return ready >= Math.max(1, minAvailable);
+    });
+  const indexes = Array.from({ length: set.replicas }, (_, index) => index);
+  return indexes.slice(desired.sets).some(serves) && !indexes.slice(0, desired.sets).some(serves);
 }
 
 interface Pair {

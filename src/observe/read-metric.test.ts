@@ -44,7 +44,6 @@ const read = (metric: PolicyMetric, answers: Answers) =>
     engine: "vllm",
     scope: { namespace: "ns", podRegex: "x-[0-9]+-a-.*" },
     replicas,
-    nowMs: 130_000,
   });
 
 describe("presets", () => {
@@ -56,7 +55,8 @@ describe("presets", () => {
           [pod("a-leader"), 0.4],
           [pod("gone"), 0.9],
         ],
-        [freshnessQuery]: [[pod("a-leader"), 120]],
+        // The server's clock says 100.
+        [freshnessQuery]: [[pod("a-leader"), 90]],
       }),
     ).toEqual({
       kind: "PerReplica",
@@ -123,6 +123,18 @@ describe("a policy's own PromQL", () => {
       reason: "QueryInvalid",
       message: expect.stringContaining("aggregate them to one"),
     });
+  });
+
+  test("several series of one pod are an error that says so", async () => {
+    const rank = (index: string): Labels => ({ ...pod("a-leader"), dp_rank: index });
+    expect(
+      await read(own("q"), {
+        q: [
+          [rank("0"), 2],
+          [rank("1"), 4],
+        ],
+      }),
+    ).toMatchObject({ reason: "QueryInvalid", message: expect.stringContaining("2 series for one pod") });
   });
 
   test("errors are readings, not exceptions", async () => {

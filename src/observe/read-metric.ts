@@ -18,8 +18,6 @@ export interface ReadMetricOptions {
   readonly scope: QueryScope;
   /** The ready replicas of the target, over all set replicas. */
   readonly replicas: readonly ReplicaPods[];
-  /** Wall time, for the age of samples. */
-  readonly nowMs: number;
 }
 
 /** Never throws: what goes wrong is part of the reading. */
@@ -38,7 +36,7 @@ async function readPreset(
   name: NonNullable<PolicyMetric["preset"]>["name"],
   options: ReadMetricOptions,
 ): Promise<MetricReading> {
-  const { queries, engine, replicas, nowMs } = options;
+  const { queries, engine, replicas } = options;
   const preset = presetOf(engine, name);
   const [values, times, idle] = await Promise.all([
     queries.query(preset.query),
@@ -49,13 +47,9 @@ async function readPreset(
     kind: "PerReplica",
     samples: replicas.map((replica) => {
       const value = addUp(replica, values, preset.perReplica);
-      const seenSeconds = addUp(replica, times, "max");
+      const ageMs = ageOf(replica, times);
       const isIdle = value !== undefined && !Number.isFinite(value) && addUp(replica, idle, "sum") === 0;
-      return sampleOf(
-        replica.replica,
-        isIdle ? 0 : value,
-        seenSeconds === undefined ? undefined : nowMs - seenSeconds * 1000,
-      );
+      return sampleOf(replica.replica, isIdle ? 0 : value, ageMs);
     }),
   };
 }
@@ -65,8 +59,15 @@ async function readOwn(query: string, { queries, scope, replicas }: ReadMetricOp
   const [only] = samples;
   if (only === undefined) return { kind: "Total" };
   if (samples.length === 1 && byPod.size === 0) return { kind: "Total", sample: { value: only.value, ageMs: 0 } };
-  if (byPod.size < samples.length) {
-    const message = `the query returns ${samples.length} series without a pod label: aggregate them to one, or keep the labels namespace and pod`;
+  const ofPods = [...byPod.values()];
+  const podless = samples.length - ofPods.reduce((sum, { length }) => sum + length, 0);
+  if (podless > 0) {
+    const message = `the query returns ${podless} series without a pod label: aggregate them to one, or keep the labels namespace and pod`;
+    return { kind: "Error", reason: "QueryInvalid", message };
+  }
+  const most = Math.max(...ofPods.map(({ length }) => length));
+  if (most > 1) {
+    const message = `the query returns ${most} series for one pod: aggregate them by (namespace, pod)`;
     return { kind: "Error", reason: "QueryInvalid", message };
   }
   const answer: SharedAnswer = { samples, byPod };
@@ -76,14 +77,17 @@ async function readOwn(query: string, { queries, scope, replicas }: ReadMetricOp
   };
 }
 
-function addUp(
-  { pods }: ReplicaPods,
-  answer: SharedAnswer | undefined,
-  how: "sum" | "mean" | "max",
-): number | undefined {
+/** Age of the replica's latest sample when the query was evaluated, both by the clock of the metrics server: ours may be off. */
+function ageOf({ pods }: ReplicaPods, times: SharedAnswer): number | undefined {
+  const agesMs = pods.flatMap((pod) =>
+    (times.byPod.get(pod) ?? []).map(({ value, timestampSeconds }) => (timestampSeconds - value) * 1000),
+  );
+  return agesMs.length === 0 ? undefined : Math.min(...agesMs);
+}
+
+function addUp({ pods }: ReplicaPods, answer: SharedAnswer | undefined, how: "sum" | "mean"): number | undefined {
   const values = pods.flatMap((pod) => (answer?.byPod.get(pod) ?? []).map(({ value }) => value));
   if (values.length === 0) return undefined;
-  if (how === "max") return Math.max(...values);
   const sum = values.reduce((total, value) => total + value, 0);
   return how === "sum" ? sum : sum / values.length;
 }

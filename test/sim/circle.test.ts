@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { SCALING_OVERRIDES } from "../../src/api/autoscaling/scaling-override.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
 import { POD_CLIQUE_SCALING_GROUPS } from "../../src/api/grove/pod-clique-scaling-group.ts";
-import type { PodCliqueSet } from "../../src/api/grove/pod-clique-set.ts";
+import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../src/api/grove/pod-clique-set.ts";
 import { conditionOf } from "../../src/api/kubernetes/conditions.ts";
 import { PODS } from "../../src/api/kubernetes/core.ts";
 import { formatTime } from "../../src/api/kubernetes/time.ts";
@@ -157,6 +157,29 @@ describe("bounds that people set", () => {
     expect(simulation.monitor.report().peakGpus).toBeLessThanOrEqual(20);
   });
 
+  test("a shared budget that is not there takes nothing away and lets nothing grow", async () => {
+    const simulation = await start({ seed: 52 });
+    simulation.attach(steady(16, 3_600, 52));
+    await simulation.clock.advance(600_000);
+    const before = totals(simulation);
+    expect(before["decode"]).toBeGreaterThan(1);
+    await simulation.world.api.patch(
+      SCALING_POLICIES,
+      key,
+      { spec: { gpuBudget: { sharedBudgetRef: { name: "missing" } } } },
+      { type: "merge" },
+    );
+    await simulation.clock.advance(900_000);
+    // Metrics may still give back what they do not need.
+    const after = totals(simulation);
+    expect(after).toMatchObject({ instances: before["instances"], prefill: before["prefill"] });
+    expect(after["decode"]).toBeGreaterThan(1);
+    expect(conditionOf((await policyOf(simulation)).status?.conditions, "ScalingLimited")).toMatchObject({
+      status: "True",
+      message: expect.stringContaining("the shared GPUBudget does not exist"),
+    });
+  });
+
   test("an override holds until it expires, then metrics decide again", async () => {
     const simulation = await start({ seed: 61 });
     simulation.attach(steady(3, 3_600, 61));
@@ -211,6 +234,21 @@ describe("bounds that people set", () => {
     });
     await simulation.clock.advance(600_000);
     expect(totals(simulation)["decode"]).toBe(1);
+  });
+
+  test("set replicas that somebody else asked for are respected for ten minutes as well", async () => {
+    const simulation = await start({ seed: 82 });
+    simulation.attach(steady(3, 3_600, 82));
+    await simulation.clock.advance(300_000);
+    await simulation.world.api.setScale(POD_CLIQUE_SETS, key, 2);
+    await simulation.clock.advance(500_000);
+    expect(totals(simulation)["instances"]).toBe(2);
+    expect(conditionOf((await policyOf(simulation)).status?.conditions, "ScalingActive")).toMatchObject({
+      status: "False",
+      reason: "ForeignController",
+    });
+    await simulation.clock.advance(700_000);
+    expect(totals(simulation)["instances"]).toBe(1);
   });
 
   test.each<{

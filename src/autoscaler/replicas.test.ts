@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import type { Pod } from "../api/kubernetes/core.ts";
+import { formatTime } from "../api/kubernetes/time.ts";
+import { viewReplicas } from "./replicas.ts";
+
+const HOUR_MS = 3_600_000;
+const NOW_MS = 1_700_000_000_000;
+
+/** Made ten hours ago. */
+const pod = (isReady: boolean, sinceMs: number): Pod => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: {
+    name: "p",
+    namespace: "ns",
+    uid: "u",
+    creationTimestamp: formatTime(NOW_MS - 10 * HOUR_MS),
+  },
+  spec: { containers: [] },
+  status: {
+    conditions: [
+      { type: "PodScheduled", status: "True" },
+      { type: "Ready", status: isReady ? "True" : "False", lastTransitionTime: formatTime(sinceMs) },
+    ],
+  },
+});
+
+const view = (one: Pod) =>
+  viewReplicas([one], {
+    level: "PodClique",
+    replicas: 1,
+    minPodsPerReplica: 1,
+    pendingTimeoutMs: 600_000,
+    nowMs: NOW_MS,
+  });
+
+test("a replica that lost its readiness just now is not overdue", () => {
+  expect(view(pod(false, NOW_MS - 5_000))).toMatchObject({ starting: 1, pending: 0, overdue: 0 });
+  expect(view(pod(false, NOW_MS - HOUR_MS))).toMatchObject({ starting: 0, pending: 1, overdue: 1 });
+});
+
+test("readiness that came back after hours is no start-up time", () => {
+  expect(view(pod(true, NOW_MS - 5_000))).toMatchObject({ ready: [{ replica: "p" }], startups: [] });
+  expect(view(pod(true, NOW_MS - 10 * HOUR_MS + 40_000)).startups).toEqual([{ id: "u", startupMs: 40_000 }]);
+});
