@@ -185,6 +185,9 @@ describe("decide", () => {
     plant.memory = emptyMemory;
     for (let i = 0; i < 4; i++) plant.tick(policy);
     expect(plant.totals).toEqual([2, 8]);
+    // In two turns: neither half of the way alone would keep the ratio.
+    plant.tick(policy);
+    expect(plant.totals).toEqual([1, 2]);
     plant.tick(policy);
     expect(plant.totals).toEqual([1, 1]);
   });
@@ -323,6 +326,7 @@ describe("decide", () => {
     plant.tick(policy);
     expect(plant.totals).toEqual([2, 6]);
     plant.override = { ...plant.override, scaleTargets: { decode: { replicas: 0 } } };
+    plant.tick(policy);
     plant.tick(policy);
     expect(plant.totals).toEqual([1, 1]);
     plant.override = { ...plant.override, scaleTargets: { decode: { replicas: 12 } } };

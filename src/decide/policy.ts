@@ -85,7 +85,7 @@ export function readPolicy(spec: ScalingPolicySpec): Policy {
       staleAfterMs: durationMs(metricsPolicy.staleAfter),
       minCoverageRatio: percentRatio(metricsPolicy.minCoverage),
     },
-    ...(fallback === undefined ? {} : { fallback }),
+    ...(fallback === undefined || metricsPolicy.onMissing !== "Fallback" ? {} : { fallback }),
     forecast: {
       enabled: forecast.enabled,
       method: forecast.method,

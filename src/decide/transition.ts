@@ -76,22 +76,39 @@ export function planTransition(
       now.push(write);
     }
   }
-  return { now: inSafeOrder(now, policy, observation), later };
+  const ordered = inSafeOrder(now, policy, observation);
+  return { now: ordered.now, later: [...later, ...ordered.later] };
 }
 
 /**
  * Each write is sent by itself, and one that is refused ends the list: so the next one is always one that leaves the desired replicas of
- * its set replica in their widened bands, where there is such a one.
+ * its set replica in their widened bands. Where none does, one goes as far as it may, and the rest of it is left to a later decision.
  */
-function inSafeOrder(writes: readonly ScaleWrite[], policy: Policy, observation: Observation): readonly ScaleWrite[] {
-  const ordered: ScaleWrite[] = [];
+function inSafeOrder(writes: readonly ScaleWrite[], policy: Policy, observation: Observation): Transition {
+  const now: ScaleWrite[] = [];
+  const later: DeferredWrite[] = [];
+  const keeps = (write: ScaleWrite): boolean => keepsRatios(write, policy, observation, now);
   let left = [...writes];
   while (left.length > 0) {
-    const next = left.find((write) => keepsRatios(write, policy, observation, ordered)) ?? left[0];
-    ordered.push(next as ScaleWrite);
-    left = left.filter((write) => write !== next);
+    const whole = left.find(keeps);
+    const part = whole ?? left.map((write) => partOf(write, keeps)).find((write) => write !== undefined);
+    // Outside its band already: any way out is better than none.
+    const next = part ?? (left[0] as ScaleWrite);
+    const asked = left.find(({ objectName }) => objectName === next.objectName) as ScaleWrite;
+    now.push(next);
+    if (next.to !== asked.to) later.push({ ...asked, from: next.to, why: "RatioTransient" });
+    left = left.filter((write) => write !== asked);
   }
-  return ordered;
+  return { now, later };
+}
+
+/** The largest part of a write that is allowed; undefined when not even one replica is. */
+function partOf(write: ScaleWrite, isAllowed: (write: ScaleWrite) => boolean): ScaleWrite | undefined {
+  const back = write.to > write.from ? -1 : 1;
+  for (let to = write.to + back; to !== write.from; to += back) {
+    if (isAllowed({ ...write, to })) return { ...write, to };
+  }
+  return undefined;
 }
 
 /**

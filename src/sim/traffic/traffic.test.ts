@@ -105,3 +105,11 @@ describe("traces", () => {
     }
   });
 });
+
+test("a trace with other columns, or with none, is refused", () => {
+  expect(() => parseTrace("arrival_seconds,output_tokens,input_tokens\n0,1,1\n")).toThrow(
+    /line 1: the columns must be/,
+  );
+  expect(() => parseTrace("arrival_seconds,input_tokens,output_tokens\n")).toThrow(/holds no request/);
+  expect(parseTrace("arrival_seconds,input_tokens,output_tokens,client\n0,1,1,7\n")).toHaveLength(1);
+});
