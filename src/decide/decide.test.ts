@@ -334,10 +334,10 @@ describe("decide", () => {
     expect(plant.totals.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(10);
     expect(capped.stages).toContainEqual(expect.objectContaining({ stage: "override", reason: "GPUBudget" }));
     plant.override = { ...plant.override, force: true };
-    plant.tick(policy);
+    for (let i = 0; i < 3; i++) plant.tick(policy);
     expect(plant.totals[1]).toBe(12);
     plant.override = undefined;
-    plant.tick(policy);
+    for (let i = 0; i < 4; i++) plant.tick(policy);
     expect(plant.totals).toEqual([1, 2]);
   });
 
