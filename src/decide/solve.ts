@@ -138,9 +138,10 @@ function serves(
   ceiling: Vector,
   demandFactor: number,
 ): boolean {
-  const demands = input.targets.map(({ demandReplicas }) => demandReplicas * demandFactor * fraction);
-  if (demands.some((demand, index) => demand > sets * (ceiling[index] as number) + EPSILON)) return false;
-  const units = demands.map((demand) => Math.ceil(demand - EPSILON));
+  const units = input.targets.map(({ demandReplicas }) =>
+    Math.ceil(fraction * (demandReplicas * demandFactor) - EPSILON),
+  );
+  if (units.some((count, index) => count > sets * (ceiling[index] as number))) return false;
   const plan = planSets(sets, units, input, ratios, ceiling);
   return plan !== undefined && plan.gpus <= input.gpuBudget;
 }
@@ -188,9 +189,10 @@ function bestFor(
       else {
         feasible = units;
         reach *= 4;
+        // Only a fraction that was tried: one that is merely next to it may round another target's share up.
+        lambda = Math.max(lambda, units / demand);
       }
     }
-    lambda = Math.max(lambda, feasible / demand);
   }
   const wanted = unitsAt(1);
   const units = fillBudget(unitsAt(lambda), demands, wanted, (next) => planFor(next) !== undefined);
