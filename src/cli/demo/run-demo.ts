@@ -246,14 +246,16 @@ interface SummaryInput {
 }
 
 function summarize(
-  { seed, speed }: DemoOptions,
+  { seed, speed, policy }: DemoOptions,
   { elapsedSeconds, decisions, monitor, system, dataPlane }: SummaryInput,
 ): DemoSummary {
   const traffic = dataPlane.summary(system, SLO);
   const { gpuHours, ...report } = monitor.report();
+  // A policy of one's own need not scale every level.
+  const levels = LEVELS.filter((level) => policy.spec.scaleTargets.some((target) => target.level === level));
   const problems = [
-    ...LEVELS.filter((level) => report.scaleActions[level].up === 0).map((level) => `${level} never scaled up`),
-    ...LEVELS.filter((level) => report.scaleActions[level].down === 0).map((level) => `${level} never scaled down`),
+    ...levels.filter((level) => report.scaleActions[level].up === 0).map((level) => `${level} never scaled up`),
+    ...levels.filter((level) => report.scaleActions[level].down === 0).map((level) => `${level} never scaled down`),
     ...violation("ratio band", report.ratioViolationSeconds),
     ...violation("minimum viable set", report.floorViolationSeconds),
     ...violation("GPU budget", report.budgetViolationSeconds),
