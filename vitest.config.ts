@@ -1,6 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 const shared = {
+  setupFiles: "test/setup.ts",
   pool: "forks",
   sequence: { shuffle: true },
   unstubEnvs: true,

@@ -161,7 +161,8 @@ describe("plan", () => {
     const missing = policyFile((policy) => {
       policy.spec.gpuBudget = { ...policy.spec.gpuBudget, sharedBudgetRef: { name: "nobody" } };
     });
-    expect((await planJson(missing)).decision.budget.gpusMax).toBe(0);
+    // Nothing may grow past a budget that is not there, and nothing is taken away for its lack.
+    expect((await planJson(missing)).decision.budget).toMatchObject({ gpusMax: 48, isUnknown: true });
   });
 
   test("the file is checked as the cluster would check it, field by field", async () => {
