@@ -83,7 +83,7 @@ test.skipIf(isSkipped)("from a cluster without CRDs to an override and a pause",
   ];
   const { err, code } = await run(...set);
   expect({ err, code }).toEqual({
-    err: `warning: llama-70b decides nothing now: spec.targetRef.name: there is no PodCliqueSet "llama-70b" in namespace ${NAMESPACE}`,
+    err: `warning: llama-70b decides nothing now: spec.targetRef.name: there is no PodCliqueSet "llama-70b" in namespace ${NAMESPACE}: create it, or correct the name`,
     code: 0,
   });
   const stored = await cluster.api.get(SCALING_OVERRIDES, { namespace: NAMESPACE, name: "mine" });
