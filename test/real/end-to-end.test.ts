@@ -238,6 +238,8 @@ describe.skipIf(skipWithout(missingCluster(), missingPrometheus(), missingRedis(
       ]);
       expect(stdout).toContain("launch");
       await soon("three decode replicas", () => groupReplicas("decode") === 3 && target("decode")?.ready === 3, 18_000);
+      // The status follows the write of the replicas.
+      await soon("the override in the policy's status", () => policyNow()?.status?.override?.name === "launch");
       expect(policyNow()?.status?.override).toMatchObject({ name: "launch", reason: "product launch" });
       await always("three decode replicas", () => groupReplicas("decode") === 3, expiresMs - clock.nowMs() - 2_000, {
         dump,
