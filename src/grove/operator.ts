@@ -12,6 +12,7 @@ import { startScalingGroupController } from "./pod-clique-scaling-group/controll
 import { startPodCliqueSetController } from "./pod-clique-set/controller.ts";
 import type { OperatorContext } from "./runtime/context.ts";
 import { startStores } from "./runtime/stores.ts";
+import { DEFAULT_SETTINGS, type OperatorSettings } from "./settings.ts";
 
 export interface GroveOperatorOptions {
   readonly api: KubeApi;
@@ -27,8 +28,8 @@ export interface GroveOperatorOptions {
   readonly resyncMs?: number;
   /** Objects of each kind that are reconciled at the same time; defaults are upstream's. */
   readonly concurrency?: { readonly sets?: number; readonly groups?: number; readonly cliques?: number };
-  /** Scheduler of cliques that name none. */
-  readonly defaultSchedulerName?: string;
+  /** What is not given is as in {@link DEFAULT_SETTINGS}. */
+  readonly settings?: Partial<OperatorSettings>;
 }
 
 export interface GroveOperator {
@@ -60,7 +61,7 @@ export function startGroveOperator(options: GroveOperatorOptions): GroveOperator
     log,
     metrics,
     recorderFor: (component) => createEventRecorder({ ...options, component, log }),
-    defaultSchedulerName: options.defaultSchedulerName ?? "default-scheduler",
+    settings: { ...DEFAULT_SETTINGS, ...options.settings },
   };
   let controllers: readonly Controller[] = [];
 

@@ -1,4 +1,5 @@
 /** For unit tests of the plans: small objects as the API server would have stored them. */
+
 import type { PodClique } from "../api/grove/pod-clique.ts";
 import type { PodCliqueSet, PodCliqueSetInput } from "../api/grove/pod-clique-set.ts";
 import { defaultPodCliqueSet } from "../api/grove/pod-clique-set-defaults.ts";
@@ -6,6 +7,7 @@ import type { Pod } from "../api/kubernetes/core.ts";
 import { POD_GANG_GATE, POD_TEMPLATE_HASH } from "./labels.ts";
 import { standaloneClique } from "./pod-clique/clique-object.ts";
 import { podObject } from "./pod-clique/pod-object.ts";
+import { DEFAULT_SETTINGS } from "./settings.ts";
 
 type Template = PodCliqueSetInput["spec"]["template"];
 
@@ -52,7 +54,7 @@ export interface PodState {
 
 export function storedPod(clique: PodClique, state: PodState = {}): Pod {
   const { index = 0, name = `${clique.metadata.name}-${index}x`, gated = false } = state;
-  const pod = podObject(clique, index);
+  const pod = podObject({ clique, set: undefined, settings: DEFAULT_SETTINGS, podIndex: index });
   const condition = (type: string, on: boolean | undefined, reason?: string) =>
     on === undefined ? [] : [{ type, status: on ? ("True" as const) : ("False" as const), ...(reason && { reason }) }];
   return {

@@ -24,7 +24,7 @@ const COALESCE_MS = 50;
 const RECREATE_MS = 250;
 
 export function startPodCliqueSetController(context: OperatorContext, workers: number): Controller {
-  const { stores, defaultSchedulerName } = context;
+  const { stores, settings } = context;
   const recorder = context.recorderFor(NAME);
   const controller = startController({
     ...context,
@@ -37,7 +37,7 @@ export function startPodCliqueSetController(context: OperatorContext, workers: n
         store: stores.set,
         observe: () => observePodCliqueSet(key, stores),
         object: ({ set }) => set,
-        plan: (snapshot, now) => planPodCliqueSet(snapshot, { defaultSchedulerName, now }),
+        plan: (snapshot, now) => planPodCliqueSet(snapshot, { settings, now }),
         status: (snapshot, outcome) => podCliqueSetStatus({ ...snapshot, outcome }),
       }),
   });

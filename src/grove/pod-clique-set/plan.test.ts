@@ -2,13 +2,14 @@ import { describe, expect, test } from "vitest";
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import type { Secret } from "../../api/kubernetes/core.ts";
 import { standaloneClique } from "../pod-clique/clique-object.ts";
+import { DEFAULT_SETTINGS } from "../settings.ts";
 import { cliqueTemplate, storedClique, storedPod, storedSet } from "../test-objects.ts";
 import { tokenSecret } from "./access-objects.ts";
 import { headlessService } from "./headless-service.ts";
 import { type PodCliqueSetSnapshot, planPodCliqueSet } from "./plan.ts";
 import { podCliqueSetStatus } from "./status.ts";
 
-const options = { defaultSchedulerName: "default-scheduler", now: "2026-01-01T00:00:00Z" };
+const options = { settings: DEFAULT_SETTINGS, now: "2026-01-01T00:00:00Z" };
 const snapshot = (set: PodCliqueSet, change: Partial<PodCliqueSetSnapshot> = {}): PodCliqueSetSnapshot => ({
   set,
   cliques: [],

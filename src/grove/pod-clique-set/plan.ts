@@ -26,6 +26,7 @@ import { standaloneClique } from "../pod-clique/clique-object.ts";
 import { scalingGroup } from "../pod-clique-scaling-group/group-object.ts";
 import { expectedPodGangs } from "../pod-gang/compose.ts";
 import { planPodGangs } from "../pod-gang/plan.ts";
+import type { OperatorSettings } from "../settings.ts";
 import { hasStartupOrder } from "../startup-order.ts";
 import { scalingGroups, setIndices, standaloneCliques } from "../template.ts";
 import { hasToken, podRole, podRoleBinding, serviceAccount, tokenSecret } from "./access-objects.ts";
@@ -48,7 +49,7 @@ export interface PodCliqueSetSnapshot {
 }
 
 export interface PlanOptions {
-  readonly defaultSchedulerName: string;
+  readonly settings: OperatorSettings;
   /** RFC 3339. */
   readonly now: string;
 }
@@ -145,7 +146,7 @@ function cliqueActions({ set, cliques }: PodCliqueSetSnapshot, waits: string[]):
 
 function groupAndGangStages(
   snapshot: PodCliqueSetSnapshot,
-  { defaultSchedulerName, now }: PlanOptions,
+  { settings, now }: PlanOptions,
   waits: string[],
 ): Plan["stages"] {
   const { set, groups, cliques, gangs, pods } = snapshot;
@@ -181,7 +182,7 @@ function groupAndGangStages(
     gangs: new Map(gangs.filter((gang) => isOwnedBy(gang, set)).map((gang) => [gang.metadata.name, gang])),
     cliques: new Map(cliques.map((clique) => [clique.metadata.name, clique])),
     podsByClique: Map.groupBy(pods, (pod) => labelOf(pod, POD_CLIQUE) ?? ""),
-    defaultSchedulerName,
+    settings,
     now,
   });
   const [incomplete] = gangPlan.incomplete;

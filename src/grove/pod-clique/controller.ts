@@ -19,7 +19,7 @@ const NAME = "podclique-controller";
 const COALESCE_MS = 20;
 
 export function startPodCliqueController(context: OperatorContext, workers: number): Controller {
-  const { stores } = context;
+  const { stores, settings } = context;
   const recorder = context.recorderFor(NAME);
   const controller = startController({
     ...context,
@@ -32,7 +32,7 @@ export function startPodCliqueController(context: OperatorContext, workers: numb
         store: stores.clique,
         observe: () => observePodClique(key, stores),
         object: ({ clique }) => clique,
-        plan: planPodClique,
+        plan: (snapshot, now) => planPodClique(snapshot, { settings, now }),
         status: (snapshot, outcome, now) => podCliqueStatus({ ...snapshot, outcome, now }),
         onStatus: (clique, status) => {
           if ((clique.status?.scheduledReplicas ?? 0) > 0 && (status as PodClique["status"])?.scheduledReplicas === 0) {

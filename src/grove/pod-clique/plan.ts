@@ -5,6 +5,7 @@ import { isTerminating, type Pod } from "../../api/kubernetes/core.ts";
 import type { Action, Plan } from "../actions.ts";
 import { finalizerRemoval } from "../finalizers.ts";
 import { CLIQUE_FINALIZER, labelOf, POD_TEMPLATE_HASH } from "../labels.ts";
+import type { OperatorSettings } from "../settings.ts";
 import { type GangSnapshot, gateRemovalPatch, openableGates } from "./gates.ts";
 import { podIndexOf, podObject } from "./pod-object.ts";
 import { inVictimOrder } from "./victims.ts";
@@ -17,10 +18,16 @@ export interface PodCliqueSnapshot extends GangSnapshot {
   readonly pods: readonly Pod[];
 }
 
-export function planPodClique(snapshot: PodCliqueSnapshot): Plan {
+export interface PodCliquePlanOptions {
+  readonly settings: OperatorSettings;
+  /** RFC 3339. */
+  readonly now: string;
+}
+
+export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePlanOptions): Plan {
   const { clique } = snapshot;
   if (isTerminating(clique)) return finalizerRemoval("clique", clique, CLIQUE_FINALIZER);
-  const scale = scaleActions(snapshot);
+  const scale = scaleActions(snapshot, options);
   const deleted = new Set(scale.flatMap((action) => (action.kind === "delete" ? [action.object.metadata.name] : [])));
   const stays = snapshot.pods.filter(({ metadata }) => !deleted.has(metadata.name));
   const { open, waitingFor } = openableGates(clique, stays, snapshot);
@@ -36,7 +43,7 @@ export function planPodClique(snapshot: PodCliqueSnapshot): Plan {
   };
 }
 
-function scaleActions({ clique, pods }: PodCliqueSnapshot): readonly Action[] {
+function scaleActions({ clique, set, pods }: PodCliqueSnapshot, { settings }: PodCliquePlanOptions): readonly Action[] {
   const live = pods.filter((pod) => !isTerminating(pod));
   const { keep, duplicates } = withoutDuplicateIndices(live, clique.metadata.name);
   const missing = clique.spec.replicas - keep.length;
@@ -46,7 +53,9 @@ function scaleActions({ clique, pods }: PodCliqueSnapshot): readonly Action[] {
   );
   return [
     ...[...duplicates, ...victims].map(deletePod),
-    ...freeIndices(keep, clique.metadata.name, missing).map((index) => createPod(clique, index)),
+    ...freeIndices(keep, clique.metadata.name, missing).map((index) =>
+      createPod(podObject({ clique, set, settings, podIndex: index })),
+    ),
   ];
 }
 
@@ -77,10 +86,10 @@ function freeIndices(pods: readonly Pod[], clique: string, count: number): reado
   return free;
 }
 
-const createPod = (clique: PodClique, index: number): Action => ({
+const createPod = (object: Pod): Action => ({
   kind: "create",
   of: "pod",
-  object: podObject(clique, index),
+  object,
   errorCode: "ERR_CREATE_POD",
   events: { success: "PodCreateSuccessful", failure: "PodCreateFailed" },
 });

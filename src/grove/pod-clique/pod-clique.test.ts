@@ -4,6 +4,7 @@ import type { Pod } from "../../api/kubernetes/core.ts";
 import type { PodGang } from "../../api/scheduler/pod-gang.ts";
 import type { Action } from "../actions.ts";
 import { BASE_POD_GANG, POD_GANG_GATE, POD_TEMPLATE_HASH, SCALING_GROUP } from "../labels.ts";
+import { DEFAULT_SETTINGS } from "../settings.ts";
 import { cliqueTemplate, type PodState, storedClique, storedPod, storedSet } from "../test-objects.ts";
 import { gateRemovalPatch, openableGates } from "./gates.ts";
 import { type PodCliqueSnapshot, planPodClique } from "./plan.ts";
@@ -25,7 +26,9 @@ const snapshot = (pods: readonly Pod[], change: Partial<PodCliqueSnapshot> = {})
   ...change,
 });
 const actionsOf = (pods: readonly Pod[], change?: Partial<PodCliqueSnapshot>): readonly Action[] =>
-  planPodClique(snapshot(pods, change)).stages.flatMap(({ actions }) => actions);
+  planPodClique(snapshot(pods, change), { settings: DEFAULT_SETTINGS, now: "2026-01-01T00:00:00Z" }).stages.flatMap(
+    ({ actions }) => actions,
+  );
 const created = (actions: readonly Action[]): readonly string[] =>
   actions.flatMap((action) =>
     action.kind === "create" && action.of === "pod" ? [action.object.spec.hostname ?? ""] : [],
@@ -144,10 +147,10 @@ describe("gates", () => {
 
   test("gates of the template stay behind ours", () => {
     const podSpec = { ...clique.spec.podSpec, schedulingGates: [{ name: "quota" }] };
-    expect(podObject(storedClique(set, { podSpec }), 0).spec.schedulingGates).toEqual([
-      { name: POD_GANG_GATE },
-      { name: "quota" },
-    ]);
+    expect(
+      podObject({ clique: storedClique(set, { podSpec }), set, settings: DEFAULT_SETTINGS, podIndex: 0 }).spec
+        .schedulingGates,
+    ).toEqual([{ name: POD_GANG_GATE }, { name: "quota" }]);
   });
 });
 

@@ -1,13 +1,23 @@
 /** Pods as a PodClique makes them, complete on creation: nothing is patched in afterwards but the gate out. */
 import type { PodClique } from "../../api/grove/pod-clique.ts";
+import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { PODS, type Pod } from "../../api/kubernetes/core.ts";
 import { apiVersionOf } from "../../api/kubernetes/meta.ts";
 import { cliqueEnvironment, withEnvironment } from "../environment.ts";
 import { labelOf, managedLabels, PART_OF, POD_CLIQUE, POD_GANG_GATE, POD_INDEX, SET_REPLICA_INDEX } from "../labels.ts";
 import { headlessServiceName, podHostname } from "../names.ts";
 import { ownedBy } from "../ownership.ts";
+import type { OperatorSettings } from "../settings.ts";
 
-export function podObject(clique: PodClique, podIndex: number): Pod {
+export interface PodParts {
+  readonly clique: PodClique;
+  /** The set it belongs to, unless that is gone. */
+  readonly set: PodCliqueSet | undefined;
+  readonly settings: OperatorSettings;
+  readonly podIndex: number;
+}
+
+export function podObject({ clique, podIndex }: PodParts): Pod {
   const { name, namespace = "default", labels = {}, annotations } = clique.metadata;
   const set = labelOf(clique, PART_OF) ?? "";
   const setIndex = Number(labelOf(clique, SET_REPLICA_INDEX) ?? 0);

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import type { Pod } from "../../api/kubernetes/core.ts";
 import type { PodGang } from "../../api/scheduler/pod-gang.ts";
+import { DEFAULT_SETTINGS } from "../settings.ts";
 import { cliqueTemplate, storedClique, storedPod, storedSet } from "../test-objects.ts";
 import { expectedPodGangs } from "./compose.ts";
 import { planPodGangs } from "./plan.ts";
@@ -21,7 +22,7 @@ function planWith(pods: readonly Pod[], gang?: PodGang, owner: PodCliqueSet = se
     gangs: new Map(gang === undefined ? [] : [[gang.metadata.name, gang]]),
     cliques: new Map([[clique.metadata.name, clique]]),
     podsByClique: new Map([[clique.metadata.name, pods]]),
-    defaultSchedulerName: "kai-scheduler",
+    settings: { ...DEFAULT_SETTINGS, defaultSchedulerName: "kai-scheduler" },
     now: "t1",
   });
   return { creates, updates, deletes, incomplete };

@@ -9,6 +9,7 @@ import type { Action, ActionEvents } from "../actions.ts";
 import { COMPONENT, GROVE_PREFIX, labelOf, managedLabels, POD_GANG, SCHEDULER_NAME } from "../labels.ts";
 import { mergePatch } from "../merge-patch.ts";
 import { ownedBy } from "../ownership.ts";
+import type { OperatorSettings } from "../settings.ts";
 import type { ExpectedPodGang } from "./compose.ts";
 
 export interface PodGangInput {
@@ -19,7 +20,7 @@ export interface PodGangInput {
   readonly cliques: ReadonlyMap<string, PodClique>;
   /** Pods of the set by the name of the clique that owns them. */
   readonly podsByClique: ReadonlyMap<string, readonly Pod[]>;
-  readonly defaultSchedulerName: string;
+  readonly settings: OperatorSettings;
   /** RFC 3339. */
   readonly now: string;
 }
@@ -148,14 +149,14 @@ function gangMetadata(live: PodGang | undefined, { common }: Input): Metadata {
 }
 
 /** What every gang of the set carries. */
-function commonMetadata({ set, defaultSchedulerName }: PodGangInput): Metadata {
+function commonMetadata({ set, settings }: PodGangInput): Metadata {
   const names = set.spec.template.cliques.map(({ spec }) => spec.podSpec.schedulerName);
   return {
     labels: {
       ...mirrored(set.metadata.labels),
       ...managedLabels(set.metadata.name),
       [COMPONENT]: "podgang",
-      [SCHEDULER_NAME]: names.find((name) => name !== undefined && name !== "") ?? defaultSchedulerName,
+      [SCHEDULER_NAME]: names.find((name) => name !== undefined && name !== "") ?? settings.defaultSchedulerName,
     },
     annotations: mirrored(set.metadata.annotations),
   };

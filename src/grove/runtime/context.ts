@@ -4,6 +4,7 @@ import type { EventRecorder } from "../../kube/events.ts";
 import type { RuntimeMetrics } from "../../kube/runtime-metrics.ts";
 import type { Logger } from "../../log.ts";
 import type { Random } from "../../random.ts";
+import type { OperatorSettings } from "../settings.ts";
 import type { Stores } from "./stores.ts";
 
 export interface OperatorContext {
@@ -14,6 +15,5 @@ export interface OperatorContext {
   readonly log: Logger;
   readonly metrics: RuntimeMetrics;
   readonly recorderFor: (component: string) => EventRecorder;
-  /** For cliques that name none. */
-  readonly defaultSchedulerName: string;
+  readonly settings: OperatorSettings;
 }
