@@ -1,3 +1,6 @@
+import type { FieldError } from "../schema/validate.ts";
+import type { PodCliqueSet } from "./pod-clique-set.ts";
+
 /** What the operator runs with; admission depends on it. */
 export interface GroveAdmissionOptions {
   /** Enabled scheduler profiles; the first one is used where a clique names none. */
@@ -8,10 +11,19 @@ export interface GroveAdmissionOptions {
   readonly topologyLevels?: ReadonlyMap<string, readonly string[]>;
   /** Scheduler profiles that understand topology constraints. */
   readonly topologyAwareSchedulerNames: readonly string[];
+  /** Whether ComputeDomains are made. Undefined: not known here, only the form of the annotations is checked. */
+  readonly autoMnnvl?: boolean;
+  /** What the scheduler backend of the set has against it (grove.md 3.7), on create and on update. */
+  readonly backendValidation?: (set: PodCliqueSet) => readonly FieldError[];
 }
+
+const TOPOLOGY_AWARE_SCHEDULERS: readonly string[] = ["kai-scheduler"];
+
+export const topologyAwareSchedulers = (names: readonly string[]): readonly string[] =>
+  names.filter((name) => TOPOLOGY_AWARE_SCHEDULERS.includes(name));
 
 export const DEFAULT_GROVE_ADMISSION: GroveAdmissionOptions = {
   schedulerNames: ["default-scheduler", "kai-scheduler", "volcano", "lpx-scheduler"],
   topologyAwareScheduling: true,
-  topologyAwareSchedulerNames: ["kai-scheduler"],
+  topologyAwareSchedulerNames: TOPOLOGY_AWARE_SCHEDULERS,
 };
