@@ -7,6 +7,7 @@ import type { KubeApi } from "../kube/kube-api.ts";
 import { noRuntimeMetrics, type RuntimeMetrics } from "../kube/runtime-metrics.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import type { Random } from "../random.ts";
+import { type GangPhaseListener, observeGangPhases } from "./gang-phases.ts";
 import { startPodCliqueController } from "./pod-clique/controller.ts";
 import { startScalingGroupController } from "./pod-clique-scaling-group/controller.ts";
 import { startPodCliqueSetController } from "./pod-clique-set/controller.ts";
@@ -28,6 +29,8 @@ export interface GroveOperatorOptions {
   readonly resyncMs?: number;
   /** Objects of each kind that are reconciled at the same time; defaults are upstream's. */
   readonly concurrency?: { readonly sets?: number; readonly groups?: number; readonly cliques?: number };
+  /** Told how long each PodGang took to each phase. */
+  readonly onGangPhase?: GangPhaseListener;
   /** What is not given is as in {@link DEFAULT_SETTINGS}. */
   readonly settings?: Partial<OperatorSettings>;
 }
@@ -53,6 +56,7 @@ export function startGroveOperator(options: GroveOperatorOptions): GroveOperator
     metrics,
     ...(options.namespaces !== undefined && { namespaces: options.namespaces }),
   });
+  if (options.onGangPhase !== undefined) observeGangPhases(stores, clock, options.onGangPhase);
   const context: OperatorContext = {
     stores,
     clock,
