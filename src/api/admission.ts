@@ -106,10 +106,11 @@ function validate(
   switch (resource.kind) {
     case "PodCliqueSet": {
       const set = object as PodCliqueSet;
+      const old = operation === "UPDATE" ? (oldObject as PodCliqueSet | undefined) : undefined;
       const { errors, warnings } = validatePodCliqueSet(set, operation, grove);
-      if (operation === "CREATE" || oldObject === undefined) return { errors, warnings };
       const fallback = grove.schedulerNames[0] ?? "default-scheduler";
-      return { errors: [...errors, ...validatePodCliqueSetUpdate(set, oldObject as PodCliqueSet, fallback)], warnings };
+      const changes = old === undefined ? [] : validatePodCliqueSetUpdate(set, old, fallback);
+      return { errors: [...errors, ...changes, ...(grove.backendValidation?.(set, old) ?? [])], warnings };
     }
     case "ClusterTopologyBinding":
       return { errors: validateClusterTopologyBinding(object as ClusterTopologyBinding, grove), warnings: [] };

@@ -14,16 +14,11 @@ export interface GroveAdmissionOptions {
   /** Whether ComputeDomains are made. Undefined: not known here, only the form of the annotations is checked. */
   readonly autoMnnvl?: boolean;
   /** What the scheduler backend of the set has against it (grove.md 3.7), on create and on update. */
-  readonly backendValidation?: (set: PodCliqueSet) => readonly FieldError[];
+  readonly backendValidation?: (set: PodCliqueSet, old?: PodCliqueSet) => readonly FieldError[];
 }
-
-const TOPOLOGY_AWARE_SCHEDULERS: readonly string[] = ["kai-scheduler"];
-
-export const topologyAwareSchedulers = (names: readonly string[]): readonly string[] =>
-  names.filter((name) => TOPOLOGY_AWARE_SCHEDULERS.includes(name));
 
 export const DEFAULT_GROVE_ADMISSION: GroveAdmissionOptions = {
   schedulerNames: ["default-scheduler", "kai-scheduler", "volcano", "lpx-scheduler"],
   topologyAwareScheduling: true,
-  topologyAwareSchedulerNames: TOPOLOGY_AWARE_SCHEDULERS,
+  topologyAwareSchedulerNames: ["kai-scheduler"],
 };

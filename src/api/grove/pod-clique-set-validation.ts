@@ -38,7 +38,6 @@ export function validatePodCliqueSet(
   }
   errors.push(...validateResourceSharing(template));
   if (operation === "CREATE") errors.push(...validateMnnvlGroups(set, options.autoMnnvl));
-  errors.push(...(options.backendValidation?.(set) ?? []));
   const topology = validateTopologyConstraints(set, operation, options);
   errors.push(...topology.errors);
   return { errors, warnings: [...podSpecWarnings(template.cliques), ...topology.warnings] };

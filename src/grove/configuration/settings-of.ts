@@ -1,5 +1,6 @@
 /** What an OperatorConfiguration and the environment mean for the operator's plans and for admission. */
-import { type GroveAdmissionOptions, topologyAwareSchedulers } from "../../api/grove/admission-options.ts";
+import type { GroveAdmissionOptions } from "../../api/grove/admission-options.ts";
+import { topologyAwareSchedulerNames } from "../backends/registry.ts";
 import type { OperatorSettings, SchedulerProfileName } from "../settings.ts";
 import type { OperatorConfiguration } from "./schema.ts";
 
@@ -22,7 +23,7 @@ export function admissionOptionsOf(settings: OperatorSettings): GroveAdmissionOp
   return {
     schedulerNames: [defaultSchedulerName, ...others],
     topologyAwareScheduling: settings.topologyAwareScheduling,
-    topologyAwareSchedulerNames: topologyAwareSchedulers(schedulerProfiles),
+    topologyAwareSchedulerNames: topologyAwareSchedulerNames(settings),
     autoMnnvl: settings.autoMnnvl,
   };
 }

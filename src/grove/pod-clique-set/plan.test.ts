@@ -139,6 +139,8 @@ describe("status", () => {
       cliques: [withStatus(readyReplicas)],
       groups: [],
       outcome: { complete, lastErrors: [] },
+      settings: DEFAULT_SETTINGS,
+      now: "2026-01-01T00:00:00Z",
     });
 
   test("available means minAvailable ready pods in every clique", () => {

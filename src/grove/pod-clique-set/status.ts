@@ -1,4 +1,5 @@
 /** Pure: the status of a PodCliqueSet from its cliques and groups (grove.md 9.3). */
+import type { ClusterTopologyBinding } from "../../api/grove/cluster-topology-binding.ts";
 import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-group.ts";
 import type { PodCliqueSet, PodCliqueSetStatus } from "../../api/grove/pod-clique-set.ts";
@@ -9,20 +10,29 @@ import { scalingGroupName, standaloneCliqueName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
 import type { PassOutcome } from "../pass-outcome.ts";
 import { generationHash, podTemplateHash } from "../pod-template-hash.ts";
+import type { OperatorSettings } from "../settings.ts";
 import { minAvailableOf, scalingGroups, setIndices, standaloneCliques } from "../template.ts";
+import { withLevelsCondition } from "../topology/levels-condition.ts";
 import { isUpdated } from "../updated.ts";
 
 export interface PodCliqueSetStatusInput {
   readonly set: PodCliqueSet;
   readonly cliques: readonly PodClique[];
   readonly groups: readonly PodCliqueScalingGroup[];
+  /** The one that the set's topology constraints name. */
+  readonly binding?: ClusterTopologyBinding | undefined;
   readonly outcome: PassOutcome;
+  readonly settings: Pick<OperatorSettings, "topologyAwareScheduling">;
+  /** RFC 3339. */
+  readonly now: string;
 }
 
-export function podCliqueSetStatus({ set, cliques, groups, outcome }: PodCliqueSetStatusInput): PodCliqueSetStatus {
+export function podCliqueSetStatus(input: PodCliqueSetStatusInput): PodCliqueSetStatus {
+  const { set, cliques, groups, binding, outcome, settings, now } = input;
   const old = set.status;
   const currentGenerationHash = old?.currentGenerationHash ?? generationHash(set.spec.template);
   const replicas = replicaStates(set, byName(set, cliques), byName(set, groups), currentGenerationHash);
+  const conditions = withLevelsCondition({ set, binding, now, ...settings });
   const observedGeneration = outcome.complete ? set.metadata.generation : old?.observedGeneration;
   return {
     ...old,
@@ -32,6 +42,7 @@ export function podCliqueSetStatus({ set, cliques, groups, outcome }: PodCliqueS
     updatedReplicas: replicas.filter(({ updated }) => updated).length,
     hpaPodSelector: setPodSelector(set.metadata.name),
     currentGenerationHash,
+    ...(conditions !== undefined && { conditions }),
     lastErrors: outcome.lastErrors,
   };
 }

@@ -17,7 +17,8 @@ import type { Store } from "./store.ts";
 const WAIT_MS = 5_000;
 
 interface Reconciled extends KubeObject {
-  readonly status?: { readonly lastErrors?: readonly LastError[] };
+  /** Some kinds keep `lastErrors` in it. */
+  readonly status?: object;
 }
 
 export interface PassOptions<Snapshot, T extends Reconciled> {
@@ -46,7 +47,7 @@ export async function runPass<Snapshot, T extends Reconciled>(
 
   const after = observe();
   if (after !== undefined && !isTerminating(object(after))) {
-    const before = object(after).status;
+    const before = object(after).status as { readonly lastErrors?: readonly LastError[] } | undefined;
     const outcome: PassOutcome = {
       complete: failures.length === 0 && !stale && plan.waitingFor === undefined,
       lastErrors: lastErrorsOf(failures, before?.lastErrors, now),

@@ -2,8 +2,13 @@
 import type { GroveAdmissionOptions } from "../../api/grove/admission-options.ts";
 import { CLUSTER_TOPOLOGY_BINDINGS } from "../../api/grove/cluster-topology-binding.ts";
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
+import { VOLCANO_QUEUES } from "../../api/scheduler/volcano.ts";
 import { isNotFound } from "../../kube/api-error.ts";
 import type { KubeApi } from "../../kube/kube-api.ts";
+import type { BackendFacts } from "../backends/backend.ts";
+import { schedulerNameOf } from "../backends/registry.ts";
+import { validateBackends } from "../backends/validate.ts";
+import type { OperatorSettings } from "../settings.ts";
 import type { AdmissionLookup } from "./admission.ts";
 
 /** From the scheduler backend of the set: reads what it needs and returns the rule to apply, or nothing. */
@@ -51,3 +56,16 @@ function topologyNames({ spec: { template } }: PodCliqueSet): readonly string[] 
   ];
   return [...new Set(constraints.flatMap((constraint) => constraint?.topologyName || []))];
 }
+
+/** Volcano's queues are read for sets that it schedules; other schedulers need nothing of the cluster. */
+export const backendLookup =
+  (api: KubeApi, settings: OperatorSettings): BackendLookup =>
+  async (set) => {
+    const facts: BackendFacts =
+      schedulerNameOf(set, settings) === "volcano" && settings.schedulerProfiles.includes("volcano")
+        ? {
+            volcanoQueues: new Map((await api.list(VOLCANO_QUEUES)).items.map((queue) => [queue.metadata.name, queue])),
+          }
+        : {};
+    return (asked, old) => validateBackends({ set: asked, settings, facts, ...(old !== undefined && { old }) });
+  };
