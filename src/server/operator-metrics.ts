@@ -8,13 +8,13 @@ export const GANG_PHASES = ["gated", "ungated", "scheduled", "ready"] as const;
 export type GangPhase = (typeof GANG_PHASES)[number];
 
 export interface OperatorMetrics {
-  readonly runtime: RuntimeMetrics;
+  /** Counts for the operator and for `base`, which counts for all controllers of the process. */
+  countingFor(base: RuntimeMetrics): RuntimeMetrics;
   /** A PodGang has reached a phase, that long after it was created. */
-  gangReached(phase: GangPhase, sinceCreationSeconds: number): void;
+  gangReached(phase: GangPhase, sinceCreationMs: number): void;
 }
 
-/** Adds to `base`, which counts for all controllers of the process. */
-export function createOperatorMetrics(registry: Registry, base: RuntimeMetrics): OperatorMetrics {
+export function createOperatorMetrics(registry: Registry): OperatorMetrics {
   const registers = [registry];
   const reconciles = new Counter({
     name: "grove_operator_reconcile_total",
@@ -62,7 +62,7 @@ export function createOperatorMetrics(registry: Registry, base: RuntimeMetrics):
   });
   for (const phase of GANG_PHASES) gangs.zero({ phase });
   return {
-    runtime: {
+    countingFor: (base) => ({
       ...base,
       started(controller) {
         inFlight.inc({ controller });
@@ -86,12 +86,14 @@ export function createOperatorMetrics(registry: Registry, base: RuntimeMetrics):
         if (code === 409) conflicts.inc({ resource });
         base.request(verb, resource, code, seconds);
       },
-    },
-    gangReached: (phase, seconds) => gangs.observe({ phase }, seconds),
+    }),
+    gangReached: (phase, ms) => gangs.observe({ phase }, ms / 1000),
   };
 }
 
-export interface OperatorProcessMetrics extends OperatorMetrics {
+export interface OperatorProcessMetrics {
+  readonly runtime: RuntimeMetrics;
+  readonly gangReached: OperatorMetrics["gangReached"];
   readonly contentType: string;
   /** The exposition text. */
   expose(): Promise<string>;
@@ -117,8 +119,10 @@ export function createOperatorProcessMetrics({
     registers: [registry],
   });
   build.set({ version }, 1);
+  const operator = createOperatorMetrics(registry);
   return {
-    ...createOperatorMetrics(registry, createRuntimeMetrics(registry)),
+    runtime: operator.countingFor(createRuntimeMetrics(registry)),
+    gangReached: operator.gangReached,
     contentType: registry.contentType,
     expose: () => registry.metrics(),
     describe: () => registry.getMetricsAsArray().map(({ name, help }) => ({ name, help })),
