@@ -107,7 +107,7 @@ function validate(
     case "PodCliqueSet": {
       const set = object as PodCliqueSet;
       const old = operation === "UPDATE" ? (oldObject as PodCliqueSet | undefined) : undefined;
-      const { errors, warnings } = validatePodCliqueSet(set, operation, grove);
+      const { errors, warnings } = validatePodCliqueSet(set, operation, grove, old);
       const fallback = grove.schedulerNames[0] ?? "default-scheduler";
       const changes = old === undefined ? [] : validatePodCliqueSetUpdate(set, old, fallback);
       return { errors: [...errors, ...changes, ...(grove.backendValidation?.(set, old) ?? [])], warnings };

@@ -13,7 +13,7 @@ import { labelOf, POD_CLIQUE, POD_GANG, POD_GANG_GATE } from "./labels.ts";
 import { BY_CLIQUE, type Stores, scoped } from "./runtime/stores.ts";
 
 /** In order. `gated`: the pods exist; they may be without a gate already. */
-export const GANG_PHASES = ["gated", "ungated", "scheduled", "ready"] as const;
+const GANG_PHASES = ["gated", "ungated", "scheduled", "ready"] as const;
 export type GangPhase = (typeof GANG_PHASES)[number];
 
 export type GangPhaseListener = (phase: GangPhase, sinceCreationMs: number) => void;

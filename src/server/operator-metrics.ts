@@ -4,8 +4,8 @@ import type { RuntimeMetrics } from "../kube/runtime-metrics.ts";
 import { createRuntimeMetrics } from "./controller-metrics.ts";
 
 /** Phases of a PodGang's way to service, in order; each is measured from its creation. */
-export const GANG_PHASES = ["gated", "ungated", "scheduled", "ready"] as const;
-export type GangPhase = (typeof GANG_PHASES)[number];
+const GANG_PHASES = ["gated", "ungated", "scheduled", "ready"] as const;
+type GangPhase = (typeof GANG_PHASES)[number];
 
 export interface OperatorMetrics {
   /** Counts for the operator and for `base`, which counts for all controllers of the process. */

@@ -55,6 +55,14 @@ test("without a certificate it is not ready; with one it answers, and the next o
   expect(await post("/echo", "1", "POST", other.certificate)).toEqual({ status: 200, body: { got: 1 } });
 });
 
+test("a key of another certificate is refused, and the former one goes on", async () => {
+  const { setCertificate } = await start();
+  const [first, second] = [certified(), certified()];
+  setCertificate(first.certificate, first.privateKey);
+  expect(() => setCertificate(second.certificate, first.privateKey)).toThrow(/mismatch/);
+  expect(await post("/echo", "1")).toEqual({ status: 200, body: { got: 1 } });
+});
+
 test("what is not for a webhook is refused with a reason", async () => {
   const { setCertificate } = await start();
   const { certificate, privateKey } = certified();

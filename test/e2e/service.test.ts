@@ -200,9 +200,9 @@ describe("the process", () => {
     expect(service.text()).toContain("error: another process took the lease");
   });
 
-  test("flags that switch things off do so", async () => {
+  test.each(["--operator=external", "--no-operator"])("flags that switch things off do so: %s", async (flag) => {
     const world = await startWorld();
-    const service = runOn(world, "--no-leader-elect", "--no-operator", "--log-format=text");
+    const service = runOn(world, "--no-leader-elect", flag, "--log-format=text");
     await vi.waitFor(() => expect(service.text()).toContain(" leading  "), WAIT);
     expect(service.text()).not.toContain("grove operator is running");
     await expect(holder(world)).rejects.toMatchObject({ code: 404 });

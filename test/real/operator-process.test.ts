@@ -1,6 +1,7 @@
 /** `operator` as a process on a real kube-apiserver that calls its webhooks: what stands in for upstream's binary (grove.md 8). */
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -23,6 +24,8 @@ import { freePort } from "./real-processes.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/main.ts");
 const ROOT = join(import.meta.dirname, "../..");
+/** The control plane needs it too. */
+const OPENSSL: string = "openssl";
 const NAMESPACE = "grove-system";
 const SHIPPED = [
   "podcliqueset-defaulting-webhook",
@@ -419,6 +422,23 @@ describe.skipIf(!canStartControlPlane())("the operator process", () => {
       );
     });
 
+    test("0 for a signal while it still waits for a server that does not answer", async () => {
+      const mute = createServer();
+      await new Promise<void>((resolve) => mute.listen(0, "127.0.0.1", resolve));
+      try {
+        const config = JSON.parse(readFileSync(kubeconfig, "utf8"));
+        config.clusters[0].cluster.server = `http://127.0.0.1:${(mute.address() as AddressInfo).port}`;
+        const path = join(folder, "mute");
+        writeFileSync(path, JSON.stringify(config));
+        const connected = new Promise((resolve) => mute.once("connection", resolve));
+        const operator = await start({}, { KUBECONFIG: path });
+        await connected;
+        expect(await stop(operator)).toBe(0);
+      } finally {
+        mute.close();
+      }
+    });
+
     test("3: the topologies cannot be synced", async () => {
       const binding = {
         apiVersion: "grove.io/v1alpha1",
@@ -438,7 +458,7 @@ describe.skipIf(!canStartControlPlane())("the operator process", () => {
       await cluster.api.delete(CLUSTER_TOPOLOGY_BINDINGS, { name: "early" });
     });
 
-    test("4: no way to the API server, nobody that it knows, no account for the authorizer, a probe port that is taken", async () => {
+    test("4: no way to the API server, nobody that it knows, no account for the authorizer", async () => {
       const none = await start({}, { KUBECONFIG: join(folder, "nowhere") });
       expect(await none.exit).toBe(4);
       const config = JSON.parse(readFileSync(kubeconfig, "utf8"));
@@ -462,13 +482,15 @@ describe.skipIf(!canStartControlPlane())("the operator process", () => {
       expect(operator.text()).toMatch(/podgroups\.scheduling\.volcano\.sh/);
     });
 
-    test("6: a port that is taken", async () => {
+    test("6: a port that is taken; 4 when it is that of the probes", async () => {
       const first = await start();
       await first.ready();
       const second = await start({ webhooks: { port: first.ports.webhooks } });
       expect(await second.exit).toBe(6);
       expect(second.text()).toMatch(/error: server\.webhooks: .*EADDRINUSE/);
-      // A second signal ends at once, whatever the first one waits for.
+      const third = await start({ server: { healthProbes: { bindAddress: "127.0.0.1", port: first.ports.health } } });
+      expect(await third.exit).toBe(4);
+      expect(third.text()).toMatch(/error: server\.healthProbes: .*EADDRINUSE/);
       expect(await stop(first)).toBe(0);
     });
 
@@ -512,7 +534,7 @@ describe.skipIf(!canStartControlPlane())("the operator process", () => {
 /** By openssl: an authority, and two server certificates under it for loopback. */
 function makeCertificate(folder: string): void {
   const openssl = (...args: readonly string[]): void => {
-    execFileSync("openssl", args, { cwd: folder, stdio: "ignore" });
+    execFileSync(OPENSSL, args, { cwd: folder, stdio: "ignore" });
   };
   openssl(
     "req",

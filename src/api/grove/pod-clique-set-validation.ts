@@ -18,6 +18,7 @@ export function validatePodCliqueSet(
   set: PodCliqueSet,
   operation: "CREATE" | "UPDATE",
   options: GroveAdmissionOptions,
+  old?: PodCliqueSet,
 ): { readonly errors: readonly FieldError[]; readonly warnings: readonly string[] } {
   const errors: FieldError[] = [];
   const report: Report = (field, message) => {
@@ -38,7 +39,7 @@ export function validatePodCliqueSet(
   }
   errors.push(...validateResourceSharing(template));
   if (operation === "CREATE") errors.push(...validateMnnvlGroups(set, options.autoMnnvl));
-  const topology = validateTopologyConstraints(set, operation, options);
+  const topology = validateTopologyConstraints(set, operation, options, old);
   errors.push(...topology.errors);
   return { errors, warnings: [...podSpecWarnings(template.cliques), ...topology.warnings] };
 }

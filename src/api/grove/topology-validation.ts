@@ -1,4 +1,5 @@
 /** Webhook rules of topology constraints (grove.md 1.5): names, existing levels, parents not narrower than children. */
+import { equalJson } from "../json.ts";
 import type { FieldError } from "../schema/validate.ts";
 import type { GroveAdmissionOptions } from "./admission-options.ts";
 import type { PodCliqueSet } from "./pod-clique-set.ts";
@@ -21,6 +22,7 @@ export function validateTopologyConstraints(
   set: PodCliqueSet,
   operation: "CREATE" | "UPDATE",
   options: GroveAdmissionOptions,
+  old?: PodCliqueSet,
 ): { readonly errors: readonly FieldError[]; readonly warnings: readonly string[] } {
   const nodes = constraintNodes(set);
   const constrained = nodes.filter(({ constraint }) => constraint !== undefined);
@@ -37,6 +39,8 @@ export function validateTopologyConstraints(
     if (operation === "CREATE") errors.push({ field: `${path}.packDomain`, message: PACK_DOMAIN_DEPRECATED });
     else warnings.push(`${path}.packDomain is deprecated; use pack.required`);
   }
+  // A binding that has gone or changed since is told in a condition; it must not keep the set from being scaled. Old constraints may have no name.
+  if (old !== undefined && equalJson(constraintsByOwner(old), constraintsByOwner(set))) return { errors, warnings };
   if (!options.topologyAwareScheduling) {
     if (operation === "UPDATE") return { errors, warnings };
     for (const { path } of constrained) {
@@ -87,6 +91,9 @@ function constraintNodes({ spec: { template } }: PodCliqueSet): readonly Node[] 
   });
   return [root, ...groups.map(({ node }) => node), ...cliques];
 }
+
+const constraintsByOwner = (set: PodCliqueSet): Readonly<Record<string, TopologyConstraint | undefined>> =>
+  Object.fromEntries(constraintNodes(set).map(({ label, constraint }) => [label, constraint]));
 
 /** Every constraint has or inherits a topology name, and all of one set are equal. */
 function checkNames(constrained: readonly Node[], errors: FieldError[]): string | undefined {

@@ -36,7 +36,8 @@ function follow(): void {
     signal: stop.signal,
     log,
     onCertificate({ certificate, privateKey }) {
-      if (privateKey === "wrong") throw new Error("key values mismatch");
+      // As TLS does; a look between the writes of the two files finds such a pair too.
+      if (privateKey !== `k${certificate}`) throw new Error("key values mismatch");
       served.push(certificate);
     },
   });
@@ -58,8 +59,7 @@ test("waits for the files, says once that they are missing, and takes each pair 
   put("b", "kb");
   await until(() => served.length === 2);
   expect(served).toEqual(["a", "b"]);
-  expect(errors).toHaveLength(1);
-  expect(errors[0]).toMatch(/ENOENT/);
+  expect(errors.filter((error) => error.includes("ENOENT"))).toHaveLength(1);
 });
 
 test("a pair that does not go together leaves the former one in place", async () => {
@@ -70,6 +70,6 @@ test("a pair that does not go together leaves the former one in place", async ()
   await until(() => errors.length === 1);
   put("c", "kc");
   await until(() => served.length === 2);
-  expect(errors).toEqual(["key values mismatch"]);
+  expect(new Set(errors)).toEqual(new Set(["key values mismatch"]));
   expect(served).toEqual(["a", "c"]);
 });

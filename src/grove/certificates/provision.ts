@@ -18,7 +18,7 @@ import type { RuntimeMetrics } from "../../kube/runtime-metrics.ts";
 import type { Logger } from "../../log.ts";
 import type { Random } from "../../random.ts";
 import type { WebhookConfigurationRef } from "../webhooks/paths.ts";
-import { type CertificateBundle, planCertificates } from "./plan.ts";
+import { type CertificateBundle, planCertificates } from "./renewal.ts";
 import type { CertifiedKey } from "./x509.ts";
 
 export interface ProvisionOptions {

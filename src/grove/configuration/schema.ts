@@ -14,10 +14,10 @@ import {
   string,
 } from "../../api/schema/builder.ts";
 
-export const CONFIGURATION_API_VERSION = "operator.config.grove.io/v1alpha1";
-export const CONFIGURATION_KIND = "OperatorConfiguration";
+const CONFIGURATION_API_VERSION = "operator.config.grove.io/v1alpha1";
+const CONFIGURATION_KIND = "OperatorConfiguration";
 
-export const SCHEDULER_PROFILE_NAMES = ["default-scheduler", "kai-scheduler", "volcano", "lpx-scheduler"] as const;
+const SCHEDULER_PROFILE_NAMES = ["default-scheduler", "kai-scheduler", "volcano", "lpx-scheduler"] as const;
 
 const duration = () => string({ pattern: DURATION_PATTERN });
 const port = () => int32({ minimum: 0, maximum: 65_535 });

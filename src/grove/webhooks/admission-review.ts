@@ -4,7 +4,7 @@ import type { PatchOperation } from "../../api/json-patch.ts";
 import type { KubeObject } from "../../api/kubernetes/meta.ts";
 import type { FieldError } from "../../api/schema/validate.ts";
 
-export const REVIEW_API_VERSION = "admission.k8s.io/v1";
+const REVIEW_API_VERSION = "admission.k8s.io/v1";
 
 export interface ReviewRequest {
   readonly uid: string;

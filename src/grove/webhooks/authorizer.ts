@@ -3,7 +3,7 @@ import type { KubeObject, ObjectKey } from "../../api/kubernetes/meta.ts";
 import { labelOf, PART_OF } from "../labels.ts";
 import { ALLOWED, type ReviewHandler, type ReviewRequest, type ReviewResponse, refusal } from "./admission-review.ts";
 
-export const DISABLE_PROTECTION_ANNOTATION = "grove.io/disable-managed-resource-protection";
+const DISABLE_PROTECTION_ANNOTATION = "grove.io/disable-managed-resource-protection";
 
 export interface AuthorizerOptions {
   /** `system:serviceaccount:<namespace>:<name>` of this operator. */

@@ -181,6 +181,21 @@ describe("validation", () => {
     await expect(validator(request(await named("broken")))).rejects.toThrow("etcd is away");
   });
 
+  test("a set goes on being changeable when its topology is gone, or has no name as old ones", async () => {
+    for (const topologyConstraint of [{ topologyName: "gone", pack: { required: "rack" } }, { packDomain: "rack" }]) {
+      const old = await defaulted(set({ topologyConstraint }));
+      const next = { ...old, spec: { ...(old as unknown as { spec: Json }).spec, replicas: 5 } };
+      const response = await validator(request(next, { operation: "UPDATE", oldObject: old }));
+      expect(response.allowed, JSON.stringify(response)).toBe(true);
+    }
+    // One that moves is checked again.
+    const legacy = await defaulted(set({ topologyConstraint: { packDomain: "rack" } }));
+    const named = await defaulted(set({ topologyConstraint: { topologyName: "gone", packDomain: "rack" } }));
+    expect(await messageOf(validator, request(named, { operation: "UPDATE", oldObject: legacy }))).toMatch(
+      /ClusterTopologyBinding "gone" does not exist/,
+    );
+  });
+
   test("the scheduler backend of the set is asked", async () => {
     const withBackend = validatePodCliqueSets(
       clusterLookup(cluster, FIXED, async (asked) => () => [

@@ -1,4 +1,4 @@
-/** What has to be done about the certificates in the Secret: nothing, a new server certificate, or a new authority too. Pure but for the keys that it makes. */
+/** What has to be done about the certificates in the Secret: nothing, a new server certificate, or a new authority too. Nothing is read or written but the keys that it makes. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { type CertifiedKey, issueAuthority, issueServerCertificate } from "./x509.ts";

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { type CertificateBundle, planCertificates } from "./plan.ts";
+import { type CertificateBundle, planCertificates } from "./renewal.ts";
 
 const DAY_MS = 86_400_000;
 const NOW_MS = 1_800_000_000_000;
