@@ -20,6 +20,7 @@ export function podCliqueSetStatus({
   set,
   cliques,
   groups,
+  gangs,
   outcome,
   now,
 }: PodCliqueSetStatusInput): PodCliqueSetStatus {
