@@ -1,0 +1,21 @@
+import { afterAll, beforeAll, describe, test } from "vitest";
+import { CASCADE } from "../grove/scenarios/cascade.ts";
+import { GANG_SCHEDULING } from "../grove/scenarios/gang-scheduling.ts";
+import { canStartControlPlane } from "./control-plane/control-plane.ts";
+import { openRealWorlds, type RealWorlds } from "./real-world.ts";
+
+/** As many as vitest runs at the same time. */
+const LANES = 5;
+
+describe.skipIf(!canStartControlPlane())("upstream's scenarios on a real control plane", () => {
+  let worlds: RealWorlds;
+  beforeAll(async () => {
+    worlds = await openRealWorlds({ lanes: LANES });
+  });
+  afterAll(() => worlds?.stop());
+
+  test.concurrent.for([...GANG_SCHEDULING, ...CASCADE])("$name", async ({ run }, { expect }) => {
+    await worlds.onLane(run);
+    expect(worlds.problems).toEqual([]);
+  });
+});
