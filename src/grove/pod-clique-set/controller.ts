@@ -38,7 +38,7 @@ export function startPodCliqueSetController(context: OperatorContext, workers: n
         observe: () => observePodCliqueSet(key, stores),
         object: ({ set }) => set,
         plan: (snapshot, now) => planPodCliqueSet(snapshot, { settings, now }),
-        status: (snapshot, outcome) => podCliqueSetStatus({ ...snapshot, outcome }),
+        status: (snapshot, outcome, now) => podCliqueSetStatus({ ...snapshot, outcome, now }),
       }),
   });
 

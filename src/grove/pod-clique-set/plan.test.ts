@@ -135,6 +135,7 @@ describe("status", () => {
   });
   const statusOf = (readyReplicas: number, complete = true) =>
     podCliqueSetStatus({
+      now: "2026-01-01T00:00:00Z",
       set,
       cliques: [withStatus(readyReplicas)],
       groups: [],
