@@ -1,5 +1,6 @@
 /** Reconciles PodCliqueScalingGroups, and says which events make one worth looking at. */
 import type { PodCliqueScalingGroupStatus } from "../../api/grove/pod-clique-scaling-group.ts";
+import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { equalJson } from "../../api/json.ts";
 import { isTerminating } from "../../api/kubernetes/core.ts";
 import { keyOf } from "../../api/kubernetes/meta.ts";
@@ -66,10 +67,18 @@ export function startScalingGroupController(context: OperatorContext, workers: n
   stores.set.onChange(({ before, after }) => {
     if (after === undefined) return;
     const same =
-      before?.status?.currentGenerationHash === after.status?.currentGenerationHash &&
-      before?.metadata.generation === after.metadata.generation;
+      before !== undefined &&
+      before.status?.currentGenerationHash === after.status?.currentGenerationHash &&
+      before.metadata.generation === after.metadata.generation &&
+      equalJson(turnOf(before), turnOf(after));
     if (same) return;
     for (const group of stores.group.byIndex(BY_SET, keyOf(after))) controller.enqueue(keyOf(group));
   });
   return controller;
 }
+
+/** Whose turn it is in an update. */
+const turnOf = ({ status }: PodCliqueSet): unknown => {
+  const { updateEndedAt, currentlyUpdating } = status?.updateProgress ?? {};
+  return [updateEndedAt, currentlyUpdating?.[0]?.replicaIndex];
+};

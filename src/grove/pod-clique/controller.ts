@@ -5,7 +5,7 @@ import { isTerminating, type Pod, podCondition } from "../../api/kubernetes/core
 import { keyOf } from "../../api/kubernetes/meta.ts";
 import type { PodGang } from "../../api/scheduler/pod-gang.ts";
 import { type Controller, startController } from "../../kube/controller.ts";
-import { labelOf, POD_CLIQUE, POD_GANG } from "../labels.ts";
+import { indexLabelOf, labelOf, POD_CLIQUE, POD_GANG, SET_REPLICA_INDEX } from "../labels.ts";
 import type { OperatorContext } from "../runtime/context.ts";
 import { runPass } from "../runtime/pass.ts";
 import { BY_BASE_GANG, BY_SET, scoped } from "../runtime/stores.ts";
@@ -67,8 +67,18 @@ export function startPodCliqueController(context: OperatorContext, workers: numb
     for (const { name } of changedGroups(before, after)) controller.enqueue(scoped(gang.metadata.namespace, name));
   });
   stores.set.onChange(({ before, after }) => {
-    if (after === undefined || before?.status?.currentGenerationHash === after.status?.currentGenerationHash) return;
-    for (const clique of stores.clique.byIndex(BY_SET, keyOf(after))) controller.enqueue(keyOf(clique));
+    if (after === undefined) return;
+    const cliques = stores.clique.byIndex(BY_SET, keyOf(after));
+    if (before?.status?.currentGenerationHash !== after.status?.currentGenerationHash) {
+      for (const clique of cliques) controller.enqueue(keyOf(clique));
+      return;
+    }
+    const [was, is] = [before, after].map((set) => set?.status?.updateProgress?.currentlyUpdating?.[0]?.replicaIndex);
+    if (was === is) return;
+    for (const clique of cliques) {
+      const index = indexLabelOf(clique, SET_REPLICA_INDEX);
+      if (index === was || index === is) controller.enqueue(keyOf(clique));
+    }
   });
   return controller;
 

@@ -45,6 +45,11 @@ export async function runPass<Snapshot, T extends Reconciled>(
   const regarding = object(snapshot);
   const { failures, stale } = await carryOut(plan, { stores: context.stores, recorder, regarding });
 
+  for (const { regarding: about, success, failure, message } of plan.announcements ?? []) {
+    if (failures.length > 0) recorder.event(about, "Warning", failure, `${message}: ${failures[0]?.description}`);
+    else if (!stale) recorder.event(about, "Normal", success, message);
+  }
+
   const after = observe();
   if (after !== undefined && !isTerminating(object(after))) {
     const before = object(after).status as { readonly lastErrors?: readonly LastError[] } | undefined;
@@ -58,7 +63,12 @@ export async function runPass<Snapshot, T extends Reconciled>(
   const [failure] = failures;
   if (failure !== undefined) throw new Error(`${failure.code}: ${failure.description}`);
   if (stale) throw new ApiError(409, "Conflict", `the cache was behind while reconciling ${regarding.metadata.name}`);
-  return plan.waitingFor === undefined ? undefined : { requeueAfterMs: WAIT_MS };
+  return nextLook(plan);
+}
+
+function nextLook({ waitingFor, lookAgainMs }: Plan): ReconcileResult | undefined {
+  const times = [waitingFor === undefined ? [] : [WAIT_MS], lookAgainMs ?? []].flat();
+  return times.length === 0 ? undefined : { requeueAfterMs: Math.min(...times) };
 }
 
 async function writeStatus<Snapshot, T extends Reconciled>(
