@@ -1,4 +1,5 @@
 /** The kinds the operator reads and writes, by a short name. */
+import { CLUSTER_TOPOLOGY_BINDINGS, type ClusterTopologyBinding } from "../api/grove/cluster-topology-binding.ts";
 import { POD_CLIQUES, type PodClique } from "../api/grove/pod-clique.ts";
 import { POD_CLIQUE_SCALING_GROUPS, type PodCliqueScalingGroup } from "../api/grove/pod-clique-scaling-group.ts";
 import { POD_CLIQUE_SETS, type PodCliqueSet } from "../api/grove/pod-clique-set.ts";
@@ -19,7 +20,9 @@ import {
   type ServiceAccount,
 } from "../api/kubernetes/core.ts";
 import type { Resource } from "../api/kubernetes/meta.ts";
+import { KAI_POD_GROUPS, KAI_TOPOLOGIES, type KaiPodGroup, type KaiTopology } from "../api/scheduler/kai.ts";
 import { POD_GANGS, type PodGang } from "../api/scheduler/pod-gang.ts";
+import { VOLCANO_POD_GROUPS, type VolcanoPodGroup } from "../api/scheduler/volcano.ts";
 
 export interface Kinds {
   readonly set: PodCliqueSet;
@@ -33,6 +36,10 @@ export interface Kinds {
   readonly roleBinding: RoleBinding;
   readonly secret: Secret;
   readonly autoscaler: HorizontalPodAutoscaler;
+  readonly binding: ClusterTopologyBinding;
+  readonly kaiPodGroup: KaiPodGroup;
+  readonly kaiTopology: KaiTopology;
+  readonly volcanoPodGroup: VolcanoPodGroup;
 }
 
 export type KindName = keyof Kinds;
@@ -49,4 +56,8 @@ export const RESOURCES: { readonly [K in KindName]: Resource<Kinds[K]> } = {
   roleBinding: ROLE_BINDINGS,
   secret: SECRETS,
   autoscaler: HORIZONTAL_POD_AUTOSCALERS,
+  binding: CLUSTER_TOPOLOGY_BINDINGS,
+  kaiPodGroup: KAI_POD_GROUPS,
+  kaiTopology: KAI_TOPOLOGIES,
+  volcanoPodGroup: VOLCANO_POD_GROUPS,
 };

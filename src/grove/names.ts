@@ -7,6 +7,8 @@ export const headlessServiceAddress = (set: string, setIndex: number, namespace:
 export const standaloneCliqueName = (set: string, setIndex: number, clique: string): string =>
   `${set}-${setIndex}-${clique}`;
 export const scalingGroupName = (set: string, setIndex: number, group: string): string => `${set}-${setIndex}-${group}`;
+/** One replica of a group: a topology group of a PodGang, a parent subgroup of KAI. */
+export const groupReplicaName = (scalingGroup: string, groupIndex: number): string => `${scalingGroup}-${groupIndex}`;
 export const memberCliqueName = (scalingGroup: string, groupIndex: number, clique: string): string =>
   `${scalingGroup}-${groupIndex}-${clique}`;
 

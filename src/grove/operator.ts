@@ -7,11 +7,15 @@ import type { KubeApi } from "../kube/kube-api.ts";
 import { noRuntimeMetrics, type RuntimeMetrics } from "../kube/runtime-metrics.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import type { Random } from "../random.ts";
+import { enabledBackends } from "./backends/registry.ts";
+import { startClusterTopologyController } from "./cluster-topology/controller.ts";
+import type { KindName } from "./kinds.ts";
 import { startPodCliqueController } from "./pod-clique/controller.ts";
 import { startScalingGroupController } from "./pod-clique-scaling-group/controller.ts";
 import { startPodCliqueSetController } from "./pod-clique-set/controller.ts";
+import { startGangBackendController } from "./pod-gang-backend/controller.ts";
 import type { OperatorContext } from "./runtime/context.ts";
-import { startStores } from "./runtime/stores.ts";
+import { OPTIONAL_KINDS, startStores } from "./runtime/stores.ts";
 import { DEFAULT_SETTINGS, type OperatorSettings } from "./settings.ts";
 
 export interface GroveOperatorOptions {
@@ -27,7 +31,12 @@ export interface GroveOperatorOptions {
   /** How often every object is looked at again without an event; default 3 minutes. */
   readonly resyncMs?: number;
   /** Objects of each kind that are reconciled at the same time; defaults are upstream's. */
-  readonly concurrency?: { readonly sets?: number; readonly groups?: number; readonly cliques?: number };
+  readonly concurrency?: {
+    readonly sets?: number;
+    readonly groups?: number;
+    readonly cliques?: number;
+    readonly gangs?: number;
+  };
   /** What is not given is as in {@link DEFAULT_SETTINGS}. */
   readonly settings?: Partial<OperatorSettings>;
 }
@@ -44,7 +53,9 @@ const RESYNC_MS = 180_000;
 
 export function startGroveOperator(options: GroveOperatorOptions): GroveOperator {
   const { clock, signal, log = silentLogger, metrics = noRuntimeMetrics, concurrency = {} } = options;
+  const settings: OperatorSettings = { ...DEFAULT_SETTINGS, ...options.settings };
   const stores = startStores({
+    without: kindsWithout(settings),
     api: options.api,
     clock,
     random: options.random,
@@ -61,21 +72,26 @@ export function startGroveOperator(options: GroveOperatorOptions): GroveOperator
     log,
     metrics,
     recorderFor: (component) => createEventRecorder({ ...options, component, log }),
-    settings: { ...DEFAULT_SETTINGS, ...options.settings },
+    settings,
   };
   let controllers: readonly Controller[] = [];
 
   const start = async (): Promise<void> => {
-    await Promise.all(Object.values(stores).map(({ synced }) => synced));
+    const needed = Object.entries(stores).filter(([kind]) => !OPTIONAL_KINDS.has(kind as KindName));
+    await Promise.all(needed.map(([, { synced }]) => synced));
     if (signal.aborted) return;
     const sets = startPodCliqueSetController(context, concurrency.sets ?? 10);
     const groups = startScalingGroupController(context, concurrency.groups ?? 5);
     const cliques = startPodCliqueController(context, concurrency.cliques ?? 10);
-    controllers = [sets, groups, cliques];
+    const gangBackends = startGangBackendController(context, concurrency.gangs ?? 5);
+    const topologies = settings.topologyAwareScheduling ? startClusterTopologyController(context) : undefined;
+    controllers = [sets, groups, cliques, gangBackends, ...(topologies === undefined ? [] : [topologies])];
     const enqueueAll = (priority: "fresh" | "resync"): void => {
       for (const set of stores.set.list()) sets.enqueue(keyOf(set), priority);
       for (const group of stores.group.list()) groups.enqueue(keyOf(group), priority);
       for (const clique of stores.clique.list()) cliques.enqueue(keyOf(clique), priority);
+      for (const gang of stores.gang.list()) gangBackends.enqueue(keyOf(gang), priority);
+      for (const binding of stores.binding.list()) topologies?.enqueue(keyOf(binding), priority);
     };
     enqueueAll("fresh");
     let timer = clock.setTimer(options.resyncMs ?? RESYNC_MS, function resync() {
@@ -89,4 +105,17 @@ export function startGroveOperator(options: GroveOperatorOptions): GroveOperator
     ready: start(),
     isIdle: () => controllers.length > 0 && controllers.every(({ isIdle }) => isIdle),
   };
+}
+
+/** Kinds that these settings have no use for. */
+function kindsWithout(settings: OperatorSettings): ReadonlySet<KindName> {
+  const backends = enabledBackends(settings);
+  const used = new Set<KindName>(
+    backends.flatMap(({ gangObject }) => (gangObject === undefined ? [] : [gangObject.of])),
+  );
+  if (settings.topologyAwareScheduling) {
+    used.add("binding");
+    for (const { topologyObject } of backends) if (topologyObject !== undefined) used.add(topologyObject.of);
+  }
+  return new Set<KindName>([...OPTIONAL_KINDS, "binding" as const].filter((kind) => !used.has(kind)));
 }

@@ -9,7 +9,7 @@ import { labelOf, PART_OF, RECONCILE_TRIGGER_ANNOTATION } from "../labels.ts";
 import type { OperatorContext } from "../runtime/context.ts";
 import { runPass } from "../runtime/pass.ts";
 import { statusDelay } from "../runtime/status-delay.ts";
-import { scoped } from "../runtime/stores.ts";
+import { BY_TOPOLOGY, scoped } from "../runtime/stores.ts";
 import { observePodCliqueSet } from "./observe.ts";
 import { planPodCliqueSet } from "./plan.ts";
 import { podCliqueSetStatus } from "./status.ts";
@@ -41,7 +41,7 @@ export function startPodCliqueSetController(context: OperatorContext, workers: n
         object: ({ set }) => set,
         statusDelay: delay,
         plan: (snapshot, now) => planPodCliqueSet(snapshot, { settings, now }),
-        status: (snapshot, outcome, now) => podCliqueSetStatus({ ...snapshot, outcome, now }),
+        status: (snapshot, outcome, now) => podCliqueSetStatus({ ...snapshot, outcome, settings, now }),
       }),
   });
 
@@ -69,6 +69,11 @@ export function startPodCliqueSetController(context: OperatorContext, workers: n
   stores.group.onChange(onStatus);
   stores.gang.onChange(({ before, after }) => {
     if (before?.metadata.resourceVersion !== after?.metadata.resourceVersion) enqueueSet(after ?? before);
+  });
+  stores.binding.onChange(({ before, after }) => {
+    const binding = after ?? before;
+    if (binding === undefined || equalJson(before?.spec, after?.spec)) return;
+    for (const set of stores.set.byIndex(BY_TOPOLOGY, binding.metadata.name)) controller.enqueue(keyOf(set));
   });
   // A pod that goes or is gone leaves the gang's references; the clique's own status tells of the rest.
   stores.pod.onChange(({ before, after }) => {

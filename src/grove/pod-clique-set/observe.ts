@@ -1,12 +1,14 @@
 /** What a PodCliqueSet's plan looks at, from caches only. */
 import { parseKey } from "../../api/kubernetes/meta.ts";
 import { BY_SET, type Stores } from "../runtime/stores.ts";
+import { topologyNameOf } from "../topology/topology-of-set.ts";
 import type { PodCliqueSetSnapshot } from "./plan.ts";
 
 export function observePodCliqueSet(key: string, stores: Stores): PodCliqueSetSnapshot | undefined {
   const { namespace, name } = parseKey(key);
   const set = stores.set.get(namespace, name);
   if (set === undefined) return undefined;
+  const topology = topologyNameOf(set.spec.template);
   return {
     set,
     cliques: stores.clique.byIndex(BY_SET, key),
@@ -19,5 +21,6 @@ export function observePodCliqueSet(key: string, stores: Stores): PodCliqueSetSn
     roleBindings: stores.roleBinding.byIndex(BY_SET, key),
     secrets: stores.secret.byIndex(BY_SET, key),
     autoscalers: stores.autoscaler.byIndex(BY_SET, key),
+    binding: topology === undefined ? undefined : stores.binding.get(undefined, topology),
   };
 }

@@ -137,11 +137,12 @@ describe("status", () => {
   const statusOf = (readyReplicas: number, complete = true) =>
     podCliqueSetStatus({
       gangs: [],
-      now: "2026-01-01T00:00:00Z",
       set,
       cliques: [withStatus(readyReplicas)],
       groups: [],
       outcome: { complete, lastErrors: [] },
+      settings: DEFAULT_SETTINGS,
+      now: "2026-01-01T00:00:00Z",
     });
 
   test("available means minAvailable ready pods in every clique", () => {

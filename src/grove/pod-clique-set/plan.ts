@@ -1,5 +1,6 @@
 /** Pure: what a PodCliqueSet needs done, in the order of grove.md 9.1. */
 
+import type { ClusterTopologyBinding } from "../../api/grove/cluster-topology-binding.ts";
 import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-group.ts";
 import type { PodCliqueSet, PodCliqueSetStatus } from "../../api/grove/pod-clique-set.ts";
@@ -52,6 +53,8 @@ export interface PodCliqueSetSnapshot {
   readonly roleBindings: readonly RoleBinding[];
   readonly secrets: readonly Secret[];
   readonly autoscalers: readonly HorizontalPodAutoscaler[];
+  /** The one that the set's topology constraints name. */
+  readonly binding?: ClusterTopologyBinding | undefined;
 }
 
 export interface PlanOptions {
@@ -188,7 +191,7 @@ function groupAndGangStages(
   { settings, now }: PlanOptions,
   waits: string[],
 ): Plan["stages"] {
-  const { set, groups, cliques, gangs, pods } = snapshot;
+  const { set, groups, cliques, gangs, pods, binding } = snapshot;
   const wanted = setIndices(set).flatMap((index) =>
     scalingGroups(set.spec.template).map((group) => scalingGroup(set, index, group)),
   );
@@ -221,6 +224,7 @@ function groupAndGangStages(
     gangs: new Map(gangs.filter((gang) => isOwnedBy(gang, set)).map((gang) => [gang.metadata.name, gang])),
     cliques: new Map(cliques.map((clique) => [clique.metadata.name, clique])),
     podsByClique: podsByOwner(cliques, pods),
+    binding,
     settings,
     now,
   });

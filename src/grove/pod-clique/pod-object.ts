@@ -3,6 +3,7 @@ import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { PODS, type Pod } from "../../api/kubernetes/core.ts";
 import { apiVersionOf } from "../../api/kubernetes/meta.ts";
+import { preparePod } from "../backends/prepare-pod.ts";
 import { cliqueEnvironment, withEnvironment } from "../environment.ts";
 import { labelOf, managedLabels, PART_OF, POD_CLIQUE, POD_GANG_GATE, POD_INDEX, SET_REPLICA_INDEX } from "../labels.ts";
 import { headlessServiceName, podHostname } from "../names.ts";
@@ -17,7 +18,11 @@ export interface PodParts {
   readonly podIndex: number;
 }
 
-export function podObject({ clique, podIndex }: PodParts): Pod {
+export function podObject(parts: PodParts): Pod {
+  return preparePod(plainPod(parts), parts.settings);
+}
+
+function plainPod({ clique, podIndex }: PodParts): Pod {
   const { name, namespace = "default", labels = {}, annotations } = clique.metadata;
   const set = labelOf(clique, PART_OF) ?? "";
   const setIndex = Number(labelOf(clique, SET_REPLICA_INDEX) ?? 0);

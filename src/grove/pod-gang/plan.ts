@@ -1,14 +1,25 @@
 /** Pure: keeps the PodGangs of a set as they should be (grove.md 3.2 to 3.4). */
+import type { ClusterTopologyBinding } from "../../api/grove/cluster-topology-binding.ts";
 import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { isTerminating, type Pod } from "../../api/kubernetes/core.ts";
 import { apiVersionOf } from "../../api/kubernetes/meta.ts";
 import { POD_GANGS, type PodGang } from "../../api/scheduler/pod-gang.ts";
 import type { Action, ActionEvents } from "../actions.ts";
-import { COMPONENT, GROVE_PREFIX, labelOf, managedLabels, POD_GANG, SCHEDULER_NAME } from "../labels.ts";
+import { backendOf, schedulerNameOf } from "../backends/registry.ts";
+import {
+  COMPONENT,
+  GROVE_PREFIX,
+  labelOf,
+  managedLabels,
+  POD_GANG,
+  SCHEDULER_NAME,
+  TOPOLOGY_NAME_ANNOTATION,
+} from "../labels.ts";
 import { mergePatch } from "../merge-patch.ts";
 import { ownedBy } from "../ownership.ts";
 import type { OperatorSettings } from "../settings.ts";
+import { gangTopology, type PodGangTopology } from "../topology/translate.ts";
 import type { ExpectedPodGang } from "./compose.ts";
 import { type GangProgress, gangProgress, isInitialized, podGangStatus } from "./status.ts";
 
@@ -20,6 +31,8 @@ export interface PodGangInput {
   readonly cliques: ReadonlyMap<string, PodClique>;
   /** Pods of the set by the name of the clique that owns them. */
   readonly podsByClique: ReadonlyMap<string, readonly Pod[]>;
+  /** The ClusterTopologyBinding that the set names. */
+  readonly binding?: ClusterTopologyBinding | undefined;
   readonly settings: OperatorSettings;
   /** RFC 3339. */
   readonly now: string;
@@ -74,11 +87,11 @@ function createGang(gang: ExpectedPodGang, input: Input): Action {
     metadata: {
       name: gang.name,
       ...(set.metadata.namespace !== undefined && { namespace: set.metadata.namespace }),
-      ...gangMetadata(undefined, input),
+      ...gangMetadata(undefined, topologyOf(gang, input), input),
       ownerReferences: ownedBy(set),
     },
     // Listed pods lose their gates, so none is listed before the gang is whole.
-    spec: gangSpec(gang, input, () => []),
+    spec: gangSpec(gang, topologyOf(gang, input), input, () => []),
   };
   return { kind: "create", of: "gang", object, errorCode: "ERR_CREATE_OR_UPDATE_PODGANG", events: EVENTS };
 }
@@ -86,13 +99,14 @@ function createGang(gang: ExpectedPodGang, input: Input): Action {
 function updateGang(live: PodGang, gang: ExpectedPodGang, progress: GangProgress, input: Input): readonly Action[] {
   const listed = progress.complete || isInitialized(live);
   const references = (clique: string): PodReferences => (listed ? liveReferences(clique, gang.name, input) : []);
-  const metadata = gangMetadata(live, input);
+  const topology = topologyOf(gang, input);
+  const metadata = gangMetadata(live, topology, input);
   const patch = mergePatch(
     { metadata: pick(live.metadata), spec: live.spec },
     {
       metadata,
       // What others add to the spec stays: nothing of the operator's is optional but these.
-      spec: { ...live.spec, ...gangSpec(gang, input, references), ...absentPriority(live, input) },
+      spec: { ...live.spec, ...ABSENT, ...gangSpec(gang, topology, input, references) },
     },
   );
   const common = { kind: "patch", of: "gang", object: live, errorCode: "ERR_CREATE_OR_UPDATE_PODGANG" } as const;
@@ -107,26 +121,38 @@ function updateGang(live: PodGang, gang: ExpectedPodGang, progress: GangProgress
 
 const pick = ({ labels = {}, annotations = {} }: PodGang["metadata"]) => ({ labels, annotations });
 
-const absentPriority = (live: PodGang, { set }: PodGangInput): object =>
-  set.spec.template.priorityClassName === undefined && live.spec.priorityClassName !== undefined
-    ? { priorityClassName: undefined }
-    : {};
+/** The optional fields of the operator: what the set does not say any more goes. */
+const ABSENT = {
+  priorityClassName: undefined,
+  topologyConstraint: undefined,
+  topologyConstraintGroupConfigs: undefined,
+} as const;
+
+const topologyOf = (gang: ExpectedPodGang, { set, binding, settings }: PodGangInput): PodGangTopology =>
+  gangTopology(gang, set.spec.template, settings.topologyAwareScheduling ? binding : undefined);
 
 type PodReferences = PodGang["spec"]["podgroups"][number]["podReferences"];
 
 function gangSpec(
   gang: ExpectedPodGang,
+  topology: PodGangTopology,
   { set }: PodGangInput,
   references: (clique: string) => PodReferences,
 ): PodGang["spec"] {
   const { priorityClassName } = set.spec.template;
   return {
-    podgroups: gang.podGroups.map(({ clique, minReplicas }) => ({
-      name: clique,
-      minReplicas,
-      podReferences: references(clique),
-    })),
+    podgroups: gang.podGroups.map(({ clique, minReplicas }) => {
+      const topologyConstraint = topology.podGroups.get(clique);
+      return {
+        name: clique,
+        minReplicas,
+        podReferences: references(clique),
+        ...(topologyConstraint !== undefined && { topologyConstraint }),
+      };
+    }),
     ...(priorityClassName !== undefined && { priorityClassName }),
+    ...(topology.gang !== undefined && { topologyConstraint: topology.gang }),
+    ...(topology.groupConfigs.length > 0 && { topologyConstraintGroupConfigs: topology.groupConfigs }),
   };
 }
 
@@ -144,24 +170,29 @@ function liveReferences(clique: string, gang: string, { podsByClique, set }: Pod
  * Labels and annotations: those of the operator, over the set's own, over what is there under `grove.io/` and what
  * scheduler backends keep on the gang (grove.md 3.3; upstream drops the latter).
  */
-function gangMetadata(live: PodGang | undefined, { common }: Input): Metadata {
+function gangMetadata(live: PodGang | undefined, { topologyName }: PodGangTopology, { common }: Input): Metadata {
+  const { [TOPOLOGY_NAME_ANNOTATION]: _, ...kept } = keep(live?.metadata.annotations);
   return {
     labels: { ...keep(live?.metadata.labels), ...common.labels },
-    annotations: { ...keep(live?.metadata.annotations), ...common.annotations },
+    annotations: {
+      ...kept,
+      ...common.annotations,
+      ...(topologyName !== undefined && { [TOPOLOGY_NAME_ANNOTATION]: topologyName }),
+    },
   };
 }
 
 /** What every gang of the set carries. */
 function commonMetadata({ set, settings }: PodGangInput): Metadata {
-  const names = set.spec.template.cliques.map(({ spec }) => spec.podSpec.schedulerName);
+  const scheduler = schedulerNameOf(set, settings);
   return {
     labels: {
       ...mirrored(set.metadata.labels),
       ...managedLabels(set.metadata.name),
       [COMPONENT]: "podgang",
-      [SCHEDULER_NAME]: names.find((name) => name !== undefined && name !== "") ?? settings.defaultSchedulerName,
+      [SCHEDULER_NAME]: scheduler,
     },
-    annotations: mirrored(set.metadata.annotations),
+    annotations: { ...mirrored(set.metadata.annotations), ...backendOf(settings, scheduler)?.gangAnnotations(set) },
   };
 }
 

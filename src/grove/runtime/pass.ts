@@ -18,7 +18,8 @@ import type { Store } from "./store.ts";
 const WAIT_MS = 5_000;
 
 interface Reconciled extends KubeObject {
-  readonly status?: { readonly lastErrors?: readonly LastError[] };
+  /** Some kinds keep `lastErrors` in it. */
+  readonly status?: object;
 }
 
 export interface PassOptions<Snapshot, T extends Reconciled> {
@@ -32,8 +33,8 @@ export interface PassOptions<Snapshot, T extends Reconciled> {
   readonly status: (snapshot: Snapshot, outcome: PassOutcome, now: string) => object;
   /** Told of every status that is written. */
   readonly onStatus?: (object: T, status: object) => void;
-  /** How long this status may wait for what else will change; see `status-delay.ts`. */
-  readonly statusDelay: StatusDelay<T>;
+  /** How long a status may wait for what else will change; written at once when absent. */
+  readonly statusDelay?: StatusDelay<T>;
 }
 
 export async function runPass<Snapshot, T extends Reconciled>(
@@ -55,7 +56,7 @@ export async function runPass<Snapshot, T extends Reconciled>(
   const after = observe();
   let statusDueMs: number | undefined;
   if (after !== undefined && !isTerminating(object(after))) {
-    const before = object(after).status;
+    const before = object(after).status as { readonly lastErrors?: readonly LastError[] } | undefined;
     const outcome: PassOutcome = {
       complete: failures.length === 0 && !stale && plan.waitingFor === undefined,
       lastErrors: lastErrorsOf(failures, before?.lastErrors, now),
@@ -82,7 +83,7 @@ async function writeStatus<Snapshot, T extends Reconciled>(
   outcome: PassOutcome,
 ): Promise<number | undefined> {
   const patch = mergePatch(object.status, status);
-  const dueMs = statusDelay.dueMs(object, patch && { status, outcome }, context.clock.monotonicMs());
+  const dueMs = statusDelay?.dueMs(object, patch && { status, outcome }, context.clock.monotonicMs()) ?? 0;
   if (patch === undefined) return undefined;
   if (dueMs > 0) return dueMs;
   onStatus?.(object, status);

@@ -17,6 +17,7 @@ import type { JsonPatchOperation } from "../actions.ts";
 
 export interface Store<T extends KubeObject> {
   readonly synced: Promise<unknown>;
+  hasSynced(): boolean;
   get(namespace: string | undefined, name: string): T | undefined;
   list(): readonly T[];
   byIndex(index: string, value: string): readonly T[];
@@ -104,6 +105,7 @@ export function createStore<T extends KubeObject>({
 
   return {
     synced: Promise.all(informers.map(({ synced }) => synced)),
+    hasSynced: () => informers.every(({ hasSynced }) => hasSynced()),
     get(namespace, name) {
       const key = keyOf({ metadata: { name, ...(namespace !== undefined && { namespace }) } });
       const own = written.get(key);

@@ -13,6 +13,7 @@ import {
   POD_GANG,
   SCALING_GROUP,
 } from "../labels.ts";
+import { topologyNameOf } from "../topology/topology-of-set.ts";
 import { createStore, type Store } from "./store.ts";
 
 export type Stores = { readonly [K in KindName]: Store<Kinds[K]> };
@@ -23,6 +24,8 @@ export const BY_GROUP = "group";
 export const BY_CLIQUE = "clique";
 const BY_GANG = "gang";
 export const BY_BASE_GANG = "baseGang";
+/** Sets by the name of the ClusterTopologyBinding that they name. */
+export const BY_TOPOLOGY = "topology";
 
 export const scoped = (namespace: string | undefined, name: string): string => `${namespace ?? ""}/${name}`;
 
@@ -36,7 +39,12 @@ const byLabel =
 const PART: IndexFunctions<KubeObject> = { [BY_SET]: byLabel(PART_OF) };
 
 const INDEXES: { readonly [K in KindName]: IndexFunctions<Kinds[K]> } = {
-  set: {},
+  set: {
+    [BY_TOPOLOGY]: ({ spec }) => {
+      const name = topologyNameOf(spec.template);
+      return name === undefined ? [] : [name];
+    },
+  },
   group: PART,
   clique: {
     ...PART,
@@ -52,6 +60,11 @@ const INDEXES: { readonly [K in KindName]: IndexFunctions<Kinds[K]> } = {
   roleBinding: PART,
   secret: PART,
   autoscaler: PART,
+  binding: {},
+  // Not only those with our label: one of the same name that is somebody else's has to be seen.
+  kaiPodGroup: {},
+  kaiTopology: {},
+  volcanoPodGroup: {},
 };
 
 /** Kinds of Kubernetes itself: a cluster has many that are none of ours, so only the managed ones are followed. */
@@ -68,15 +81,30 @@ const MANAGED_ONLY: ReadonlySet<KindName> = new Set<KindName>([
 export interface StoresOptions extends Omit<InformerOptions<KubeObject>, "resource" | "indexes" | "scope" | "project"> {
   /** All when absent. */
   readonly namespaces?: readonly string[];
+  /** Kinds that are not followed: their stores stay empty, and cost no request. */
+  readonly without?: ReadonlySet<KindName>;
 }
+
+/** Kinds of schedulers, which may not be installed: nothing waits for their first list. */
+export const OPTIONAL_KINDS: ReadonlySet<KindName> = new Set<KindName>([
+  "kaiPodGroup",
+  "kaiTopology",
+  "volcanoPodGroup",
+]);
 
 export function startStores(options: StoresOptions): Stores {
   const start = <K extends KindName>(kind: K): Store<Kinds[K]> => {
-    const { namespaces, ...common } = options;
+    const { namespaces: given, without, ...common } = options;
+    const isFollowed = without?.has(kind) !== true;
+    const namespaces = RESOURCES[kind].namespaced ? given : undefined;
     const resource: Resource<Kinds[K]> = RESOURCES[kind];
     const indexes = INDEXES[kind];
     const selector = MANAGED_ONLY.has(kind) ? { labelSelector: `${MANAGED_BY}=${MANAGER}` } : {};
-    const scopes = namespaces === undefined ? [selector] : namespaces.map((namespace) => ({ ...selector, namespace }));
+    const scopes = !isFollowed
+      ? []
+      : namespaces === undefined
+        ? [selector]
+        : namespaces.map((namespace) => ({ ...selector, namespace }));
     const informers = scopes.map((scope) => startInformer({ ...common, resource, indexes, scope }));
     return createStore({ api: options.api, clock: options.clock, resource, informers, indexes });
   };
@@ -92,5 +120,9 @@ export function startStores(options: StoresOptions): Stores {
     roleBinding: start("roleBinding"),
     secret: start("secret"),
     autoscaler: start("autoscaler"),
+    binding: start("binding"),
+    kaiPodGroup: start("kaiPodGroup"),
+    kaiTopology: start("kaiTopology"),
+    volcanoPodGroup: start("volcanoPodGroup"),
   };
 }

@@ -5,6 +5,7 @@ import { VirtualClock } from "../../../src/clock.ts";
 import { startGroveOperator } from "../../../src/grove/operator.ts";
 import { seededRandom } from "../../../src/random.ts";
 import { createApiServer } from "../../../src/sim/api-server/api-server.ts";
+import { KAI_DEFINITIONS } from "../fixtures/scheduler-crds.ts";
 import { assembleWorld } from "./assemble.ts";
 import { followCluster } from "./cluster-view.ts";
 import { createFaults, type Faults } from "./faults.ts";
@@ -46,7 +47,7 @@ export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Pr
         ? admit({ operation, object, ...(oldObject !== undefined && { oldObject }) }, { nowMs: clock.nowMs() })
         : {},
   });
-  await server.installCustomResources(customResourceDefinitions());
+  await server.installCustomResources([...customResourceDefinitions(), ...KAI_DEFINITIONS]);
   const { api } = server;
   const stop = new AbortController();
   const { signal } = stop;
