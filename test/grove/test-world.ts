@@ -4,6 +4,7 @@ import { customResourceDefinitions } from "../../src/api/crds/all.ts";
 import { POD_CLIQUE_SETS, type PodCliqueSetInput } from "../../src/api/grove/pod-clique-set.ts";
 import type { KubeObject, Resource } from "../../src/api/kubernetes/meta.ts";
 import { VirtualClock } from "../../src/clock.ts";
+import type { GangPhaseListener } from "../../src/grove/gang-phases.ts";
 import { type GroveOperator, startGroveOperator } from "../../src/grove/operator.ts";
 import { ApiError } from "../../src/kube/api-error.ts";
 import type { KubeApi } from "../../src/kube/kube-api.ts";
@@ -39,6 +40,7 @@ export interface TestWorldOptions {
   readonly seed?: number;
   /** Whether the API server refuses this write of the operator with an internal error. */
   readonly failsWrite?: () => boolean;
+  readonly onGangPhase?: GangPhaseListener;
   /** That the operator looks after; all when absent. */
   readonly namespaces?: readonly string[];
 }
@@ -78,6 +80,7 @@ export async function startTestWorld(options: TestWorldOptions = {}): Promise<Te
     random,
     signal: stop.signal,
     log,
+    ...(options.onGangPhase !== undefined && { onGangPhase: options.onGangPhase }),
     ...(options.namespaces !== undefined && { namespaces: options.namespaces }),
   });
   const world: TestWorld = {
