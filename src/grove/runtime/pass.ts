@@ -46,7 +46,8 @@ export async function runPass<Snapshot, T extends Reconciled>(
   const now = formatTime(context.clock.nowMs());
   const plan = options.plan(snapshot, now);
   const regarding = object(snapshot);
-  const { failures, stale } = await carryOut(plan, { stores: context.stores, recorder, regarding });
+  const { failures: failed, stale } = await carryOut(plan, { stores: context.stores, recorder, regarding });
+  const failures = plan.problem === undefined ? failed : [...failed, plan.problem];
 
   for (const { regarding: about, success, failure, message } of plan.announcements ?? []) {
     if (failures.length > 0) recorder.event(about, "Warning", failure, `${message}: ${failures[0]?.description}`);
