@@ -1,4 +1,5 @@
 /** What a plan asks for. Plans are pure; `runtime/act.ts` is the only place that carries actions out. */
+import type { KubeObject } from "../api/kubernetes/meta.ts";
 import type { KindName, Kinds } from "./kinds.ts";
 
 /** Events on the reconciled object when an action worked or failed (grove.md 8.6). */
@@ -45,8 +46,28 @@ export interface Stage {
   readonly slowStart?: boolean;
 }
 
+/** What makes a plan impossible until somebody changes something. */
+export interface Problem {
+  readonly code: string;
+  readonly description: string;
+}
+
+/** An event on another object than the reconciled one, or on a whole of actions. */
+export interface Announcement {
+  readonly regarding: KubeObject;
+  readonly success: string;
+  readonly failure: string;
+  readonly message: string;
+}
+
 export interface Plan {
   readonly stages: readonly Stage[];
+  /** Goes into `lastErrors`; the key comes back with growing delays. */
+  readonly problem?: Problem;
+  /** Made once all stages are through, or the first has failed. */
+  readonly announcements?: readonly Announcement[];
   /** Something is not there yet: `observedGeneration` stays behind and the key comes back. */
   readonly waitingFor?: string;
+  /** Time alone will change what is to be done: look again after this time, without an event. */
+  readonly lookAgainMs?: number;
 }

@@ -188,6 +188,8 @@ describe("start-up order", () => {
   });
 });
 
+const NOW = "2026-01-01T00:00:00Z";
+
 describe("scaling group", () => {
   const set = {
     ...storedSet(grouped(1)),
@@ -206,11 +208,14 @@ describe("scaling group", () => {
   };
 
   test("makes the missing members and removes every index above, holes or not", () => {
-    const actions = planScalingGroup({
-      group,
-      set,
-      cliques: [member("b", 0), member("c", 0), member("b", 5)],
-    }).stages.flatMap((stage) => stage.actions);
+    const actions = planScalingGroup(
+      {
+        group,
+        set,
+        cliques: [member("b", 0), member("c", 0), member("b", 5)],
+      },
+      NOW,
+    ).stages.flatMap((stage) => stage.actions);
     expect(actions.map((action) => `${action.kind} ${action.object.metadata.name}`)).toEqual([
       "delete w-0-g-5-b",
       "create w-0-g-1-b",
@@ -222,10 +227,10 @@ describe("scaling group", () => {
     const going = member("b", 0);
     const terminating = { ...going, metadata: { ...going.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } };
     const one = { ...group, spec: { ...group.spec, replicas: 1 } };
-    expect(planScalingGroup({ group: one, set, cliques: [terminating, member("c", 0)] })).toMatchObject({
+    expect(planScalingGroup({ group: one, set, cliques: [terminating, member("c", 0)] }, NOW)).toMatchObject({
       waitingFor: "PodClique w-0-g-0-b, which is terminating",
     });
-    expect(planScalingGroup({ group, set: undefined, cliques: [] })).toEqual({
+    expect(planScalingGroup({ group, set: undefined, cliques: [] }, NOW)).toEqual({
       stages: [],
       waitingFor: "its PodCliqueSet",
     });

@@ -1,10 +1,12 @@
 /** Questions about a PodCliqueSet's template. Cliques are found by their exact name, never by a suffix of another name. */
+import type { PodClique } from "../api/grove/pod-clique.ts";
 import type {
   PodCliqueScalingGroupTemplate,
   PodCliqueSet,
   PodCliqueSetTemplate,
   PodCliqueTemplate,
 } from "../api/grove/pod-clique-set.ts";
+import { GROUP_REPLICA_INDEX, indexLabelOf, labelOf, SCALING_GROUP, SET_REPLICA_INDEX } from "./labels.ts";
 
 export const scalingGroups = ({
   podCliqueScalingGroups,
@@ -23,6 +25,19 @@ export const groupOfClique = (
   clique: string,
 ): PodCliqueScalingGroupTemplate | undefined =>
   scalingGroups(template).find(({ cliqueNames }) => cliqueNames.includes(clique));
+
+/** The template a PodClique was made from; undefined when the set has no such clique (any more). */
+export function templateOfClique(
+  clique: PodClique,
+  { metadata: { name: set }, spec: { template } }: PodCliqueSet,
+): PodCliqueTemplate | undefined {
+  const { name } = clique.metadata;
+  const group = labelOf(clique, SCALING_GROUP);
+  const index = indexLabelOf(clique, group === undefined ? SET_REPLICA_INDEX : GROUP_REPLICA_INDEX);
+  if (index === undefined) return undefined;
+  const prefix = `${group ?? set}-${index}-`;
+  return name.startsWith(prefix) ? cliqueTemplate(template, name.slice(prefix.length)) : undefined;
+}
 
 /** Template cliques of a group, in the group's own order. */
 export function groupCliques(

@@ -1,5 +1,6 @@
 /** Reconciles PodCliqueScalingGroups, and says which events make one worth looking at. */
-import type { PodCliqueScalingGroupStatus } from "../../api/grove/pod-clique-scaling-group.ts";
+import type { PodCliqueScalingGroup, PodCliqueScalingGroupStatus } from "../../api/grove/pod-clique-scaling-group.ts";
+import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { equalJson } from "../../api/json.ts";
 import { isTerminating } from "../../api/kubernetes/core.ts";
 import { keyOf } from "../../api/kubernetes/meta.ts";
@@ -7,6 +8,7 @@ import { type Controller, startController } from "../../kube/controller.ts";
 import { labelOf, SCALING_GROUP } from "../labels.ts";
 import type { OperatorContext } from "../runtime/context.ts";
 import { runPass } from "../runtime/pass.ts";
+import { statusDelay } from "../runtime/status-delay.ts";
 import { BY_SET, scoped } from "../runtime/stores.ts";
 import { observeScalingGroup } from "./observe.ts";
 import { planScalingGroup } from "./plan.ts";
@@ -22,6 +24,9 @@ const RECREATE_MS = 250;
 export function startScalingGroupController(context: OperatorContext, workers: number): Controller {
   const { stores } = context;
   const recorder = context.recorderFor(NAME);
+  const delay = statusDelay<PodCliqueScalingGroup>(
+    ({ spec }, status) => status.availableReplicas >= spec.replicas && status.scheduledReplicas >= spec.replicas,
+  );
   const controller = startController({
     ...context,
     name: NAME,
@@ -33,6 +38,7 @@ export function startScalingGroupController(context: OperatorContext, workers: n
         store: stores.group,
         observe: () => observeScalingGroup(key, stores),
         object: ({ group }) => group,
+        statusDelay: delay,
         plan: planScalingGroup,
         status: (snapshot, outcome, now) => scalingGroupStatus({ ...snapshot, outcome, now }),
         onStatus: (group, status) => {
@@ -66,10 +72,18 @@ export function startScalingGroupController(context: OperatorContext, workers: n
   stores.set.onChange(({ before, after }) => {
     if (after === undefined) return;
     const same =
-      before?.status?.currentGenerationHash === after.status?.currentGenerationHash &&
-      before?.metadata.generation === after.metadata.generation;
+      before !== undefined &&
+      before.status?.currentGenerationHash === after.status?.currentGenerationHash &&
+      before.metadata.generation === after.metadata.generation &&
+      equalJson(turnOf(before), turnOf(after));
     if (same) return;
     for (const group of stores.group.byIndex(BY_SET, keyOf(after))) controller.enqueue(keyOf(group));
   });
   return controller;
 }
+
+/** Whose turn it is in an update. */
+const turnOf = ({ status }: PodCliqueSet): unknown => {
+  const { updateEndedAt, currentlyUpdating } = status?.updateProgress ?? {};
+  return [updateEndedAt, currentlyUpdating?.[0]?.replicaIndex];
+};

@@ -3,48 +3,105 @@ import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-group.ts";
 import type { PodCliqueScalingGroupTemplate, PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { isTerminating } from "../../api/kubernetes/core.ts";
+import { parseTime } from "../../api/kubernetes/time.ts";
 import type { Action, Plan } from "../actions.ts";
+import { terminationDelayMs } from "../breach.ts";
 import { finalizerRemoval } from "../finalizers.ts";
 import { GROUP_FINALIZER, GROUP_REPLICA_INDEX, indexLabelOf, SET_REPLICA_INDEX } from "../labels.ts";
+import { mergePatch } from "../merge-patch.ts";
 import { memberCliqueName, scalingGroupName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
-import { memberClique } from "../pod-clique/clique-object.ts";
+import { type MemberPosition, memberClique } from "../pod-clique/clique-object.ts";
+import { templatePatch } from "../pod-clique/template-patch.ts";
+import { recycleStages } from "../recycle.ts";
 import { cliqueTemplate, scalingGroups } from "../template.ts";
+import { isOpen, updateTurn } from "../update-turn.ts";
+import { brokenReplicas } from "./gang-termination.ts";
+import { type GroupParts, groupReplicas } from "./replicas.ts";
+import { type GroupUpdateProgress, groupUpdate } from "./update.ts";
 
-export interface ScalingGroupSnapshot {
-  readonly group: PodCliqueScalingGroup;
-  /** The set that owns it, unless that is gone. */
-  readonly set: PodCliqueSet | undefined;
-  /** PodCliques labelled as members. */
-  readonly cliques: readonly PodClique[];
-}
+/** `cliques` are the PodCliques labelled as members; the set is absent when it is gone. */
+export type ScalingGroupSnapshot = GroupParts;
 
-export function planScalingGroup({ group, set, cliques }: ScalingGroupSnapshot): Plan {
+export function planScalingGroup(snapshot: ScalingGroupSnapshot, now: string): Plan {
+  const { group, set, cliques } = snapshot;
   if (isTerminating(group)) return finalizerRemoval("group", group, GROUP_FINALIZER);
   if (set === undefined || isTerminating(set)) return { stages: [], waitingFor: "its PodCliqueSet" };
   const position = templateOf(group, set);
   if (position === undefined) return { stages: [], waitingFor: "its template in the PodCliqueSet" };
+
+  const replicas = groupReplicas(snapshot);
+  const update = groupUpdate(snapshot, replicas, now);
+  const termination = isOpen(update.progress ?? group.status?.updateProgress)
+    ? { replicas: [] }
+    : brokenReplicas(group, replicas, { delayMs: terminationDelayMs(set), nowMs: parseTime(now) });
+  const recycled = [...update.recreate, ...termination.replicas].flatMap(({ members }) => members);
+  const going = new Set(recycled);
+  const waits: string[] = update.waitingFor === undefined ? [] : [update.waitingFor];
+  const members = memberActions(snapshot, { set, group, ...position }, going, waits);
+  return {
+    stages: [
+      { actions: progressActions(group, update.progress) },
+      { actions: excess(group, cliques).map(deleteMember) },
+      { actions: members },
+      ...recycleStages(recycled),
+    ],
+    announcements: termination.replicas.map(({ index }) => ({
+      regarding: set,
+      success: "PodCliqueScalingGroupReplicaDeleteSuccessful",
+      failure: "PodCliqueScalingGroupReplicaDeleteFailed",
+      message: `replica ${index} of PodCliqueScalingGroup ${group.metadata.name} was below minAvailable for ${set.spec.template.terminationDelay ?? "4h"} and starts over`,
+    })),
+    ...(waits[0] !== undefined && { waitingFor: waits[0] }),
+    ...("lookAgainMs" in termination && { lookAgainMs: termination.lookAgainMs }),
+  };
+}
+
+function progressActions(group: PodCliqueScalingGroup, progress: GroupUpdateProgress | undefined): readonly Action[] {
+  const patch = progress && mergePatch(group.status, { ...group.status, updateProgress: progress });
+  if (patch === undefined) return [];
+  return [
+    {
+      kind: "patch",
+      of: "group",
+      object: group,
+      patch: { status: patch },
+      subresource: "status",
+      errorCode: "ERR_UPDATE_STATUS",
+    },
+  ];
+}
+
+/** Members that are missing; under OnDelete also the present template for those that are there. */
+function memberActions(
+  { cliques }: ScalingGroupSnapshot,
+  position: Omit<MemberPosition, "groupIndex">,
+  going: ReadonlySet<PodClique>,
+  waits: string[],
+): readonly Action[] {
+  const { set, group, setIndex } = position;
+  const isMarking = updateTurn(set, setIndex) === "mark";
   const byName = new Map(cliques.map((clique) => [clique.metadata.name, clique]));
-  const creates: Action[] = [];
-  const waits: string[] = [];
+  const actions: Action[] = [];
   for (let groupIndex = 0; groupIndex < group.spec.replicas; groupIndex++) {
     for (const name of group.spec.cliqueNames) {
       const template = cliqueTemplate(set.spec.template, name);
       if (template === undefined) continue;
       const live = byName.get(memberCliqueName(group.metadata.name, groupIndex, name));
+      const wanted = (): PodClique => memberClique(template, { ...position, groupIndex });
       if (live === undefined) {
-        creates.push(createMember(memberClique(template, { set, group, groupIndex, ...position })));
+        actions.push(createMember(wanted()));
       } else if (isTerminating(live) || !isOwnedBy(live, group)) {
         waits.push(
           `PodClique ${live.metadata.name}, which ${isTerminating(live) ? "is terminating" : "has another owner"}`,
         );
+      } else if (isMarking && !going.has(live)) {
+        const patch = templatePatch(live, wanted());
+        if (patch !== undefined) actions.push(patch);
       }
     }
   }
-  return {
-    stages: [{ actions: excess(group, cliques).map(deleteMember) }, { actions: creates }],
-    ...(waits[0] !== undefined && { waitingFor: waits[0] }),
-  };
+  return actions;
 }
 
 export interface TemplatePosition {

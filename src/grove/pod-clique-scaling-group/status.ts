@@ -1,103 +1,79 @@
 /** Pure: the status of a PodCliqueScalingGroup from its members (grove.md 9.3, 1.11). */
-import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueScalingGroup, PodCliqueScalingGroupStatus } from "../../api/grove/pod-clique-scaling-group.ts";
-import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { conditionOf, withCondition } from "../../api/kubernetes/conditions.ts";
-import { isTerminating } from "../../api/kubernetes/core.ts";
 import type { Condition } from "../../api/kubernetes/meta.ts";
-import { groupPodSelector, labelOf, PART_OF, POD_TEMPLATE_HASH } from "../labels.ts";
-import { memberCliqueName } from "../names.ts";
-import { isOwnedBy } from "../ownership.ts";
+import { parseTime } from "../../api/kubernetes/time.ts";
+import { GANG_TERMINATION_IN_PROGRESS, MIN_AVAILABLE_BREACHED } from "../breach.ts";
+import { groupPodSelector, labelOf, PART_OF } from "../labels.ts";
 import type { PassOutcome } from "../pass-outcome.ts";
-import { podTemplateHash } from "../pod-template-hash.ts";
-import { cliqueTemplate, minAvailableOf } from "../template.ts";
-import { isUpdated } from "../updated.ts";
+import { isOpen } from "../update-turn.ts";
+import { type GroupParts, type GroupReplica, groupReplicas } from "./replicas.ts";
 
-export interface ScalingGroupStatusInput {
-  readonly group: PodCliqueScalingGroup;
-  readonly set: PodCliqueSet | undefined;
-  readonly cliques: readonly PodClique[];
+export interface ScalingGroupStatusInput extends GroupParts {
   readonly outcome: PassOutcome;
   /** RFC 3339. */
   readonly now: string;
-}
-
-interface ReplicaState {
-  readonly scheduled: boolean;
-  readonly available: boolean;
-  readonly updated: boolean;
-  /** Every member carries the set's present hashes. */
-  readonly converged: boolean;
-  readonly inBreach: boolean;
 }
 
 export function scalingGroupStatus(input: ScalingGroupStatusInput): PodCliqueScalingGroupStatus {
   const { group, set, outcome, now } = input;
   const old = group.status;
   const generation = set?.status?.currentGenerationHash;
-  const replicas = replicaStates(input, generation);
+  const replicas = groupReplicas(input);
   const observedGeneration = outcome.complete ? group.metadata.generation : old?.observedGeneration;
-  const progress = old?.updateProgress;
-  const updating = progress !== undefined && progress.updateEndedAt === undefined;
+  const updating = isOpen(old?.updateProgress);
   const converged = generation !== undefined && !updating && replicas.every((replica) => replica.converged);
   const setName = labelOf(group, PART_OF);
+  const availableReplicas = replicas.filter(({ available }) => available).length;
   return {
     ...old,
     ...(observedGeneration !== undefined && { observedGeneration }),
     replicas: group.spec.replicas,
     scheduledReplicas: replicas.filter(({ scheduled }) => scheduled).length,
-    availableReplicas: replicas.filter(({ available }) => available).length,
+    availableReplicas,
     updatedReplicas: replicas.filter(({ updated }) => updated).length,
     ...(setName !== undefined && { selector: groupPodSelector(setName, group.metadata.name) }),
     ...(converged && { currentPodCliqueSetGenerationHash: generation }),
-    conditions: withCondition(old?.conditions, breach(group, replicas, updating), now),
+    ...(old?.updateProgress !== undefined && {
+      updateProgress: {
+        ...old.updateProgress,
+        updatedPodCliquesCount: replicas.reduce((sum, { updatedMembers }) => sum + updatedMembers, 0),
+        totalPodCliquesCount: group.spec.replicas * group.spec.cliqueNames.length,
+      },
+    }),
+    conditions: recovered(
+      old?.conditions,
+      withCondition(old?.conditions, breach(group, replicas, updating), now),
+      availableReplicas >= group.spec.minAvailable,
+      now,
+    ),
     lastErrors: outcome.lastErrors,
   };
 }
 
-function replicaStates(
-  { group, set, cliques }: ScalingGroupStatusInput,
-  generation: string | undefined,
-): readonly ReplicaState[] {
-  const byName = new Map(
-    cliques
-      .filter((clique) => isOwnedBy(clique, group) && !isTerminating(clique))
-      .map((clique) => [clique.metadata.name, clique]),
-  );
-  const members = group.spec.cliqueNames.map((name) => {
-    const template = set && cliqueTemplate(set.spec.template, name);
-    return { name, hash: template && podTemplateHash(template, set.spec.template.priorityClassName) };
-  });
-  return [...Array(group.spec.replicas).keys()].map((index) => {
-    const live = members.map(({ name, hash }) => ({
-      clique: byName.get(memberCliqueName(group.metadata.name, index, name)),
-      hash,
-    }));
-    const all = (holds: (clique: PodClique, hash: string | undefined) => boolean): boolean =>
-      live.every(({ clique, hash }) => clique !== undefined && holds(clique, hash));
-    const scheduled = all((clique) => conditionOf(clique.status?.conditions, "PodCliqueScheduled")?.status === "True");
-    const available = scheduled && all((clique) => (clique.status?.readyReplicas ?? 0) >= minAvailableOf(clique));
-    return {
-      scheduled,
-      available,
-      updated: available && all((clique, hash) => hash !== undefined && isUpdated(clique, hash, generation)),
-      converged: all(
-        (clique, hash) =>
-          labelOf(clique, POD_TEMPLATE_HASH) === hash &&
-          clique.status?.currentPodTemplateHash === hash &&
-          clique.status?.currentPodCliqueSetGenerationHash === generation,
-      ),
-      inBreach: !all((clique) => conditionOf(clique.status?.conditions, "MinAvailableBreached")?.status !== "True"),
-    };
-  });
+/** How long a recovery must have been seen, unless replicas are available: right after a recycle there is nothing to see. */
+const RECOVERY_MS = 5_000;
+
+/** Takes the mark of a gang termination off a group that has recovered from it (grove.md 6.4). */
+function recovered(
+  before: readonly Condition[] | undefined,
+  after: readonly Condition[],
+  isAvailable: boolean,
+  now: string,
+): readonly Condition[] {
+  const [was, is] = [before, after].map((conditions) => conditionOf(conditions, MIN_AVAILABLE_BREACHED));
+  if (is?.status !== "False" || conditionOf(after, GANG_TERMINATION_IN_PROGRESS) === undefined) return after;
+  const lastsMs = was?.status === "False" ? parseTime(now) - parseTime(was.lastTransitionTime) : 0;
+  if (!isAvailable && lastsMs < RECOVERY_MS) return after;
+  return after.filter(({ type }) => type !== GANG_TERMINATION_IN_PROGRESS);
 }
 
 function breach(
   { spec }: PodCliqueScalingGroup,
-  replicas: readonly ReplicaState[],
+  replicas: readonly GroupReplica[],
   updating: boolean,
 ): Omit<Condition, "lastTransitionTime"> {
-  const type = "MinAvailableBreached";
+  const type = MIN_AVAILABLE_BREACHED;
   if (updating) return { type, status: "Unknown", reason: "UpdateInProgress", message: "an update is in progress" };
   const healthy = replicas.filter(({ inBreach }) => !inBreach).length;
   const enough = healthy >= spec.minAvailable;

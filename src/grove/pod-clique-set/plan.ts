@@ -3,7 +3,7 @@
 import type { ClusterTopologyBinding } from "../../api/grove/cluster-topology-binding.ts";
 import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-group.ts";
-import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
+import type { PodCliqueSet, PodCliqueSetStatus } from "../../api/grove/pod-clique-set.ts";
 import { equalJson } from "../../api/json.ts";
 import type {
   HorizontalPodAutoscaler,
@@ -15,24 +15,30 @@ import type {
   ServiceAccount,
 } from "../../api/kubernetes/core.ts";
 import { isTerminating } from "../../api/kubernetes/core.ts";
-import type { KubeObject } from "../../api/kubernetes/meta.ts";
+import { controllerOf, type KubeObject } from "../../api/kubernetes/meta.ts";
 import type { PodGang } from "../../api/scheduler/pod-gang.ts";
 import type { Action, ActionEvents, Plan } from "../actions.ts";
 import { finalizerAddition, finalizerRemoval } from "../finalizers.ts";
 import type { KindName, Kinds } from "../kinds.ts";
 import { indexLabelOf, labelOf, POD_CLIQUE, SCALING_GROUP, SET_FINALIZER, SET_REPLICA_INDEX } from "../labels.ts";
+import { mergePatch } from "../merge-patch.ts";
 import { formerTokenSecretName, standaloneCliqueName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
 import { standaloneClique } from "../pod-clique/clique-object.ts";
+import { templatePatch } from "../pod-clique/template-patch.ts";
 import { scalingGroup } from "../pod-clique-scaling-group/group-object.ts";
 import { expectedPodGangs } from "../pod-gang/compose.ts";
 import { planPodGangs } from "../pod-gang/plan.ts";
 import type { OperatorSettings } from "../settings.ts";
 import { hasStartupOrder } from "../startup-order.ts";
 import { scalingGroups, setIndices, standaloneCliques } from "../template.ts";
+import { isOpen } from "../update-turn.ts";
 import { hasToken, podRole, podRoleBinding, serviceAccount, tokenSecret } from "./access-objects.ts";
 import { expectedAutoscalers } from "./autoscalers.ts";
+import { planGangTermination } from "./gang-termination.ts";
 import { headlessService } from "./headless-service.ts";
+import { setReplicas } from "./replicas.ts";
+import { beginUpdate } from "./update.ts";
 
 /** Everything labelled as part of the set, whoever owns it. */
 export interface PodCliqueSetSnapshot {
@@ -59,19 +65,41 @@ export interface PlanOptions {
 
 export function planPodCliqueSet(snapshot: PodCliqueSetSnapshot, options: PlanOptions): Plan {
   const { set } = snapshot;
+  const { now } = options;
   if (isTerminating(set)) return finalizerRemoval("set", set, SET_FINALIZER);
   const waits: string[] = [];
-  const finalizer = { actions: finalizerAddition("set", set, SET_FINALIZER) };
+  const begun = beginUpdate(set, now);
+  const first = { actions: [...finalizerAddition("set", set, SET_FINALIZER), ...statusActions(set, begun)] };
   const foundation = { actions: foundationActions(snapshot, waits) };
   if (hasStartupOrder(set.spec.template) && !hasToken(ownSecret(snapshot))) {
-    return { stages: [finalizer, foundation], waitingFor: "the token of its service account" };
+    return { stages: [first, foundation], waitingFor: "the token of its service account" };
   }
-  const cliques = { actions: cliqueActions(snapshot, waits) };
+  const generation = (begun ?? set.status)?.currentGenerationHash;
+  const termination = planGangTermination(snapshot, setReplicas(snapshot, generation), now);
+  const cliques = { actions: cliqueActions(snapshot, termination.going, waits) };
   const groupsAndGangs = groupAndGangStages(snapshot, options, waits);
+  if (isOpen((begun ?? set.status)?.updateProgress)) waits.push("its update");
   return {
-    stages: [finalizer, foundation, cliques, ...groupsAndGangs],
+    stages: [first, foundation, ...termination.stages, cliques, ...groupsAndGangs],
+    announcements: termination.announcements,
     ...(waits[0] !== undefined && { waitingFor: waits[0] }),
+    ...(termination.lookAgainMs !== undefined && { lookAgainMs: termination.lookAgainMs }),
   };
+}
+
+function statusActions(set: PodCliqueSet, status: PodCliqueSetStatus | undefined): readonly Action[] {
+  const patch = status && mergePatch(set.status, status);
+  if (patch === undefined) return [];
+  return [
+    {
+      kind: "patch",
+      of: "set",
+      object: set,
+      patch: { status: patch },
+      subresource: "status",
+      errorCode: "ERR_UPDATE_STATUS",
+    },
+  ];
 }
 
 const ownSecret = ({ set, secrets }: PodCliqueSetSnapshot): Secret | undefined =>
@@ -116,36 +144,47 @@ function formerSecretActions({ set, secrets, pods }: PodCliqueSetSnapshot): read
   return [{ kind: "delete", of: "secret", object: former, errorCode: "ERR_SYNC_SECRET" }];
 }
 
-function cliqueActions({ set, cliques }: PodCliqueSetSnapshot, waits: string[]): readonly Action[] {
+function cliqueActions(
+  { set, cliques }: PodCliqueSetSnapshot,
+  going: ReadonlySet<PodClique>,
+  waits: string[],
+): readonly Action[] {
   const standalone = cliques.filter((clique) => labelOf(clique, SCALING_GROUP) === undefined);
   const templates = standaloneCliques(set.spec.template);
   const byName = new Map(standalone.map((clique) => [clique.metadata.name, clique]));
-  // Objects are only made for what is missing: most passes find everything there.
-  const wanted = setIndices(set).flatMap((index) =>
-    templates.map(
-      (clique) =>
-        byName.get(standaloneCliqueName(set.metadata.name, index, clique.name)) ?? standaloneClique(set, index, clique),
-    ),
-  );
+  const events = { success: "PodCliqueCreateOrUpdateSuccessful", failure: "PodCliqueCreateOrUpdateFailed" };
+  const wanted: PodClique[] = [];
+  const patches: Action[] = [];
+  for (const index of setIndices(set)) {
+    for (const template of templates) {
+      const live = byName.get(standaloneCliqueName(set.metadata.name, index, template.name));
+      // Objects are only made for what is missing or not looked at yet: most passes find everything there.
+      if (live !== undefined && (going.has(live) || isKnownToFit(live, set))) {
+        wanted.push(live);
+        continue;
+      }
+      const object = standaloneClique(set, index, template);
+      wanted.push(object);
+      if (live === undefined || isTerminating(live) || !isOwnedBy(live, set)) continue;
+      const patch = templatePatch(live, object);
+      if (patch === undefined) knownToFit.set(live, generationKey(set));
+      else patches.push(patch);
+    }
+  }
   return [
     ...deleteExcess(set, "clique", standalone, {
       errorCode: "ERR_DELETE_PODCLIQUE",
       events: { success: "PodCliqueDeleteSuccessful", failure: "PodCliqueDeleteFailed" },
     }),
-    // What exists keeps its replicas and its template: scaling is live, and updates have an order of their own.
-    ...createMissing(
-      {
-        set,
-        of: "clique",
-        live: standalone,
-        wanted,
-        errorCode: "ERR_SYNC_PODCLIQUE",
-        events: { success: "PodCliqueCreateOrUpdateSuccessful", failure: "PodCliqueCreateOrUpdateFailed" },
-      },
-      waits,
-    ),
+    ...createMissing({ set, of: "clique", live: standalone, wanted, errorCode: "ERR_SYNC_PODCLIQUE", events }, waits),
+    ...patches,
   ];
 }
+
+/** Objects never change, so one that was found to be as the template says stays so for that generation of the set. */
+const knownToFit = new WeakMap<PodClique, string>();
+const generationKey = ({ metadata }: PodCliqueSet): string => `${metadata.uid}/${metadata.generation}`;
+const isKnownToFit = (clique: PodClique, set: PodCliqueSet): boolean => knownToFit.get(clique) === generationKey(set);
 
 function groupAndGangStages(
   snapshot: PodCliqueSetSnapshot,
@@ -184,7 +223,7 @@ function groupAndGangStages(
     expected: expectedPodGangs(set, ownGroups),
     gangs: new Map(gangs.filter((gang) => isOwnedBy(gang, set)).map((gang) => [gang.metadata.name, gang])),
     cliques: new Map(cliques.map((clique) => [clique.metadata.name, clique])),
-    podsByClique: Map.groupBy(pods, (pod) => labelOf(pod, POD_CLIQUE) ?? ""),
+    podsByClique: podsByOwner(cliques, pods),
     binding,
     settings,
     now,
@@ -195,6 +234,13 @@ function groupAndGangStages(
     { actions: [...deletes, ...gangPlan.deletes] },
     { actions: [...syncs, ...gangPlan.creates, ...gangPlan.updates] },
   ];
+}
+
+/** Pods of a clique that was made again under its name belong to the one that went. */
+function podsByOwner(cliques: readonly PodClique[], pods: readonly Pod[]): ReadonlyMap<string, readonly Pod[]> {
+  const uids = new Map(cliques.map(({ metadata }) => [metadata.name, metadata.uid]));
+  const own = pods.filter((pod) => controllerOf(pod)?.uid === uids.get(labelOf(pod, POD_CLIQUE) ?? ""));
+  return Map.groupBy(own, (pod) => labelOf(pod, POD_CLIQUE) ?? "");
 }
 
 interface SyncInput<K extends KindName> {

@@ -1,24 +1,19 @@
 /** Pure: the status of a PodCliqueSet from its cliques and groups (grove.md 9.3). */
 import type { ClusterTopologyBinding } from "../../api/grove/cluster-topology-binding.ts";
-import type { PodClique } from "../../api/grove/pod-clique.ts";
-import type { PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-group.ts";
-import type { PodCliqueSet, PodCliqueSetStatus } from "../../api/grove/pod-clique-set.ts";
+import type { PodCliqueSetStatus } from "../../api/grove/pod-clique-set.ts";
 import { isTerminating } from "../../api/kubernetes/core.ts";
-import type { KubeObject } from "../../api/kubernetes/meta.ts";
+import type { PodGang } from "../../api/scheduler/pod-gang.ts";
 import { setPodSelector } from "../labels.ts";
-import { scalingGroupName, standaloneCliqueName } from "../names.ts";
-import { isOwnedBy } from "../ownership.ts";
 import type { PassOutcome } from "../pass-outcome.ts";
-import { generationHash, podTemplateHash } from "../pod-template-hash.ts";
+import { generationHash } from "../pod-template-hash.ts";
 import type { OperatorSettings } from "../settings.ts";
-import { minAvailableOf, scalingGroups, setIndices, standaloneCliques } from "../template.ts";
 import { withLevelsCondition } from "../topology/levels-condition.ts";
-import { isUpdated } from "../updated.ts";
+import { type SetParts, setReplicas } from "./replicas.ts";
+import { advanceUpdate } from "./update.ts";
 
-export interface PodCliqueSetStatusInput {
-  readonly set: PodCliqueSet;
-  readonly cliques: readonly PodClique[];
-  readonly groups: readonly PodCliqueScalingGroup[];
+export interface PodCliqueSetStatusInput extends SetParts {
+  /** Of this set. */
+  readonly gangs: readonly PodGang[];
   /** The one that the set's topology constraints name. */
   readonly binding?: ClusterTopologyBinding | undefined;
   readonly outcome: PassOutcome;
@@ -28,60 +23,45 @@ export interface PodCliqueSetStatusInput {
 }
 
 export function podCliqueSetStatus(input: PodCliqueSetStatusInput): PodCliqueSetStatus {
-  const { set, cliques, groups, binding, outcome, settings, now } = input;
+  const { set, cliques, groups, gangs, binding, outcome, settings, now } = input;
   const old = set.status;
   const currentGenerationHash = old?.currentGenerationHash ?? generationHash(set.spec.template);
-  const replicas = replicaStates(set, byName(set, cliques), byName(set, groups), currentGenerationHash);
+  const replicas = setReplicas({ set, cliques, groups }, currentGenerationHash);
   const conditions = withLevelsCondition({ set, binding, now, ...settings });
   const observedGeneration = outcome.complete ? set.metadata.generation : old?.observedGeneration;
+  const updateProgress = advanceUpdate(old?.updateProgress, replicas, now);
   return {
     ...old,
     ...(observedGeneration !== undefined && { observedGeneration }),
     replicas: set.spec.replicas,
     availableReplicas: replicas.filter(({ available }) => available).length,
-    updatedReplicas: replicas.filter(({ updated }) => updated).length,
+    updatedReplicas: replicas.filter(({ available, isDone }) => available && isDone).length,
     hpaPodSelector: setPodSelector(set.metadata.name),
     currentGenerationHash,
     ...(conditions !== undefined && { conditions }),
+    ...(updateProgress !== undefined && { updateProgress }),
+    podGangStatuses: gangStatuses(gangs),
     lastErrors: outcome.lastErrors,
   };
 }
 
-function replicaStates(
-  set: PodCliqueSet,
-  cliques: ReadonlyMap<string, PodClique>,
-  groups: ReadonlyMap<string, PodCliqueScalingGroup>,
-  generation: string,
-): readonly { readonly available: boolean; readonly updated: boolean }[] {
-  const { template } = set.spec;
-  const standalone = standaloneCliques(template).map((clique) => ({
-    name: clique.name,
-    hash: podTemplateHash(clique, template.priorityClassName),
-  }));
-  return setIndices(set).map((index) => {
-    const own = standalone.map(({ name, hash }) => {
-      const clique = cliques.get(standaloneCliqueName(set.metadata.name, index, name));
-      return {
-        available: clique !== undefined && (clique.status?.readyReplicas ?? 0) >= minAvailableOf(clique),
-        updated: clique !== undefined && isUpdated(clique, hash, generation),
-      };
-    });
-    const grouped = scalingGroups(template).map(({ name, minAvailable }) => {
-      const group = groups.get(scalingGroupName(set.metadata.name, index, name));
-      return {
-        available: group !== undefined && (group.status?.availableReplicas ?? 0) >= minAvailable,
-        updated: group?.status?.currentPodCliqueSetGenerationHash === generation,
-      };
-    });
-    const parts = [...own, ...grouped];
-    const available = parts.every((part) => part.available);
-    return { available, updated: available && parts.every((part) => part.updated) };
-  });
+type GangStatuses = NonNullable<PodCliqueSetStatus["podGangStatuses"]>;
+type GangPhase = GangStatuses[number]["phase"];
+
+/** An object has to stay below the 1.5 MB that etcd takes, and is written again with every change. */
+const MAX_GANGS = 1_000;
+const PHASES: ReadonlySet<string> = new Set<GangPhase>(["Pending", "Starting", "Running", "Failed", "Succeeded"]);
+
+/** Names and phases; the conditions are on the gangs. Of more gangs than fit, those that do not run. */
+function gangStatuses(gangs: readonly PodGang[]): GangStatuses {
+  const all = gangs
+    .filter((gang) => !isTerminating(gang))
+    .map(({ metadata, status }) => ({ name: metadata.name, phase: phaseOf(status?.phase) }))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const shown = all.length <= MAX_GANGS ? all : all.filter(({ phase }) => phase !== "Running");
+  return shown.slice(0, MAX_GANGS);
 }
 
-const byName = <T extends KubeObject>(set: PodCliqueSet, objects: readonly T[]): ReadonlyMap<string, T> =>
-  new Map(
-    objects
-      .filter((object) => isOwnedBy(object, set) && !isTerminating(object))
-      .map((object) => [object.metadata.name, object]),
-  );
+/** On the gang it is any text. */
+const phaseOf = (phase: string | undefined): GangPhase =>
+  phase !== undefined && PHASES.has(phase) ? (phase as GangPhase) : "Pending";

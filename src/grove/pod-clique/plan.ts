@@ -5,9 +5,12 @@ import { isTerminating, type Pod } from "../../api/kubernetes/core.ts";
 import type { Action, Plan } from "../actions.ts";
 import { finalizerRemoval } from "../finalizers.ts";
 import { CLIQUE_FINALIZER, labelOf, POD_TEMPLATE_HASH } from "../labels.ts";
+import { mergePatch } from "../merge-patch.ts";
 import type { OperatorSettings } from "../settings.ts";
 import { type GangSnapshot, gateRemovalPatch, openableGates } from "./gates.ts";
+import { startupProblem } from "./init-container.ts";
 import { podIndexOf, podObject } from "./pod-object.ts";
+import { type CliqueUpdateProgress, cliqueUpdate } from "./update.ts";
 import { inVictimOrder } from "./victims.ts";
 
 export interface PodCliqueSnapshot extends GangSnapshot {
@@ -27,24 +30,50 @@ export interface PodCliquePlanOptions {
 export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePlanOptions): Plan {
   const { clique } = snapshot;
   if (isTerminating(clique)) return finalizerRemoval("clique", clique, CLIQUE_FINALIZER);
-  const scale = scaleActions(snapshot, options);
-  const deleted = new Set(scale.flatMap((action) => (action.kind === "delete" ? [action.object.metadata.name] : [])));
+  const update = cliqueUpdate(snapshot, options.now);
+  const scale = scaleActions(snapshot, new Set(update.deletes), options);
+  const problem = startupProblem(clique, snapshot.set, options.settings.initContainerImage);
+  const deletes = [...update.deletes.map(deletePod), ...scale.filter(({ kind }) => kind === "delete")];
+  const creates = problem === undefined ? scale.filter(({ kind }) => kind === "create") : [];
+  const deleted = new Set(deletes.map(({ object }) => object.metadata.name));
   const stays = snapshot.pods.filter(({ metadata }) => !deleted.has(metadata.name));
   const { open, waitingFor } = openableGates(clique, stays, snapshot);
-  const created = scale.some(({ kind }) => kind === "create");
-  const waits = waitingFor ?? (created ? "its PodGang to list its new pods" : undefined);
+  const waits = waitingFor ?? (creates.length > 0 ? "its PodGang to list its new pods" : update.waitingFor);
   return {
     stages: [
-      { actions: scale.filter(({ kind }) => kind === "delete") },
-      { actions: scale.filter(({ kind }) => kind === "create"), slowStart: true },
+      { actions: progressActions(clique, update.progress) },
+      { actions: deletes },
+      { actions: creates, slowStart: true },
       { actions: open.map(openGate), slowStart: true },
     ],
     ...(waits !== undefined && { waitingFor: waits }),
+    ...(problem !== undefined && { problem }),
   };
 }
 
-function scaleActions({ clique, set, pods }: PodCliqueSnapshot, { settings }: PodCliquePlanOptions): readonly Action[] {
-  const live = pods.filter((pod) => !isTerminating(pod));
+function progressActions(clique: PodClique, progress: CliqueUpdateProgress | undefined): readonly Action[] {
+  if (progress === undefined) return [];
+  const patch = mergePatch(clique.status, { ...clique.status, updateProgress: progress });
+  if (patch === undefined) return [];
+  return [
+    {
+      kind: "patch",
+      of: "clique",
+      object: clique,
+      patch: { status: patch },
+      subresource: "status",
+      errorCode: "ERR_UPDATE_STATUS",
+    },
+  ];
+}
+
+/** @param going pods that the update takes away */
+function scaleActions(
+  { clique, set, pods }: PodCliqueSnapshot,
+  going: ReadonlySet<Pod>,
+  { settings }: PodCliquePlanOptions,
+): readonly Action[] {
+  const live = pods.filter((pod) => !isTerminating(pod) && !going.has(pod));
   const { keep, duplicates } = withoutDuplicateIndices(live, clique.metadata.name);
   const missing = clique.spec.replicas - keep.length;
   const victims = inVictimOrder(keep, clique.metadata.name, labelOf(clique, POD_TEMPLATE_HASH)).slice(
@@ -53,8 +82,8 @@ function scaleActions({ clique, set, pods }: PodCliqueSnapshot, { settings }: Po
   );
   return [
     ...[...duplicates, ...victims].map(deletePod),
-    ...freeIndices(keep, clique.metadata.name, missing).map((index) =>
-      createPod(podObject({ clique, set, settings, podIndex: index })),
+    ...freeIndices(keep, clique.metadata.name, missing).map((podIndex) =>
+      createPod(podObject({ clique, set, settings, podIndex })),
     ),
   ];
 }

@@ -4,9 +4,12 @@ import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { withCondition } from "../../api/kubernetes/conditions.ts";
 import { isPodReady, isPodScheduled, isTerminating, type Pod, podCondition } from "../../api/kubernetes/core.ts";
 import type { Condition } from "../../api/kubernetes/meta.ts";
+import { MIN_AVAILABLE_BREACHED, POD_CLIQUE_SCHEDULED } from "../breach.ts";
 import { cliquePodSelector, labelOf, PART_OF, POD_TEMPLATE_HASH, SCALING_GROUP } from "../labels.ts";
 import type { PassOutcome } from "../pass-outcome.ts";
-import { minAvailableOf } from "../template.ts";
+import { podTemplateHash } from "../pod-template-hash.ts";
+import { minAvailableOf, templateOfClique } from "../template.ts";
+import { isOpen } from "../update-turn.ts";
 
 export interface PodCliqueStatusInput {
   readonly clique: PodClique;
@@ -19,8 +22,8 @@ export interface PodCliqueStatusInput {
 
 export function podCliqueStatus({ clique, set, pods, outcome, now }: PodCliqueStatusInput): PodCliqueStatus {
   const old = clique.status;
-  const targetHash =
-    old?.updateProgress?.podTemplateHash ?? labelOf(clique, POD_TEMPLATE_HASH) ?? old?.currentPodTemplateHash;
+  // The label is what the set has handed down, also before it is this clique's turn to be updated.
+  const targetHash = labelOf(clique, POD_TEMPLATE_HASH) ?? old?.updateProgress?.podTemplateHash;
   const counters = {
     replicas: pods.filter((pod) => !isTerminating(pod)).length,
     scheduledReplicas: pods.filter(isPodScheduled).length,
@@ -53,16 +56,22 @@ function selector(clique: PodClique): { readonly hpaPodSelector?: string } {
 
 /** Refreshed only while no automatic update runs and every pod is of the current template (grove.md 5.6). */
 function currentHashes(
-  { spec, status }: PodClique,
+  clique: PodClique,
   set: PodCliqueSet | undefined,
   updatedReplicas: number,
   targetHash: string | undefined,
 ): Pick<PodCliqueStatus, "currentPodTemplateHash" | "currentPodCliqueSetGenerationHash"> {
-  const progress = status?.updateProgress;
-  const updating = progress !== undefined && progress.updateEndedAt === undefined;
+  const { spec, status } = clique;
   const generation = set?.status?.currentGenerationHash;
-  if (updating || updatedReplicas !== spec.replicas || targetHash === undefined || generation === undefined) return {};
+  if (isOpen(status?.updateProgress) || updatedReplicas !== spec.replicas) return {};
+  if (targetHash === undefined || generation === undefined || targetHash !== expectedHash(clique, set)) return {};
   return { currentPodTemplateHash: targetHash, currentPodCliqueSetGenerationHash: generation };
+}
+
+/** Of the set's present template, which the clique itself may not have got yet. */
+function expectedHash(clique: PodClique, set: PodCliqueSet | undefined): string | undefined {
+  const template = set && templateOfClique(clique, set);
+  return template && podTemplateHash(template, set.spec.template.priorityClassName);
 }
 
 function conditions(
@@ -76,7 +85,7 @@ function conditions(
   const withScheduled = withCondition(
     clique.status?.conditions,
     {
-      type: "PodCliqueScheduled",
+      type: POD_CLIQUE_SCHEDULED,
       status: scheduled ? "True" : "False",
       reason: scheduled ? "SufficientScheduledPods" : "InsufficientScheduledPods",
       message: `${scheduledReplicas} pods are scheduled, minAvailable is ${minAvailable}`,
@@ -93,9 +102,8 @@ function breach(
   scheduledReplicas: number,
   minAvailable: number,
 ): Omit<Condition, "lastTransitionTime"> {
-  const type = "MinAvailableBreached";
-  const progress = status?.updateProgress;
-  if (progress !== undefined && progress.updateEndedAt === undefined) {
+  const type = MIN_AVAILABLE_BREACHED;
+  if (isOpen(status?.updateProgress)) {
     return { type, status: "Unknown", reason: "UpdateInProgress", message: "an update is in progress" };
   }
   if (scheduledReplicas < minAvailable) {

@@ -2,6 +2,7 @@
 import type { Node, Pod } from "../../api/kubernetes/core.ts";
 import { parseQuantity } from "../../api/quantity.ts";
 import { remember } from "../remember.ts";
+import { matchesNodeAffinity } from "./node-affinity.ts";
 
 export const GPU = "nvidia.com/gpu";
 const RESOURCES = ["cpu", "memory", GPU, "pods"] as const;
@@ -57,8 +58,9 @@ export function misfit(pod: Pod, wanted: Resources, { node, free }: NodeState): 
   }
   const labels = node.metadata.labels ?? {};
   const selector = Object.entries(pod.spec.nodeSelector ?? {});
-  if (selector.some(([key, value]) => labels[key] !== value))
+  if (selector.some(([key, value]) => labels[key] !== value) || !matchesNodeAffinity(pod, node)) {
     return "node(s) didn't match Pod's node affinity/selector";
+  }
   const taint = (node.spec?.taints ?? []).find((each) => each.effect !== "PreferNoSchedule" && !tolerates(pod, each));
   if (taint !== undefined) return `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ""}}`;
   const ready = node.status?.conditions?.find(({ type }) => type === "Ready");

@@ -2,7 +2,8 @@
  * Which pods go to which nodes now. Pure: a snapshot in, bindings and refusals out.
  *
  * A pod with the label `grove.io/podgang` waits until all pod groups of its PodGang can have their `minReplicas` bound at
- * once (those that are bound already count); members beyond the minimum are placed one by one. Gated pods do not count.
+ * once (those that are bound already count). Members beyond the minimum are placed one by one, after the minimum of every gang, as KAI does: what one gang has
+ * more than it needs must not keep another from starting. Gated pods do not count.
  */
 import { isTerminating, type Node, type Pod } from "../../api/kubernetes/core.ts";
 import { keyOf } from "../../api/kubernetes/meta.ts";
@@ -47,6 +48,7 @@ export function plan(snapshot: SchedulingSnapshot): SchedulingPlan {
     }
   };
 
+  const extras: (() => void)[] = [];
   for (const [key, pending] of pendingByGang(snapshot)) {
     if (key === undefined) {
       for (const pod of pending) placeAlone(pod, { usedNodes: [] });
@@ -75,9 +77,10 @@ export function plan(snapshot: SchedulingSnapshot): SchedulingPlan {
     const taken = new Set(needed);
     for (const pod of pending) {
       if (taken.has(pod)) continue;
-      placeAlone(pod, extraContext(gang, pod, [...bound, ...boundHere(pending, bindings)]));
+      extras.push(() => placeAlone(pod, extraContext(gang, pod, [...bound, ...boundHere(pending, bindings)])));
     }
   }
+  for (const placeExtra of extras) placeExtra();
   return { bindings, unschedulable };
 }
 

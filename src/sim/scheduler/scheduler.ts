@@ -20,6 +20,10 @@ export interface SchedulerOptions {
   readonly signal: AbortSignal;
   /** `spec.schedulerName` of the pods to place; all pods when absent. */
   readonly schedulerNames?: ReadonlySet<string>;
+  /** Who its events are from. Default `gang-scheduler`; `kai-scheduler` for clients that look for KAI's. */
+  readonly component?: string;
+  /** Reason of the event that a pod does not fit. Default `FailedScheduling`, as kube-scheduler; KAI says `Unschedulable`. */
+  readonly misfitReason?: string;
   readonly log?: Logger;
 }
 
@@ -41,11 +45,12 @@ interface Report {
 
 export function startScheduler(options: SchedulerOptions): void {
   const { api, clock, random, signal, schedulerNames } = options;
+  const { component = "gang-scheduler", misfitReason = "FailedScheduling" } = options;
   const shared = { api, clock, random, signal, ...(options.log && { log: options.log }) };
   const pods = startInformer({ ...shared, resource: PODS });
   const nodes = startInformer({ ...shared, resource: NODES });
   const gangs = startInformer({ ...shared, resource: POD_GANGS });
-  const recorder = createEventRecorder({ ...shared, component: "gang-scheduler" });
+  const recorder = createEventRecorder({ ...shared, component });
   /** Bindings that the cache does not show yet, by uid. */
   const assumed = new Map<string, string>();
   const reports = new Map<string, Report>();
@@ -114,7 +119,7 @@ export function startScheduler(options: SchedulerOptions): void {
     if (!isNew && nowMs < last.nextMs) return;
     const delayMs = isNew ? REPORT_BASE_MS : Math.min(REPORT_MAX_MS, last.delayMs * 2);
     reports.set(key, { uid, message, delayMs, nextMs: nowMs + delayMs });
-    recorder.event(pod, "Warning", "FailedScheduling", message);
+    recorder.event(pod, "Warning", misfitReason, message);
     const condition = podCondition(pod, "PodScheduled");
     if (isPodScheduled(pod) || (condition?.reason === "Unschedulable" && condition.message === message)) return;
     const unschedulable = {

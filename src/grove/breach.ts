@@ -1,0 +1,62 @@
+/**
+ * Which breaches of minAvailable count for gang termination, and for how long they have lasted (grove.md 6.1).
+ *
+ * What was never up cannot go down: a clique counts once it has been scheduled, a group once it has been healthy.
+ */
+import { parseDurationMs } from "../api/duration.ts";
+import type { PodClique } from "../api/grove/pod-clique.ts";
+import type { PodCliqueScalingGroup } from "../api/grove/pod-clique-scaling-group.ts";
+import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
+import { conditionOf } from "../api/kubernetes/conditions.ts";
+import { isTerminating } from "../api/kubernetes/core.ts";
+import type { Condition, KubeObject } from "../api/kubernetes/meta.ts";
+import { parseTime } from "../api/kubernetes/time.ts";
+
+export const MIN_AVAILABLE_BREACHED = "MinAvailableBreached";
+export const POD_CLIQUE_SCHEDULED = "PodCliqueScheduled";
+export const GANG_TERMINATION_IN_PROGRESS = "GangTerminationInProgress";
+
+/** A condition that is set with the object says nothing of its history: it settles within this time. */
+const FIRST_STATUS_MS = 5_000;
+const DEFAULT_TERMINATION_DELAY_MS = 4 * 3_600_000;
+
+export function terminationDelayMs({ spec }: PodCliqueSet): number {
+  const { terminationDelay } = spec.template;
+  return (
+    (terminationDelay === undefined ? undefined : parseDurationMs(terminationDelay)) ?? DEFAULT_TERMINATION_DELAY_MS
+  );
+}
+
+/** @returns milliseconds until the breach calls for termination, at most 0 when it does; undefined when there is none that counts */
+export function cliqueBreachMs(clique: PodClique, delayMs: number, nowMs: number): number | undefined {
+  const scheduled = conditionOf(clique.status?.conditions, POD_CLIQUE_SCHEDULED);
+  const wasScheduled = scheduled?.status === "True" || changedAfterStart(clique, scheduled);
+  return wasScheduled
+    ? remainingMs(clique, conditionOf(clique.status?.conditions, MIN_AVAILABLE_BREACHED), delayMs, nowMs)
+    : undefined;
+}
+
+/** As {@link cliqueBreachMs}; a group that has not recovered from its last termination does not count. */
+export function groupBreachMs(group: PodCliqueScalingGroup, delayMs: number, nowMs: number): number | undefined {
+  const breach = conditionOf(group.status?.conditions, MIN_AVAILABLE_BREACHED);
+  if (!changedAfterStart(group, breach) || isBeingTerminated(group)) return undefined;
+  return remainingMs(group, breach, delayMs, nowMs);
+}
+
+export const isBeingTerminated = ({ status }: PodCliqueScalingGroup): boolean =>
+  conditionOf(status?.conditions, GANG_TERMINATION_IN_PROGRESS)?.status === "True";
+
+function remainingMs(
+  object: KubeObject,
+  breach: Condition | undefined,
+  delayMs: number,
+  nowMs: number,
+): number | undefined {
+  if (isTerminating(object) || breach?.status !== "True") return undefined;
+  return delayMs - (nowMs - parseTime(breach.lastTransitionTime));
+}
+
+function changedAfterStart({ metadata }: KubeObject, condition: Condition | undefined): boolean {
+  if (condition === undefined) return false;
+  return parseTime(condition.lastTransitionTime) > parseTime(metadata.creationTimestamp ?? "") + FIRST_STATUS_MS;
+}
