@@ -93,8 +93,13 @@ async function updateWithScale(world: ScenarioWorld, { nodes, first, scale, when
   await untilReady(world, pods);
   recording.stop();
   requireAllNew(world, values);
-  const isScaleIn = first !== undefined;
-  if (!isScaleIn) for (const value of new Set(values.values())) noneUpdatedTwice(recording, value);
+  // What a scale-in takes is never there again, and may be taken at the same time.
+  if (first !== undefined) return;
+  for (const value of new Set(values.values())) noneUpdatedTwice(recording, value);
+  oneSetReplica(recording);
+  oneReplicaOfEachGroup(recording);
+  // New pods of a scale-out during the update count as replacements (grove.md 5.4): the next pod may go before the last one's own is ready.
+  if (!(scale[0] === "clique" && when === "during")) onePodOfEachClique(recording, ["pc-a"]);
 }
 
 async function twoReplicas(world: ScenarioWorld, nodes: number): Promise<void> {

@@ -1,34 +1,24 @@
 /** What the record of an update must show. */
-import type { Pod } from "../../../src/api/kubernetes/core.ts";
+import { isPodReady, type Pod } from "../../../src/api/kubernetes/core.ts";
 import type { PodEvent, Recording, ScenarioWorld } from "./scenario-world.ts";
 import { activePods, cliqueOf, groupIndexOf, setIndexOf, uidOf } from "./steps.ts";
 import { UPDATE_TRIGGER } from "./world-actions.ts";
 
 /**
- * The largest number of different `unit`s that were down at the same time. A pod is down from the begin of its deletion until another pod with its hostname is
- * ready; pods of scale-outs are never down.
+ * The largest number of different `unit`s that were down at the same time. A ready pod is down from the begin of its deletion until another pod with its hostname is
+ * ready. Pods of scale-outs, and those that were deleted before they were ready, are never down: nothing is lost with them.
  */
 export function mostDownAtOnce(events: readonly PodEvent[], unit: (pod: Pod) => string | undefined): number {
   const down = new Map<string, Pod>();
   let most = 0;
   for (const { type, pod } of events) {
     const hostname = pod.spec.hostname ?? "";
-    if (
-      type === "terminating" ||
-      (type === "deleted" && down.get(hostname) === undefined && wasNotReplaced(events, pod))
-    ) {
-      down.set(hostname, pod);
-    }
-    const old = down.get(hostname);
-    if (type === "ready" && old !== undefined && uidOf(old) !== uidOf(pod)) down.delete(hostname);
+    if (type === "terminating" && isPodReady(pod)) down.set(hostname, pod);
+    else if (type === "ready" && down.get(hostname)?.metadata.uid !== pod.metadata.uid) down.delete(hostname);
     most = Math.max(most, new Set([...down.values()].map(unit).filter((each) => each !== undefined)).size);
   }
   return most;
 }
-
-/** A deletion without a terminating state: the pod was never started. */
-const wasNotReplaced = (events: readonly PodEvent[], pod: Pod): boolean =>
-  !events.some((event) => event.type === "terminating" && uidOf(event.pod) === uidOf(pod));
 
 export function requireAtMostOne({ events }: Recording, what: string, unit: (pod: Pod) => string | undefined): void {
   const most = mostDownAtOnce(events, unit);
