@@ -3,6 +3,8 @@ import { type EmbeddedWorld, startEmbeddedWorld } from "./embedded-world.ts";
 import { type ObjectSet, objectSet } from "./object-set.ts";
 
 export interface CrashStory {
+  /** Default 1: the operator dies after each of its writes, one run a write. */
+  readonly everyWrites?: number;
   /** Brings the world to where the crashes begin. */
   readonly prepare: (world: EmbeddedWorld) => Promise<void>;
   /** What the operator has to get through; it must end with everything done. */
@@ -16,10 +18,10 @@ export interface CrashRun {
 }
 
 /** Deletes everything at the end of each run, and requires that nothing stays. */
-export async function crashEverywhere({ prepare, act }: CrashStory): Promise<readonly CrashRun[]> {
+export async function crashEverywhere({ everyWrites = 1, prepare, act }: CrashStory): Promise<readonly CrashRun[]> {
   const runs: CrashRun[] = [];
   let writes = Number.POSITIVE_INFINITY;
-  for (let k = 0; k <= writes; k++) {
+  for (let k = 0; k <= writes; k += everyWrites) {
     const world = await startEmbeddedWorld();
     await prepare(world);
     const before = world.faults.writeCount();

@@ -45,6 +45,12 @@ describe("how many are down at once", () => {
     ).toBe(2);
   });
 
+  test("a pod that goes after its replacement is ready is not missed", () => {
+    expect(
+      most(event("ready", "a-0", "new0"), event("terminating", "a-0", "old0"), event("terminating", "a-1", "b")),
+    ).toBe(1);
+  });
+
   test("pods that served nothing are not missed", () => {
     expect(most(event("terminating", "a-0", "x", false), event("terminating", "a-1", "y"))).toBe(1);
   });
