@@ -1,75 +1,69 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { VirtualClock } from "../../clock.ts";
 import { type Logger, silentLogger } from "../../log.ts";
 import { followMountedCertificate } from "./mounted-certificate.ts";
 
-let folder: string;
+let files: Map<string, string>;
 let stop: AbortController;
 let errors: string[];
 let served: string[];
 let clock: VirtualClock;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "grove-mounted-"));
+  files = new Map();
   stop = new AbortController();
   errors = [];
   served = [];
   clock = new VirtualClock();
-});
-afterEach(() => {
-  stop.abort(new Error("over"));
-  rmSync(folder, { recursive: true, force: true });
-});
-
-const put = (certificate: string, privateKey: string): void => {
-  writeFileSync(join(folder, "tls.crt"), certificate);
-  writeFileSync(join(folder, "tls.key"), privateKey);
-};
-
-function follow(): void {
   const log: Logger = { ...silentLogger, error: ({ error }) => void errors.push(String(error)) };
   void followMountedCertificate({
-    folder,
+    folder: "/certs",
     clock,
     signal: stop.signal,
     log,
+    async read(path) {
+      const text = files.get(path);
+      if (text === undefined) throw new Error(`ENOENT: ${path}`);
+      return text;
+    },
     onCertificate({ certificate, privateKey }) {
-      // As TLS does; a look between the writes of the two files finds such a pair too.
+      // As TLS does.
       if (privateKey !== `k${certificate}`) throw new Error("key values mismatch");
       served.push(certificate);
     },
   });
-}
+});
+afterEach(() => stop.abort(new Error("over")));
 
-/** Files are read in real time; the waits between are virtual. */
-async function until(holds: () => boolean): Promise<void> {
-  await vi.waitFor(async () => {
-    await clock.advance(10_000);
-    expect(holds()).toBe(true);
-  });
-}
+const put = (certificate: string, privateKey: string): void => {
+  files.set("/certs/tls.crt", certificate);
+  files.set("/certs/tls.key", privateKey);
+};
 
 test("waits for the files, says once that they are missing, and takes each pair that differs", async () => {
-  follow();
-  await until(() => errors.length === 1);
+  await clock.advance(30_000);
+  expect(errors).toEqual(["ENOENT: /certs/tls.crt"]);
   put("a", "ka");
-  await until(() => served.length === 1);
+  await clock.advance(1_000);
+  expect(served).toEqual(["a"]);
+  await clock.advance(60_000);
   put("b", "kb");
-  await until(() => served.length === 2);
+  await clock.advance(10_000);
   expect(served).toEqual(["a", "b"]);
-  expect(errors.filter((error) => error.includes("ENOENT"))).toHaveLength(1);
+  expect(errors).toHaveLength(1);
 });
 
 test("a pair that does not go together leaves the former one in place", async () => {
   put("a", "ka");
-  follow();
-  await until(() => served.length === 1);
-  put("b", "wrong");
-  await until(() => errors.length === 1);
-  put("c", "kc");
-  await until(() => served.length === 2);
-  expect(new Set(errors)).toEqual(new Set(["key values mismatch"]));
-  expect(served).toEqual(["a", "c"]);
+  await clock.advance(1_000);
+  // Between the writes of the two files.
+  put("b", "ka");
+  await clock.advance(30_000);
+  expect(errors).toEqual(["key values mismatch"]);
+  put("b", "kb");
+  await clock.advance(10_000);
+  expect(served).toEqual(["a", "b"]);
+  // The same mistake after a good time is told again.
+  put("c", "kb");
+  await clock.advance(10_000);
+  expect(errors).toHaveLength(2);
 });

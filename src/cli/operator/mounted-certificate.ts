@@ -7,6 +7,8 @@ import type { Logger } from "../../log.ts";
 
 export interface MountedCertificateOptions {
   readonly folder: string;
+  /** The text of a file; from the disk when absent. */
+  readonly read?: (path: string) => Promise<string>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly log: Logger;
@@ -21,13 +23,13 @@ const LOOK_MS = 10_000;
 
 /** Looks until the signal. Files that cannot be used are told once, and what was served before goes on being served. */
 export async function followMountedCertificate(options: MountedCertificateOptions): Promise<void> {
-  const { folder, clock, signal, log, onCertificate } = options;
+  const { folder, clock, signal, log, onCertificate, read = readText } = options;
   let served: string | undefined;
   let told: string | undefined;
   while (!signal.aborted) {
     try {
       const [certificate, privateKey] = await Promise.all(
-        ["tls.crt", "tls.key"].map((name) => readFile(join(folder, name), "utf8")),
+        ["tls.crt", "tls.key"].map((name) => read(join(folder, name))),
       );
       const both = `${certificate}${privateKey}`;
       if (certificate !== undefined && privateKey !== undefined && both !== served) {
@@ -51,3 +53,5 @@ export async function followMountedCertificate(options: MountedCertificateOption
     await clock.sleep(served === undefined ? WAIT_MS : LOOK_MS, signal).catch(() => undefined);
   }
 }
+
+const readText = (path: string): Promise<string> => readFile(path, "utf8");
