@@ -5,6 +5,19 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --ignore-scripts
 
+# `docker build --target initc`: the init container that waits for parent cliques. It needs no package but the client's.
+FROM node:24-bookworm-slim AS initc
+LABEL org.opencontainers.image.title="grove-initc" \
+      org.opencontainers.image.description="Starts the pods of a PodClique after those of its parents" \
+      org.opencontainers.image.licenses="Apache-2.0"
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=install /app/node_modules ./node_modules
+COPY package.json ./
+COPY src ./src
+USER 65532:65532
+ENTRYPOINT ["node", "src/initc/main.ts"]
+
 FROM node:24-bookworm-slim
 LABEL org.opencontainers.image.title="grove-autoscaler" \
       org.opencontainers.image.description="Metrics-driven, multi-level autoscaler and Grove-compatible operator for disaggregated LLM inference on Kubernetes" \

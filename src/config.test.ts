@@ -9,7 +9,7 @@ describe("readConfig", () => {
     expect(readConfig({ env: PROMETHEUS })).toMatchObject({
       prometheusUrl: "http://prometheus:9090",
       leaderElection: true,
-      operator: true,
+      operator: "built-in",
       port: 8080,
       logLevel: "info",
       redisUrl: undefined,
@@ -93,7 +93,7 @@ describe("readConfig", () => {
     {
       name: "boolean",
       sources: { env: { GROVE_AUTOSCALER_OPERATOR: "yes" } },
-      message: 'GROVE_AUTOSCALER_OPERATOR: "yes" is neither true nor false',
+      message: 'GROVE_AUTOSCALER_OPERATOR: "yes" is not one of built-in, external',
     },
     {
       name: "header",

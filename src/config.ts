@@ -14,7 +14,7 @@ type Parse<T> = (given: unknown) => T;
 export interface Setting<T> {
   /** Dotted path in the config file. */
   readonly file: string;
-  /** As commander wants it: `--redis-url <url>`, `--no-operator`. */
+  /** As commander wants it: `--redis-url <url>`, `--no-leader-elect`. */
   readonly flag: string;
   readonly env: string;
   readonly about: string;
@@ -166,13 +166,13 @@ export const SETTINGS = {
     fallback: 2_000,
     parse: duration,
   }),
-  operator: setting({
-    file: "operator.enabled",
-    flag: "--no-operator",
+  operator: setting<"built-in" | "external">({
+    file: "operator.kind",
+    flag: "--operator <who>",
     env: "GROVE_AUTOSCALER_OPERATOR",
-    about: "leave the grove.io kinds to the upstream operator and only write /scale",
-    fallback: true,
-    parse: boolean,
+    about: "built-in, or external: another operator looks after the grove.io kinds, we only write /scale",
+    fallback: "built-in",
+    parse: operatorKind,
   }),
   workers: setting({
     file: "autoscaler.workers",
@@ -351,6 +351,11 @@ function boolean(given: unknown): boolean {
   if (given === true || given === "true") return true;
   if (given === false || given === "false") return false;
   throw new Error(`${shown(given)} is neither true nor false`);
+}
+
+/** `--no-operator` is false: short for external. */
+function operatorKind(given: unknown): "built-in" | "external" {
+  return given === false ? "external" : oneOf("built-in", "external")(given);
 }
 
 function duration(given: unknown): number {

@@ -47,6 +47,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   grove: ["api", "kube", "clock.ts", "random.ts", "log.ts"],
   autoscaler: ["api", "decide", "kube", "observe", "jobs", "grove", "clock.ts", "random.ts", "log.ts"],
   server: ["api", "decide", "kube", "autoscaler", "jobs", "clock.ts", "log.ts"],
+  initc: ["api", "kube", "server", "clock.ts", "random.ts", "log.ts"],
   sim: ["api", "decide", "kube", "observe", "clock.ts", "random.ts", "log.ts"],
   cli: [
     "api",

@@ -5,12 +5,14 @@ import { VirtualClock } from "../src/clock.ts";
 import { allPresetQueries } from "../src/observe/presets.ts";
 import { parsePromql } from "../src/observe/promql.ts";
 import { createServiceMetrics } from "../src/server/metrics.ts";
+import { createOperatorProcessMetrics } from "../src/server/operator-metrics.ts";
 
 const text = readFileSync(new URL("../docs/metrics.md", import.meta.url), "utf8");
 const documented = new Set([...text.matchAll(/`([a-zA-Z_][a-zA-Z0-9_:]*)`/g)].map(([, name = ""]) => name));
-const own = createServiceMetrics({ clock: new VirtualClock(), version: "", process: false })
-  .describe()
-  .map(({ name }) => name);
+const own = [
+  ...createServiceMetrics({ clock: new VirtualClock(), version: "", process: false }).describe(),
+  ...createOperatorProcessMetrics({ version: "", process: false }).describe(),
+].map(({ name }) => name);
 
 test("each of our metrics is documented", () => {
   expect(own.length).toBeGreaterThan(30);
@@ -18,7 +20,7 @@ test("each of our metrics is documented", () => {
 });
 
 test("nothing is documented that is not there", () => {
-  const ours = /^(grove_autoscaler|controller_runtime|workqueue|rest_client)_/;
+  const ours = /^(grove_autoscaler|grove_operator|controller_runtime|workqueue|rest_client)_/;
   expect([...documented].filter((name) => ours.test(name) && !own.includes(name))).toEqual([]);
 });
 

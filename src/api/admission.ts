@@ -57,6 +57,32 @@ export function admit(request: AdmissionRequest, options: AdmissionOptions = {})
   return { object, errors, warnings };
 }
 
+/**
+ * Only the defaults, as a mutating webhook fills them in. An object that has not the shape of its schema comes back as it is: the server refuses it
+ * after all webhooks, with a better message.
+ */
+export function defaultObject(object: KubeObject): KubeObject {
+  const definition = definitionOf(object);
+  if (definition === undefined) return object;
+  const complete = applyDefaults(definition.schema, object);
+  return validateSchema(definition.schema, complete, "").length > 0
+    ? object
+    : withDerivedDefaults(definition, complete);
+}
+
+/** Only the rules, as a validating webhook applies them: what the mutating one should have filled in is missed. */
+export function validateObject(
+  request: AdmissionRequest,
+  options: AdmissionOptions = {},
+): Pick<AdmissionResult, "errors" | "warnings"> {
+  const { operation, object } = request;
+  const definition = definitionOf(object);
+  if (operation === "DELETE" || definition === undefined) return { errors: [], warnings: [] };
+  const shape = validateSchema(definition.schema, applyDefaults(definition.schema, object), "");
+  if (shape.length > 0) return { errors: shape, warnings: [] };
+  return validate(definition, { ...request, operation }, options);
+}
+
 function definitionOf({ apiVersion, kind }: KubeObject): ResourceDefinition | undefined {
   return RESOURCE_DEFINITIONS.find(({ resource }) => resource.kind === kind && apiVersionOf(resource) === apiVersion);
 }
@@ -80,10 +106,11 @@ function validate(
   switch (resource.kind) {
     case "PodCliqueSet": {
       const set = object as PodCliqueSet;
+      const old = operation === "UPDATE" ? (oldObject as PodCliqueSet | undefined) : undefined;
       const { errors, warnings } = validatePodCliqueSet(set, operation, grove);
-      if (operation === "CREATE" || oldObject === undefined) return { errors, warnings };
       const fallback = grove.schedulerNames[0] ?? "default-scheduler";
-      return { errors: [...errors, ...validatePodCliqueSetUpdate(set, oldObject as PodCliqueSet, fallback)], warnings };
+      const changes = old === undefined ? [] : validatePodCliqueSetUpdate(set, old, fallback);
+      return { errors: [...errors, ...changes, ...(grove.backendValidation?.(set, old) ?? [])], warnings };
     }
     case "ClusterTopologyBinding":
       return { errors: validateClusterTopologyBinding(object as ClusterTopologyBinding, grove), warnings: [] };

@@ -13,3 +13,14 @@ export class CommandError extends Error {
     this.name = "CommandError";
   }
 }
+
+/** A failure with an exit code of its own; printed as one line unless it has been printed already. */
+export class ExitError extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number, message: string) {
+    super(message);
+    this.name = "ExitError";
+    this.exitCode = exitCode;
+  }
+}

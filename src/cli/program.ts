@@ -3,11 +3,12 @@ import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { addCommands } from "./commands.ts";
 import { addDemoCommand } from "./demo/command.ts";
-import { CommandError, UsageError } from "./errors.ts";
+import { CommandError, ExitError, UsageError } from "./errors.ts";
+import { addOperatorCommand } from "./operator/command.ts";
 import { addRunCommand } from "./run/command.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Exit codes: 0 done, 1 it did not work out, 2 the command line or a file is wrong. */
+/** Exit codes: 0 done, 1 it did not work out, 2 the command line or a file is wrong. `operator` has those of upstream. */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<void> {
   const program = new Command("grove-autoscaler")
     .description("Scales disaggregated LLM inference on Kubernetes: cliques, scaling groups and sets together")
@@ -21,12 +22,16 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     });
   addDemoCommand(program, terminal);
   addRunCommand(program, terminal);
+  addOperatorCommand(program, terminal);
   addCommands(program, terminal);
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) {
       terminal.exitCode(error.exitCode === 0 ? 0 : 2);
+    } else if (error instanceof ExitError) {
+      if (error.message !== "") terminal.printError(`error: ${error.message}`);
+      terminal.exitCode(error.exitCode);
     } else if (error instanceof UsageError) {
       terminal.printError(`error: ${error.message}`);
       terminal.exitCode(2);

@@ -46,6 +46,12 @@ export interface Stage {
   readonly slowStart?: boolean;
 }
 
+/** What makes a plan impossible until somebody changes something. */
+export interface Problem {
+  readonly code: string;
+  readonly description: string;
+}
+
 /** An event on another object than the reconciled one, or on a whole of actions. */
 export interface Announcement {
   readonly regarding: KubeObject;
@@ -56,6 +62,8 @@ export interface Announcement {
 
 export interface Plan {
   readonly stages: readonly Stage[];
+  /** Goes into `lastErrors`; the key comes back with growing delays. */
+  readonly problem?: Problem;
   /** Made once all stages are through, or the first has failed. */
   readonly announcements?: readonly Announcement[];
   /** Something is not there yet: `observedGeneration` stays behind and the key comes back. */

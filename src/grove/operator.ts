@@ -9,6 +9,7 @@ import { type Logger, silentLogger } from "../log.ts";
 import type { Random } from "../random.ts";
 import { enabledBackends } from "./backends/registry.ts";
 import { startClusterTopologyController } from "./cluster-topology/controller.ts";
+import { type GangPhaseListener, observeGangPhases } from "./gang-phases.ts";
 import type { KindName } from "./kinds.ts";
 import { startPodCliqueController } from "./pod-clique/controller.ts";
 import { startScalingGroupController } from "./pod-clique-scaling-group/controller.ts";
@@ -37,6 +38,8 @@ export interface GroveOperatorOptions {
     readonly cliques?: number;
     readonly gangs?: number;
   };
+  /** Told how long each PodGang took to each phase. */
+  readonly onGangPhase?: GangPhaseListener;
   /** What is not given is as in {@link DEFAULT_SETTINGS}. */
   readonly settings?: Partial<OperatorSettings>;
 }
@@ -64,6 +67,7 @@ export function startGroveOperator(options: GroveOperatorOptions): GroveOperator
     metrics,
     ...(options.namespaces !== undefined && { namespaces: options.namespaces }),
   });
+  if (options.onGangPhase !== undefined) observeGangPhases(stores, clock, options.onGangPhase);
   const context: OperatorContext = {
     stores,
     clock,

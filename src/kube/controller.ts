@@ -64,6 +64,7 @@ async function work(queue: WorkQueue, options: ControllerOptions): Promise<void>
     metrics.queueDepth(name, queue.depth);
     const startMs = clock.monotonicMs();
     const seconds = (): number => (clock.monotonicMs() - startMs) / 1000;
+    metrics.started(name);
     try {
       const result = await withTimeout(key, options);
       queue.forget(key);
@@ -82,6 +83,7 @@ async function work(queue: WorkQueue, options: ControllerOptions): Promise<void>
       if (isConflict(error)) log.debug(fields, "conflict, trying again from fresh state");
       else log.error(fields, "reconcile failed");
     } finally {
+      metrics.ended(name);
       queue.done(key);
     }
   }

@@ -1,5 +1,8 @@
 /** What the controller runtime counts. The prom-client adapter is in `server/metrics.ts`. */
 export interface RuntimeMetrics {
+  /** A reconcile begins; `ended` follows whatever becomes of it. */
+  started(controller: string): void;
+  ended(controller: string): void;
   reconciled(
     controller: string,
     result: "success" | "error" | "requeue" | "requeue_after",
@@ -14,6 +17,8 @@ export interface RuntimeMetrics {
 }
 
 export const noRuntimeMetrics: RuntimeMetrics = {
+  started: () => undefined,
+  ended: () => undefined,
   reconciled: () => undefined,
   queueDepth: () => undefined,
   queueRetry: () => undefined,

@@ -27,6 +27,12 @@ export function createRuntimeMetrics(registry: Registry): RuntimeMetrics {
     buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 120],
     registers,
   });
+  const active = new Gauge({
+    name: "controller_runtime_active_workers",
+    help: "Reconciles that run now.",
+    labelNames: ["controller"],
+    registers,
+  });
   const depth = new Gauge({
     name: "workqueue_depth",
     help: "Keys that wait to be reconciled.",
@@ -80,9 +86,16 @@ export function createRuntimeMetrics(registry: Registry): RuntimeMetrics {
     reconcileErrors.inc({ controller }, 0);
     reconcileTime.zero({ controller });
     depth.set({ name: controller }, 0);
+    active.inc({ controller }, 0);
     retries.inc({ name: controller }, 0);
   };
   return {
+    started(controller) {
+      active.inc({ controller });
+    },
+    ended(controller) {
+      active.dec({ controller });
+    },
     reconciled(controller, result, durationSeconds) {
       meet(controller);
       reconciles.inc({ controller, result });

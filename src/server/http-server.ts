@@ -1,4 +1,4 @@
-/** The service's own HTTP: `/metrics`, `/healthz`, `/readyz`. */
+/** The service's own HTTP: `/metrics`, `/healthz`, `/readyz`, on one port or on several. */
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -9,14 +9,16 @@ export interface Verdict {
 }
 
 export interface HttpServerOptions {
+  /** Empty: all addresses. */
   readonly address: string;
   /** 0: a free one. */
   readonly port: number;
-  readonly metrics: { readonly contentType: string; expose(): Promise<string> };
+  /** What is not given is not there. */
+  readonly metrics?: { readonly contentType: string; expose(): Promise<string> };
   /** Whether the loop turns; a process that fails this is restarted. */
-  readonly health: () => Verdict;
+  readonly health?: () => Verdict;
   /** Whether this replica does its part: as the leader with filled caches, or as a standby. */
-  readonly readiness: () => Verdict;
+  readonly readiness?: () => Verdict | Promise<Verdict>;
 }
 
 export interface ServiceHttp {
@@ -42,10 +44,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Servi
   server.requestTimeout = CLOSE_TIMEOUT_MS;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(port, address, resolve);
+    server.listen({ port, ...(address !== "" && { host: address }) }, resolve);
   });
   const { port: taken } = server.address() as AddressInfo;
-  const host = address.includes(":") ? `[${address}]` : address;
+  const host = address.includes(":") ? `[${address}]` : address === "" ? "127.0.0.1" : address;
   return {
     url: `http://${host}:${taken}`,
     close: () =>
@@ -56,21 +58,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Servi
   };
 }
 
-async function route(
-  path: string,
-  response: ServerResponse,
-  { metrics, health, readiness }: HttpServerOptions,
-): Promise<void> {
-  switch (path) {
-    case "/metrics":
-      return send(response, 200, await metrics.expose(), metrics.contentType);
-    case "/healthz":
-      return judge(response, health());
-    case "/readyz":
-      return judge(response, readiness());
-    default:
-      return send(response, 404, "there is /metrics, /healthz and /readyz\n");
+async function route(path: string, response: ServerResponse, options: HttpServerOptions): Promise<void> {
+  const { metrics, health, readiness } = options;
+  if (path === "/metrics" && metrics !== undefined) {
+    return send(response, 200, await metrics.expose(), metrics.contentType);
   }
+  if (path === "/healthz" && health !== undefined) return judge(response, health());
+  if (path === "/readyz" && readiness !== undefined) return judge(response, await readiness());
+  const there = [metrics && "/metrics", health && "/healthz", readiness && "/readyz"].filter(Boolean);
+  send(response, 404, `there is ${there.join(", ").replace(/, (?=[^,]*$)/, " and ")}\n`);
 }
 
 const judge = (response: ServerResponse, { ok, text }: Verdict): void => send(response, ok ? 200 : 503, `${text}\n`);

@@ -5,6 +5,7 @@ import type { Clock } from "../clock.ts";
 import type { RuntimeMetrics } from "../kube/runtime-metrics.ts";
 import { createAutoscalerMetrics } from "./autoscaler-metrics.ts";
 import { createRuntimeMetrics } from "./controller-metrics.ts";
+import { createOperatorMetrics, type OperatorMetrics } from "./operator-metrics.ts";
 
 export interface ServiceMetrics {
   readonly contentType: string;
@@ -12,6 +13,7 @@ export interface ServiceMetrics {
   expose(): Promise<string>;
   readonly runtime: RuntimeMetrics;
   readonly autoscaler: AutoscalerMetrics;
+  readonly operator: OperatorMetrics;
   /** Why evaluations run elsewhere than configured, read at each scrape. */
   watchDegraded(read: () => string | undefined): void;
   /** An evaluation that this process computed while Redis is configured. */
@@ -60,6 +62,7 @@ export function createServiceMetrics({ clock, version, process = true }: Service
     expose: () => registry.metrics(),
     runtime,
     autoscaler,
+    operator: createOperatorMetrics(registry),
     watchDegraded(read) {
       readDegraded = read;
     },

@@ -99,7 +99,7 @@ describe("the service on a cluster", () => {
 
   test("without an operator nobody builds the set, and without a lease there is none", async () => {
     const world = await startWorld();
-    const service = await world.start("one", { operator: false, leaderElection: false });
+    const service = await world.start("one", { operator: "external", leaderElection: false });
     await vi.waitFor(async () => expect((await service.get("/readyz")).text).toBe("leading\n"), WAIT);
     await world.deploy();
     await vi.waitFor(async () => {

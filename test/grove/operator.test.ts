@@ -169,7 +169,11 @@ describe("a fresh set", () => {
   test("reports what it did, once", async () => {
     await running();
     const reasons = Map.groupBy(await world.list(EVENTS), ({ reason }) => reason);
-    expect(reasons.get("PodCreateSuccessful")?.length).toBe(10);
+    // One for each clique, however many pods it has.
+    expect(reasons.get("PodCreateSuccessful")?.length).toBe(5);
+    expect(reasons.get("PodCreateSuccessful")?.map(({ message }) => message)).toContainEqual(
+      expect.stringMatching(/^Created 3 Pods: default\/workload2-0-sg-x-0-pc-c-\w+, default/u),
+    );
     expect(reasons.get("PodCliqueScalingGroupCreateSuccessful")?.length).toBe(1);
     const before = (await world.list(EVENTS)).length;
     await world.settle(400_000);

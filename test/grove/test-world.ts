@@ -5,6 +5,7 @@ import { POD_CLIQUE_SETS, type PodCliqueSetInput } from "../../src/api/grove/pod
 import type { CustomResourceDefinition } from "../../src/api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../../src/api/kubernetes/meta.ts";
 import { VirtualClock } from "../../src/clock.ts";
+import type { GangPhaseListener } from "../../src/grove/gang-phases.ts";
 import { type GroveOperator, startGroveOperator } from "../../src/grove/operator.ts";
 import type { OperatorSettings } from "../../src/grove/settings.ts";
 import { ApiError } from "../../src/kube/api-error.ts";
@@ -43,6 +44,7 @@ export interface TestWorldOptions {
   readonly seed?: number;
   /** Whether the API server refuses this write of the operator with an internal error. */
   readonly failsWrite?: () => boolean;
+  readonly onGangPhase?: GangPhaseListener;
   /** That the operator looks after; all when absent. */
   readonly namespaces?: readonly string[];
   readonly settings?: Partial<OperatorSettings>;
@@ -86,6 +88,7 @@ export async function startTestWorld(options: TestWorldOptions = {}): Promise<Te
     signal: stop.signal,
     log,
     ...(options.settings !== undefined && { settings: options.settings }),
+    ...(options.onGangPhase !== undefined && { onGangPhase: options.onGangPhase }),
     ...(options.namespaces !== undefined && { namespaces: options.namespaces }),
   });
   const world: TestWorld = {

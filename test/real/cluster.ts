@@ -142,15 +142,27 @@ export async function keepNodes(api: KubeApi, { clock, signal, namespace, count 
     labels: { [NODE_LABEL]: namespace },
     taints: [{ key: NODE_LABEL, value: namespace, effect: "NoSchedule" }],
   });
+  await keepAlive(api, { clock, signal, namespace, nodeNames: nodes.map(({ metadata }) => metadata.name) });
+}
+
+export interface KeepAliveOptions extends Omit<NodesOptions, "count"> {
+  readonly nodeNames: readonly string[];
+}
+
+/** Heartbeats of the nodes labelled with the namespace, until the signal. Resolves when pods may come. */
+export async function keepAlive(
+  api: KubeApi,
+  { clock, signal, namespace, nodeNames }: KeepAliveOptions,
+): Promise<void> {
   const beat = async (): Promise<void> => {
     const renewTime = formatMicroTime(clock.nowMs());
-    for (const { metadata } of nodes) {
-      const key = { namespace: "kube-node-lease", name: metadata.name };
+    for (const name of nodeNames) {
+      const key = { namespace: "kube-node-lease", name };
       const lease = {
         apiVersion: "coordination.k8s.io/v1",
         kind: "Lease",
         metadata: key,
-        spec: { holderIdentity: metadata.name, leaseDurationSeconds: 40, renewTime },
+        spec: { holderIdentity: name, leaseDurationSeconds: 40, renewTime },
       };
       await api.patch(LEASES, key, lease, { type: "apply", fieldManager: FIELD_MANAGER, force: true });
     }

@@ -1,10 +1,9 @@
 /** What must not change on a live PodCliqueSet (grove.md 1.2, 1.5, 1.9). */
 import { equalJson } from "../json.ts";
 import type { FieldError } from "../schema/validate.ts";
+import { MNNVL_GROUP_ANNOTATION } from "./mnnvl-validation.ts";
 import type { PodCliqueScalingGroupTemplate, PodCliqueSet, PodCliqueTemplate } from "./pod-clique-set.ts";
 import { requiredDomain, type TopologyConstraint } from "./topology-constraint.ts";
-
-export const MNNVL_GROUP_ANNOTATION = "grove.io/mnnvl-group";
 
 const IMMUTABLE = "field is immutable; create a new PodCliqueSet to change it";
 

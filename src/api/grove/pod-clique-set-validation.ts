@@ -3,6 +3,7 @@ import { parseDurationMs } from "../duration.ts";
 import { isDnsSubdomain, isEnvName, isLabelValue, isQualifiedName } from "../kubernetes/names.ts";
 import type { FieldError } from "../schema/validate.ts";
 import type { GroveAdmissionOptions } from "./admission-options.ts";
+import { validateMnnvlGroups } from "./mnnvl-validation.ts";
 import type { PodCliqueScalingGroupTemplate, PodCliqueSet, PodCliqueTemplate } from "./pod-clique-set.ts";
 import { validateResourceSharing } from "./resource-sharing-validation.ts";
 import { startupCycles } from "./startup-order.ts";
@@ -36,6 +37,7 @@ export function validatePodCliqueSet(
     report("spec.template.terminationDelay", "must be a duration above 0, such as 30s or 4h");
   }
   errors.push(...validateResourceSharing(template));
+  if (operation === "CREATE") errors.push(...validateMnnvlGroups(set, options.autoMnnvl));
   const topology = validateTopologyConstraints(set, operation, options);
   errors.push(...topology.errors);
   return { errors, warnings: [...podSpecWarnings(template.cliques), ...topology.warnings] };

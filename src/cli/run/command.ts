@@ -20,6 +20,7 @@ export function addRunCommand(program: Command, _: Terminal): void {
       command.option(flag, text, (one: string, before?: string) => (before === undefined ? one : `${before},${one}`));
     } else command.option(flag, text);
   }
+  command.option("--no-operator", "short for --operator external");
   command.action(async (flags: Readonly<Record<string, unknown>>) => {
     const config = readConfig({
       flags: givenFlags(command, flags),

@@ -1,4 +1,5 @@
 /** Before anything starts: is this a cluster we can work on, and does Prometheus answer? */
+import { AUTOSCALING_GROUP } from "../../api/autoscaling/shared.ts";
 import { RESOURCE_DEFINITIONS } from "../../api/crds/all.ts";
 import { CLUSTER_TOPOLOGY_BINDINGS } from "../../api/grove/cluster-topology-binding.ts";
 import type { Resource } from "../../api/kubernetes/meta.ts";
@@ -13,20 +14,30 @@ export interface PreflightOptions {
   readonly api: KubeApi;
   readonly serverUrl: string;
   readonly namespaces: readonly string[] | undefined;
-  readonly operator: boolean;
+  /** Kinds that have to be there. */
+  readonly needed: readonly Resource[];
+  /** What gives the rights. */
+  readonly manifests: string;
 }
 
-/** Kinds that only the operator reads. */
-const OPERATOR_ONLY: readonly Resource[] = [POD_GANGS];
-/** Kinds that nothing in the service reads. */
-const NOT_READ: readonly Resource[] = [CLUSTER_TOPOLOGY_BINDINGS];
+const ALL = RESOURCE_DEFINITIONS.map(({ resource }) => resource);
+
+/** What the autoscaler reads; PodGangs are the operator's. */
+const AUTOSCALER_KINDS: readonly Resource[] = ALL.filter(
+  ({ kind }) => kind !== POD_GANGS.kind && kind !== CLUSTER_TOPOLOGY_BINDINGS.kind,
+);
+/** What the operator reads; topologies only where they are used. */
+export const operatorKinds = (withTopologies: boolean): readonly Resource[] =>
+  ALL.filter(
+    ({ group, kind }) => group !== AUTOSCALING_GROUP && (withTopologies || kind !== CLUSTER_TOPOLOGY_BINDINGS.kind),
+  );
+/** What `run` reads, with its own operator or beside upstream's. */
+export const serviceKinds = (operator: "built-in" | "external"): readonly Resource[] =>
+  operator === "external" ? AUTOSCALER_KINDS : [...AUTOSCALER_KINDS, POD_GANGS];
 
 /** @throws CommandError with one line that names the way out */
-export async function checkCluster({ api, serverUrl, namespaces, operator }: PreflightOptions): Promise<void> {
-  const needed = RESOURCE_DEFINITIONS.map(({ resource }) => resource).filter(
-    ({ kind }) =>
-      !NOT_READ.some((one) => one.kind === kind) && (operator || !OPERATOR_ONLY.some((one) => one.kind === kind)),
-  );
+export async function checkCluster(options: PreflightOptions): Promise<void> {
+  const { api, serverUrl, namespaces, needed, manifests } = options;
   const missing: string[] = [];
   for (const resource of needed) {
     try {
@@ -40,7 +51,7 @@ export async function checkCluster({ api, serverUrl, namespaces, operator }: Pre
       if (error.code === 404) missing.push(`${resource.plural}.${resource.group}`);
       else if (error.code === 401 || error.code === 403) {
         throw new CommandError(
-          `the API server refuses: ${error.message}: apply deploy/manifests, or run as a user who may list ${resource.plural}`,
+          `the API server refuses: ${error.message}: apply ${manifests}, or run as a user who may list ${resource.plural}`,
         );
       } else throw new CommandError(`the API server at ${serverUrl} answers: ${error.message}`);
     }

@@ -21,7 +21,7 @@ import { createServiceMetrics } from "../../server/metrics.ts";
 import { CommandError } from "../errors.ts";
 import { startEvaluations } from "./evaluations.ts";
 import { guardWrites } from "./guarded-api.ts";
-import { checkCluster, checkPrometheus } from "./preflight.ts";
+import { checkCluster, checkPrometheus, serviceKinds } from "./preflight.ts";
 import { scopedClock } from "./scoped-clock.ts";
 import { tokenFile } from "./token-file.ts";
 
@@ -92,7 +92,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     });
     // Renewing the lease must not wait in line behind a thousand pod creations.
     const leaseApi = createKubeClient({ credentials, clock, userAgent: "grove-autoscaler", metrics: runtimeMetrics });
-    await checkCluster({ api: raw, serverUrl: credentials.serverUrl, ...config });
+    await checkCluster({
+      api: raw,
+      serverUrl: credentials.serverUrl,
+      namespaces: config.namespaces,
+      needed: serviceKinds(config.operator),
+      manifests: "deploy/manifests",
+    });
     const prometheusUrl = config.prometheusUrl ?? "";
     const metricsSource = createPrometheusClient({
       url: prometheusUrl,
@@ -183,13 +189,15 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       runtime: RuntimeMetrics,
     ): Promise<void> {
       const { namespaces } = config;
-      const operator = config.operator
-        ? startGroveOperator({
-            ...shared,
-            metrics: runtime,
-            ...(namespaces === undefined ? {} : { namespaces }),
-          })
-        : undefined;
+      const operator =
+        config.operator === "external"
+          ? undefined
+          : startGroveOperator({
+              ...shared,
+              metrics: metrics.operator.countingFor(runtime),
+              onGangPhase: metrics.operator.gangReached,
+              ...(namespaces === undefined ? {} : { namespaces }),
+            });
       const autoscaler = startAutoscaler({
         ...shared,
         metricsSource,

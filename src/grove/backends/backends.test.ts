@@ -170,7 +170,7 @@ describe("KAI PodGroups", () => {
     const nameless = { ...BASE, metadata: { ...BASE.metadata, annotations: rest } };
     expect(planGangBackend(snapshot(nameless, { binding: undefined }), ALL)).toMatchObject({
       stages: [{ actions: [] }],
-      problem: expect.stringContaining("names no topology"),
+      mappingProblem: expect.stringContaining("names no topology"),
     });
     const annotations = { ...rest, "kai.scheduler/topology": "old" };
     const kaiNamed = { ...BASE, metadata: { ...BASE.metadata, annotations } };
@@ -248,7 +248,7 @@ describe("KAI PodGroups", () => {
   test("of an earlier gang are waited for, of others never taken over, of nobody adopted", () => {
     expect(planGangBackend(snapshot(BASE, kai(ownedByOther("PodGang", "w-0"))), ALL).waitingFor).toBeDefined();
     const theirs = planGangBackend(snapshot(BASE, kai(ownedByOther("Job", "j"))), ALL);
-    expect([actionsOf(theirs), theirs.problem]).toEqual([[], "PodGroup w-0 belongs to Job j"]);
+    expect([actionsOf(theirs), theirs.mappingProblem]).toEqual([[], "PodGroup w-0 belongs to Job j"]);
     const { ownerReferences: _, ...metadata } = live().metadata;
     expect(actionsOf(planGangBackend(snapshot(BASE, kai({ ...live(), metadata })), ALL))).toMatchObject([
       { kind: "patch", patch: { metadata: { ownerReferences: [{ uid: "uid-w-0" }] } } },

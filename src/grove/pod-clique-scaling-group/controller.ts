@@ -1,5 +1,5 @@
 /** Reconciles PodCliqueScalingGroups, and says which events make one worth looking at. */
-import type { PodCliqueScalingGroupStatus } from "../../api/grove/pod-clique-scaling-group.ts";
+import type { PodCliqueScalingGroup, PodCliqueScalingGroupStatus } from "../../api/grove/pod-clique-scaling-group.ts";
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { equalJson } from "../../api/json.ts";
 import { isTerminating } from "../../api/kubernetes/core.ts";
@@ -8,6 +8,7 @@ import { type Controller, startController } from "../../kube/controller.ts";
 import { labelOf, SCALING_GROUP } from "../labels.ts";
 import type { OperatorContext } from "../runtime/context.ts";
 import { runPass } from "../runtime/pass.ts";
+import { statusDelay } from "../runtime/status-delay.ts";
 import { BY_SET, scoped } from "../runtime/stores.ts";
 import { observeScalingGroup } from "./observe.ts";
 import { planScalingGroup } from "./plan.ts";
@@ -23,6 +24,9 @@ const RECREATE_MS = 250;
 export function startScalingGroupController(context: OperatorContext, workers: number): Controller {
   const { stores } = context;
   const recorder = context.recorderFor(NAME);
+  const delay = statusDelay<PodCliqueScalingGroup>(
+    ({ spec }, status) => status.availableReplicas >= spec.replicas && status.scheduledReplicas >= spec.replicas,
+  );
   const controller = startController({
     ...context,
     name: NAME,
@@ -34,6 +38,7 @@ export function startScalingGroupController(context: OperatorContext, workers: n
         store: stores.group,
         observe: () => observeScalingGroup(key, stores),
         object: ({ group }) => group,
+        statusDelay: delay,
         plan: planScalingGroup,
         status: (snapshot, outcome, now) => scalingGroupStatus({ ...snapshot, outcome, now }),
         onStatus: (group, status) => {

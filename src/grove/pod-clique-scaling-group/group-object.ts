@@ -1,7 +1,8 @@
 /** PodCliqueScalingGroup objects as the set makes them from its template. */
+
+import { MNNVL_GROUP_ANNOTATION } from "../../api/grove/mnnvl-validation.ts";
 import { POD_CLIQUE_SCALING_GROUPS, type PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-group.ts";
 import type { PodCliqueScalingGroupTemplate, PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
-import { MNNVL_GROUP_ANNOTATION } from "../../api/grove/pod-clique-set-update.ts";
 import { apiVersionOf } from "../../api/kubernetes/meta.ts";
 import { componentLabels, GROUP_FINALIZER, SET_REPLICA_INDEX } from "../labels.ts";
 import { scalingGroupName } from "../names.ts";

@@ -1,5 +1,5 @@
 /** Reconciles PodCliqueSets, and says which events make one worth looking at. */
-
+import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { equalJson } from "../../api/json.ts";
 import { isTerminating } from "../../api/kubernetes/core.ts";
 import { controllerOf, type KubeObject, keyOf } from "../../api/kubernetes/meta.ts";
@@ -8,6 +8,7 @@ import type { Change } from "../../kube/informer.ts";
 import { labelOf, PART_OF, RECONCILE_TRIGGER_ANNOTATION } from "../labels.ts";
 import type { OperatorContext } from "../runtime/context.ts";
 import { runPass } from "../runtime/pass.ts";
+import { statusDelay } from "../runtime/status-delay.ts";
 import { BY_TOPOLOGY, scoped } from "../runtime/stores.ts";
 import { observePodCliqueSet } from "./observe.ts";
 import { planPodCliqueSet } from "./plan.ts";
@@ -26,6 +27,7 @@ const RECREATE_MS = 250;
 export function startPodCliqueSetController(context: OperatorContext, workers: number): Controller {
   const { stores, settings } = context;
   const recorder = context.recorderFor(NAME);
+  const delay = statusDelay<PodCliqueSet>(({ spec }, status) => status.availableReplicas >= spec.replicas);
   const controller = startController({
     ...context,
     name: NAME,
@@ -37,6 +39,7 @@ export function startPodCliqueSetController(context: OperatorContext, workers: n
         store: stores.set,
         observe: () => observePodCliqueSet(key, stores),
         object: ({ set }) => set,
+        statusDelay: delay,
         plan: (snapshot, now) => planPodCliqueSet(snapshot, { settings, now }),
         status: (snapshot, outcome, now) => podCliqueSetStatus({ ...snapshot, outcome, settings, now }),
       }),

@@ -32,7 +32,8 @@ const set = storedSet({ cliques: [cliqueTemplate("a", 2)] });
 
 test("a fresh set: finalizer, foundation, cliques, gangs, in this order", () => {
   expect(stepsOf(snapshot(set))).toEqual([
-    ["patch set w"],
+    // Its finalizer, and the hash that its children compare themselves with.
+    ["patch set w", "patch set w"],
     [
       "create serviceAccount w",
       "create role grove.io:pcs:w",
@@ -135,6 +136,7 @@ describe("status", () => {
   });
   const statusOf = (readyReplicas: number, complete = true) =>
     podCliqueSetStatus({
+      gangs: [],
       set,
       cliques: [withStatus(readyReplicas)],
       groups: [],

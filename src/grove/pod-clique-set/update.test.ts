@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { PodCliqueSetStatus } from "../../api/grove/pod-clique-set.ts";
+import { generationHash } from "../pod-template-hash.ts";
 import { cliqueTemplate, storedSet } from "../test-objects.ts";
 import type { SetReplica } from "./replicas.ts";
 import { advanceUpdate, beginUpdate } from "./update.ts";
@@ -19,7 +20,11 @@ describe("a changed template", () => {
     } as PodCliqueSetStatus,
   });
   test("a set without a hash gets one without an update", () => {
-    expect(beginUpdate(withHash(), NOW)).toBeUndefined();
+    const begun = beginUpdate(withHash(), NOW);
+    expect([begun?.currentGenerationHash, begun?.updateProgress]).toEqual([
+      generationHash(set.spec.template),
+      undefined,
+    ]);
   });
   test("begins an update, and nothing is updated any more", () => {
     expect(beginUpdate(withHash("old"), NOW)).toMatchObject({

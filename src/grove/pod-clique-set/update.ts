@@ -9,13 +9,15 @@ import type { SetReplica } from "./replicas.ts";
 type SetUpdateProgress = NonNullable<PodCliqueSetStatus["updateProgress"]>;
 
 /**
- * What a changed template makes of the status, to be stored before anything is handed down: children compare themselves
- * with this hash. Undefined when nothing changed, or when the set has no hash yet, which starts no update.
+ * What a new or changed template makes of the status, to be stored before anything is handed down: children compare
+ * themselves with this hash. Undefined when nothing changed. A set's first hash begins no update.
  */
 export function beginUpdate({ spec, status }: PodCliqueSet, now: string): PodCliqueSetStatus | undefined {
   const currentGenerationHash = generationHash(spec.template);
-  if (status?.currentGenerationHash === undefined || status.currentGenerationHash === currentGenerationHash)
-    return undefined;
+  if (status?.currentGenerationHash === currentGenerationHash) return undefined;
+  if (status?.currentGenerationHash === undefined) {
+    return { availableReplicas: 0, updatedReplicas: 0, ...status, currentGenerationHash };
+  }
   const updateProgress: SetUpdateProgress = {
     updateStartedAt: now,
     ...(isOnDelete({ spec }) && { updateEndedAt: now }),

@@ -1,13 +1,14 @@
 /** Reconciles PodCliques, and says which events make one worth looking at. */
 import type { PodClique } from "../../api/grove/pod-clique.ts";
 import { equalJson } from "../../api/json.ts";
-import { isTerminating, type Pod, podCondition } from "../../api/kubernetes/core.ts";
+import { isPodScheduled, isTerminating, type Pod, podCondition } from "../../api/kubernetes/core.ts";
 import { keyOf } from "../../api/kubernetes/meta.ts";
 import type { PodGang } from "../../api/scheduler/pod-gang.ts";
 import { type Controller, startController } from "../../kube/controller.ts";
-import { indexLabelOf, labelOf, POD_CLIQUE, POD_GANG, SET_REPLICA_INDEX } from "../labels.ts";
+import { BASE_POD_GANG, indexLabelOf, labelOf, POD_CLIQUE, POD_GANG, SET_REPLICA_INDEX } from "../labels.ts";
 import type { OperatorContext } from "../runtime/context.ts";
 import { runPass } from "../runtime/pass.ts";
+import { statusDelay } from "../runtime/status-delay.ts";
 import { BY_BASE_GANG, BY_SET, scoped } from "../runtime/stores.ts";
 import { observePodClique } from "./observe.ts";
 import { planPodClique } from "./plan.ts";
@@ -21,6 +22,9 @@ const COALESCE_MS = 20;
 export function startPodCliqueController(context: OperatorContext, workers: number): Controller {
   const { stores, settings } = context;
   const recorder = context.recorderFor(NAME);
+  const delay = statusDelay<PodClique>(
+    ({ spec }, status) => status.readyReplicas >= spec.replicas && status.scheduledReplicas >= spec.replicas,
+  );
   const controller = startController({
     ...context,
     name: NAME,
@@ -32,6 +36,7 @@ export function startPodCliqueController(context: OperatorContext, workers: numb
         store: stores.clique,
         observe: () => observePodClique(key, stores),
         object: ({ clique }) => clique,
+        statusDelay: delay,
         plan: (snapshot, now) => planPodClique(snapshot, { settings, now }),
         status: (snapshot, outcome, now) => podCliqueStatus({ ...snapshot, outcome, now }),
         onStatus: (clique, status) => {
@@ -51,12 +56,14 @@ export function startPodCliqueController(context: OperatorContext, workers: numb
     if (after === undefined) return;
     const changed = before?.metadata.generation !== after.metadata.generation;
     if (before === undefined || changed || isTerminating(after)) controller.enqueue(keyOf(after));
-    if (before?.status?.scheduledReplicas !== after.status?.scheduledReplicas) enqueueWaiting(after);
   });
   stores.pod.onChange(({ before, after }) => {
     const pod = after ?? before;
     const clique = pod && labelOf(pod, POD_CLIQUE);
     if (pod === undefined || clique === undefined) return;
+    if (before !== undefined && after !== undefined && !isPodScheduled(before) && isPodScheduled(after)) {
+      enqueueWaiting(after);
+    }
     if (before === undefined || after === undefined || !equalJson(vitals(before), vitals(after))) {
       controller.enqueueAfter(scoped(pod.metadata.namespace, clique), COALESCE_MS);
     }
@@ -82,12 +89,12 @@ export function startPodCliqueController(context: OperatorContext, workers: numb
   });
   return controller;
 
-  /** Cliques of scaled gangs wait for the cliques of their base gang to be scheduled. */
-  function enqueueWaiting(base: PodClique): void {
-    const gang = labelOf(base, POD_GANG);
-    if (gang === undefined) return;
-    for (const clique of stores.clique.byIndex(BY_BASE_GANG, scoped(base.metadata.namespace, gang))) {
-      controller.enqueue(keyOf(clique));
+  /** Cliques of scaled gangs wait for the pods of their base gang to be scheduled. */
+  function enqueueWaiting(pod: Pod): void {
+    const gang = labelOf(pod, POD_GANG);
+    if (gang === undefined || labelOf(pod, BASE_POD_GANG) !== undefined) return;
+    for (const clique of stores.clique.byIndex(BY_BASE_GANG, scoped(pod.metadata.namespace, gang))) {
+      controller.enqueueAfter(keyOf(clique), COALESCE_MS);
     }
   }
 }

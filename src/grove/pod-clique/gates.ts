@@ -9,8 +9,8 @@ export interface GangSnapshot {
   readonly gang: PodGang | undefined;
   /** The base gang, for cliques of a scaled gang. */
   readonly baseGang: PodGang | undefined;
-  /** PodCliques behind the base gang's pod groups, by name. */
-  readonly baseCliques: ReadonlyMap<string, PodClique>;
+  /** Pods of the PodCliques behind the base gang's pod groups that the scheduler has placed, by name of the clique. */
+  readonly baseScheduled: ReadonlyMap<string, number>;
 }
 
 const isGated = (pod: Pod): boolean => pod.spec.schedulingGates?.some(({ name }) => name === POD_GANG_GATE) === true;
@@ -35,13 +35,13 @@ export function openableGates(
     : { open, waitingFor: `PodGang ${gang.metadata.name} to list its pods` };
 }
 
-/** A scaled gang waits until every pod group of the base gang has its minimum of scheduled pods. */
-function baseGangBlocker(clique: PodClique, { baseGang, baseCliques }: GangSnapshot): string | undefined {
+/** By the pods themselves, not by the status that tells of them later. A scaled gang waits until every pod group of the base gang has its minimum of scheduled pods. */
+function baseGangBlocker(clique: PodClique, { baseGang, baseScheduled }: GangSnapshot): string | undefined {
   const base = labelOf(clique, BASE_POD_GANG);
   if (base === undefined) return undefined;
   if (baseGang === undefined) return `base PodGang ${base}`;
   for (const { name, minReplicas } of baseGang.spec.podgroups) {
-    const scheduled = baseCliques.get(name)?.status?.scheduledReplicas ?? 0;
+    const scheduled = baseScheduled.get(name) ?? 0;
     if (scheduled < minReplicas) {
       return `base PodGang ${base}: ${name} has ${scheduled} of ${minReplicas} pods scheduled`;
     }

@@ -1,4 +1,6 @@
 /** What a PodClique's plan looks at, from caches only. */
+import type { PodClique } from "../../api/grove/pod-clique.ts";
+import { isPodScheduled, type Pod } from "../../api/kubernetes/core.ts";
 import { parseKey } from "../../api/kubernetes/meta.ts";
 import { BASE_POD_GANG, labelOf, PART_OF, POD_GANG } from "../labels.ts";
 import { isOwnedBy } from "../ownership.ts";
@@ -18,14 +20,20 @@ export function observePodClique(key: string, stores: Stores): PodCliqueSnapshot
   return {
     clique,
     set: set === undefined ? undefined : stores.set.get(namespace, set),
-    pods: stores.pod.byIndex(BY_CLIQUE, scoped(namespace, name)).filter((pod) => isOwnedBy(pod, clique)),
+    pods: podsOf(clique, stores),
     gang: gangOf(POD_GANG),
     baseGang,
-    baseCliques: new Map(
+    baseScheduled: new Map(
       (baseGang?.spec.podgroups ?? []).flatMap((group) => {
         const base = stores.clique.get(namespace, group.name);
-        return base === undefined ? [] : [[group.name, base] as const];
+        return base === undefined ? [] : [[group.name, podsOf(base, stores).filter(isPodScheduled).length] as const];
       }),
     ),
   };
+}
+
+function podsOf(clique: PodClique, stores: Stores): readonly Pod[] {
+  return stores.pod
+    .byIndex(BY_CLIQUE, scoped(clique.metadata.namespace, clique.metadata.name))
+    .filter((pod) => isOwnedBy(pod, clique));
 }

@@ -8,6 +8,7 @@ import { CLIQUE_FINALIZER, labelOf, POD_TEMPLATE_HASH } from "../labels.ts";
 import { mergePatch } from "../merge-patch.ts";
 import type { OperatorSettings } from "../settings.ts";
 import { type GangSnapshot, gateRemovalPatch, openableGates } from "./gates.ts";
+import { startupProblem } from "./init-container.ts";
 import { podIndexOf, podObject } from "./pod-object.ts";
 import { type CliqueUpdateProgress, cliqueUpdate } from "./update.ts";
 import { inVictimOrder } from "./victims.ts";
@@ -31,8 +32,9 @@ export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePla
   if (isTerminating(clique)) return finalizerRemoval("clique", clique, CLIQUE_FINALIZER);
   const update = cliqueUpdate(snapshot, options.now);
   const scale = scaleActions(snapshot, new Set(update.deletes), options);
+  const problem = startupProblem(clique, snapshot.set, options.settings.initContainerImage);
   const deletes = [...update.deletes.map(deletePod), ...scale.filter(({ kind }) => kind === "delete")];
-  const creates = scale.filter(({ kind }) => kind === "create");
+  const creates = problem === undefined ? scale.filter(({ kind }) => kind === "create") : [];
   const deleted = new Set(deletes.map(({ object }) => object.metadata.name));
   const stays = snapshot.pods.filter(({ metadata }) => !deleted.has(metadata.name));
   const { open, waitingFor } = openableGates(clique, stays, snapshot);
@@ -45,6 +47,7 @@ export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePla
       { actions: open.map(openGate), slowStart: true },
     ],
     ...(waits !== undefined && { waitingFor: waits }),
+    ...(problem !== undefined && { problem }),
   };
 }
 

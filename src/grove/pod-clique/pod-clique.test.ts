@@ -22,7 +22,7 @@ const snapshot = (pods: readonly Pod[], change: Partial<PodCliqueSnapshot> = {})
   pods,
   gang: undefined,
   baseGang: undefined,
-  baseCliques: new Map(),
+  baseScheduled: new Map(),
   ...change,
 });
 const actionsOf = (pods: readonly Pod[], change?: Partial<PodCliqueSnapshot>): readonly Action[] =>
@@ -103,7 +103,7 @@ test("victims: unbound, pending, unready, old, newest, highest index", () => {
 
 describe("gates", () => {
   const pods = [0, 1].map((index) => storedPod(clique, { index, gated: true }));
-  const gangs = (gang: PodGang | undefined) => ({ gang, baseGang: undefined, baseCliques: new Map() });
+  const gangs = (gang: PodGang | undefined) => ({ gang, baseGang: undefined, baseScheduled: new Map() });
 
   test("no gang, no opening", () => {
     expect(openableGates(clique, pods, gangs(undefined))).toEqual({ open: [], waitingFor: "its PodGang" });
@@ -126,7 +126,7 @@ describe("gates", () => {
     const base = (scheduledReplicas: number) => ({
       gang,
       baseGang: gang,
-      baseCliques: new Map([[clique.metadata.name, { ...clique, status: status({ scheduledReplicas }) }]]),
+      baseScheduled: new Map([[clique.metadata.name, scheduledReplicas]]),
     });
     expect(openableGates(scaled, pods, base(1))).toEqual({
       open: [],
@@ -161,16 +161,6 @@ test("an index is read off the hostname of this very clique", () => {
 
 const outcome = { complete: true, lastErrors: [] };
 const now = "2026-01-01T02:00:00Z";
-
-function status(change: Partial<NonNullable<typeof clique.status>> = {}): NonNullable<typeof clique.status> {
-  return {
-    readyReplicas: 0,
-    scheduledReplicas: 0,
-    scheduleGatedReplicas: 0,
-    updatedReplicas: 0,
-    ...change,
-  };
-}
 
 describe("status", () => {
   const statusOf = (pods: readonly PodState[], change: { readonly complete?: boolean } = {}) =>

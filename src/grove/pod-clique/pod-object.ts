@@ -1,7 +1,7 @@
 /** Pods as a PodClique makes them, complete on creation: nothing is patched in afterwards but the gate out. */
 import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
-import { PODS, type Pod } from "../../api/kubernetes/core.ts";
+import { PODS, type Pod, type PodSpec } from "../../api/kubernetes/core.ts";
 import { apiVersionOf } from "../../api/kubernetes/meta.ts";
 import { preparePod } from "../backends/prepare-pod.ts";
 import { cliqueEnvironment, withEnvironment } from "../environment.ts";
@@ -9,6 +9,7 @@ import { labelOf, managedLabels, PART_OF, POD_CLIQUE, POD_GANG_GATE, POD_INDEX, 
 import { headlessServiceName, podHostname } from "../names.ts";
 import { ownedBy } from "../ownership.ts";
 import type { OperatorSettings } from "../settings.ts";
+import { withInitContainer } from "./init-container.ts";
 
 export interface PodParts {
   readonly clique: PodClique;
@@ -22,11 +23,16 @@ export function podObject(parts: PodParts): Pod {
   return preparePod(plainPod(parts), parts.settings);
 }
 
-function plainPod({ clique, podIndex }: PodParts): Pod {
+function plainPod({ clique, set: owner, settings, podIndex }: PodParts): Pod {
   const { name, namespace = "default", labels = {}, annotations } = clique.metadata;
   const set = labelOf(clique, PART_OF) ?? "";
   const setIndex = Number(labelOf(clique, SET_REPLICA_INDEX) ?? 0);
   const { podSpec } = clique.spec;
+  const { initContainerImage } = settings;
+  const inOrder = (spec: PodSpec): PodSpec =>
+    owner === undefined || initContainerImage === undefined
+      ? spec
+      : withInitContainer(spec, clique, owner, initContainerImage);
   return {
     apiVersion: apiVersionOf(PODS),
     kind: PODS.kind,
@@ -45,7 +51,7 @@ function plainPod({ clique, podIndex }: PodParts): Pod {
       ownerReferences: ownedBy(clique),
     },
     spec: {
-      ...withEnvironment(podSpec, cliqueEnvironment({ set, setIndex, clique: name, namespace })),
+      ...inOrder(withEnvironment(podSpec, cliqueEnvironment({ set, setIndex, clique: name, namespace }))),
       restartPolicy: "Always",
       hostname: podHostname(name, podIndex),
       subdomain: headlessServiceName(set, setIndex),

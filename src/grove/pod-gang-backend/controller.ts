@@ -40,7 +40,7 @@ export function startGangBackendController(context: OperatorContext, workers: nu
         object: ({ gang }) => gang,
         plan(snapshot) {
           const plan = planGangBackend(snapshot, settings);
-          if (plan.problem !== undefined) reportProblem(snapshot.gang, plan.problem);
+          if (plan.mappingProblem !== undefined) reportProblem(snapshot.gang, plan.mappingProblem);
           return plan;
         },
         // The status of a PodGang is the set's and the scheduler's.

@@ -24,7 +24,7 @@ export interface GangBackendSnapshot extends GangContext {
 
 export interface GangBackendPlan extends Plan {
   /** What a person has to put right before the gang can have its object. */
-  readonly problem?: string;
+  readonly mappingProblem?: string;
 }
 
 export function planGangBackend(snapshot: GangBackendSnapshot, settings: OperatorSettings): GangBackendPlan {
@@ -51,7 +51,7 @@ function planOwn(snapshot: GangBackendSnapshot, gangObject: GangObject): GangBac
   // Its first list wakes all gangs.
   if (live?.isKnown !== true) return { stages: [] };
   const wanted = gangObject.wanted(snapshot);
-  if ("problem" in wanted) return { stages: [], problem: wanted.problem };
+  if ("problem" in wanted) return { stages: [], mappingProblem: wanted.problem };
   const errorCode = "ERR_SYNC_PODGROUP";
   const { object } = live;
   if (object === undefined) {
@@ -64,7 +64,7 @@ function planOwn(snapshot: GangBackendSnapshot, gangObject: GangObject): GangBac
     // The one of an earlier gang of this name goes by itself; nobody else's is ever taken over.
     return owner.kind === gang.kind && owner.name === gang.metadata.name
       ? { stages: [], waitingFor: `${described} of an earlier PodGang to go` }
-      : { stages: [], problem: `${described} belongs to ${owner.kind} ${owner.name}` };
+      : { stages: [], mappingProblem: `${described} belongs to ${owner.kind} ${owner.name}` };
   }
   const patch = gangObject.patch(object, wanted.object, gang);
   return {

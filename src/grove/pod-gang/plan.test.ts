@@ -3,7 +3,7 @@ import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import type { Pod } from "../../api/kubernetes/core.ts";
 import type { PodGang } from "../../api/scheduler/pod-gang.ts";
 import { DEFAULT_SETTINGS } from "../settings.ts";
-import { cliqueTemplate, storedClique, storedPod, storedSet } from "../test-objects.ts";
+import { cliqueTemplate, type PodState, storedClique, storedPod, storedSet } from "../test-objects.ts";
 import { expectedPodGangs } from "./compose.ts";
 import { planPodGangs } from "./plan.ts";
 
@@ -87,7 +87,7 @@ test("a complete gang lists its pods first and is initialized then", () => {
 const initialized = (gang: PodGang): PodGang => ({
   ...gang,
   status: {
-    phase: "Running",
+    phase: "Pending",
     conditions: [
       { type: "Scheduled", status: "True", reason: "S", message: "", lastTransitionTime: "t0" },
       {
@@ -109,6 +109,25 @@ test("an initialized gang follows its pods one by one and never goes back", () =
   const after = patched(gang, twoPods.slice(1));
   expect(after.spec.podgroups[0]?.podReferences.map(({ name }) => name)).toEqual(["w-0-a-1x"]);
   expect(planWith(twoPods.slice(1), after).updates).toEqual([]);
+});
+
+test("the phase follows the pods, and so do conditions that no scheduler writes", () => {
+  const gang = patched(fresh(), twoPods);
+  const pods = (state: PodState): readonly Pod[] => [0, 1].map((index) => storedPod(clique, { index, ...state }));
+  const status = (live: PodGang, state: PodState): unknown => {
+    const [update] = planWith(pods(state), live).updates;
+    const patch = update?.kind === "patch" ? (update.patch as { status?: PodGang["status"] }) : {};
+    return [patch.status?.phase, patch.status?.conditions?.map(({ type, status: is }) => `${type} ${is}`)];
+  };
+  expect(status(gang, { scheduled: true })).toEqual(["Starting", ["Initialized True", "Scheduled True"]]);
+  expect(status(gang, { scheduled: true, ready: true })).toEqual([
+    "Running",
+    ["Initialized True", "Scheduled True", "Ready True"],
+  ]);
+  expect(status(initialized(gang), { scheduled: true, ready: true })).toEqual([
+    "Running",
+    ["Scheduled True", "Initialized True", "Ready True"],
+  ]);
 });
 
 test("what schedulers keep on a gang stays, what the set no longer says goes", () => {

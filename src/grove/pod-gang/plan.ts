@@ -2,10 +2,9 @@
 import type { ClusterTopologyBinding } from "../../api/grove/cluster-topology-binding.ts";
 import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
-import { conditionOf, withCondition } from "../../api/kubernetes/conditions.ts";
 import { isTerminating, type Pod } from "../../api/kubernetes/core.ts";
 import { apiVersionOf } from "../../api/kubernetes/meta.ts";
-import { POD_GANGS, type PodGang, type PodGangStatus } from "../../api/scheduler/pod-gang.ts";
+import { POD_GANGS, type PodGang } from "../../api/scheduler/pod-gang.ts";
 import type { Action, ActionEvents } from "../actions.ts";
 import { backendOf, schedulerNameOf } from "../backends/registry.ts";
 import {
@@ -22,6 +21,7 @@ import { ownedBy } from "../ownership.ts";
 import type { OperatorSettings } from "../settings.ts";
 import { gangTopology, type PodGangTopology } from "../topology/translate.ts";
 import type { ExpectedPodGang } from "./compose.ts";
+import { type GangProgress, gangProgress, isInitialized, podGangStatus } from "./status.ts";
 
 export interface PodGangInput {
   readonly set: PodCliqueSet;
@@ -58,9 +58,13 @@ export function planPodGangs(given: PodGangInput): PodGangPlan {
   for (const gang of input.expected) {
     const live = input.gangs.get(gang.name);
     const complete = gang.podGroups.every(({ clique }) => hasAllPods(clique, gang.name, input));
+    const progress = gangProgress(
+      gang.podGroups.map(({ clique, minReplicas }) => ({ minReplicas, pods: input.podsByClique.get(clique) ?? [] })),
+      complete,
+    );
     if (!complete) incomplete.push(gang.name);
     if (live === undefined) creates.push(createGang(gang, input));
-    else if (!isTerminating(live)) updates.push(...updateGang(live, gang, complete, input));
+    else if (!isTerminating(live)) updates.push(...updateGang(live, gang, progress, input));
   }
   return { deletes, creates, updates, incomplete };
 }
@@ -92,10 +96,9 @@ function createGang(gang: ExpectedPodGang, input: Input): Action {
   return { kind: "create", of: "gang", object, errorCode: "ERR_CREATE_OR_UPDATE_PODGANG", events: EVENTS };
 }
 
-function updateGang(live: PodGang, gang: ExpectedPodGang, complete: boolean, input: Input): readonly Action[] {
-  const initialized = isInitialized(live);
-  const references = (clique: string): PodReferences =>
-    initialized || complete ? liveReferences(clique, gang.name, input) : [];
+function updateGang(live: PodGang, gang: ExpectedPodGang, progress: GangProgress, input: Input): readonly Action[] {
+  const listed = progress.complete || isInitialized(live);
+  const references = (clique: string): PodReferences => (listed ? liveReferences(clique, gang.name, input) : []);
   const topology = topologyOf(gang, input);
   const metadata = gangMetadata(live, topology, input);
   const patch = mergePatch(
@@ -108,7 +111,7 @@ function updateGang(live: PodGang, gang: ExpectedPodGang, complete: boolean, inp
   );
   const common = { kind: "patch", of: "gang", object: live, errorCode: "ERR_CREATE_OR_UPDATE_PODGANG" } as const;
   if (patch !== undefined) return [{ ...common, patch, events: EVENTS }];
-  const status = mergePatch(live.status, gangStatus(live, complete, input.now));
+  const status = mergePatch(live.status, podGangStatus(live, progress, input.now));
   if (status === undefined) return [];
   // Schedulers write conditions too, and a merge patch replaces the list: only on the version that was looked at. That
   // is also why the status waits for the pass after a change of the spec, which its event brings.
@@ -209,27 +212,6 @@ const keep = (map: StringMap = {}): StringMap =>
 
 const mirrored = (map: StringMap = {}): StringMap =>
   Object.fromEntries(Object.entries(map).filter(([key]) => !key.startsWith(GROVE_PREFIX)));
-
-const INITIALIZED = "Initialized";
-
-const isInitialized = ({ status }: PodGang): boolean => conditionOf(status?.conditions, INITIALIZED)?.status === "True";
-
-/** `Initialized` never goes back to False; conditions of schedulers stay. */
-function gangStatus(live: PodGang, complete: boolean, now: string): PodGangStatus {
-  const whole = complete || isInitialized(live);
-  const message = whole ? "all pods of the PodGang have been created" : "pods of the PodGang are being created";
-  const conditions = withCondition(
-    live.status?.conditions,
-    {
-      type: INITIALIZED,
-      status: whole ? "True" : "False",
-      reason: whole ? "PodGangPodsCreated" : "PodGangPodsCreationPending",
-      message,
-    },
-    now,
-  );
-  return { ...live.status, phase: live.status?.phase ?? "Pending", conditions };
-}
 
 const deleteGang = (gang: PodGang): Action => ({
   kind: "delete",

@@ -37,35 +37,57 @@ export async function carryOut(plan: Plan, context: ActContext): Promise<ActResu
 
 async function runStage({ actions, slowStart = false }: Stage, context: ActContext): Promise<ActResult> {
   const failures: Failure[] = [];
+  const done: Done[] = [];
   let stale = false;
   let batch = slowStart ? 1 : CONCURRENT_WRITES;
   for (let next = 0; next < actions.length && failures.length === 0; ) {
     const outcomes = await Promise.all(actions.slice(next, next + batch).map((action) => run(action, context)));
     for (const outcome of outcomes) {
       if (outcome === "stale") stale = true;
-      else if (outcome !== "done") failures.push(outcome);
+      else if ("code" in outcome) failures.push(outcome);
+      else done.push(outcome);
     }
     next += batch;
     batch = Math.min(CONCURRENT_WRITES, batch * 2);
   }
+  report(done, context);
   return { failures, stale };
 }
 
-async function run(action: Action, { stores, recorder, regarding }: ActContext): Promise<"done" | "stale" | Failure> {
+interface Done {
+  readonly action: Action;
+  /** Of the written object. */
+  readonly name: string;
+}
+
+async function run(action: Action, { stores, recorder, regarding }: ActContext): Promise<Done | "stale" | Failure> {
   const { kind, namespace, name } = described(action);
   try {
-    const written = await write(action, stores[action.of] as unknown as Store<KubeObject>);
-    if (action.events?.success !== undefined) {
-      const verb = { create: "Created", delete: "Deleted", patch: "Updated" }[action.kind];
-      recorder.event(regarding, "Normal", action.events.success, `${verb} ${kind} ${namespace}/${written ?? name}`);
-    }
-    return "done";
+    return { action, name: await write(action, stores[action.of] as unknown as Store<KubeObject>) };
   } catch (error) {
     if (isStale(error, action)) return "stale";
     const why = error instanceof Error ? error.message : String(error);
     const description = `failed to ${action.kind} ${kind} ${namespace}/${name}: ${why}`;
     if (action.events?.failure !== undefined) recorder.event(regarding, "Warning", action.events.failure, description);
     return { code: action.errorCode, description };
+  }
+}
+
+const MAX_NAMES = 10;
+
+/** One event for all that was done of one kind: an event for each of a thousand pods says no more and costs a request each. */
+function report(done: readonly Done[], { recorder, regarding }: ActContext): void {
+  const groups = Map.groupBy(done, ({ action }) => `${action.events?.success ?? ""} ${action.kind} ${action.of}`);
+  for (const group of groups.values()) {
+    const [first] = group;
+    const reason = first?.action.events?.success;
+    if (first === undefined || reason === undefined) continue;
+    const verb = { create: "Created", delete: "Deleted", patch: "Updated" }[first.action.kind];
+    const { kind, namespace } = described(first.action);
+    const names = group.slice(0, MAX_NAMES).map(({ name }) => `${namespace}/${name}`);
+    const more = group.length > MAX_NAMES ? ` and ${group.length - MAX_NAMES} more` : "";
+    const what = group.length === 1 ? kind : `${group.length} ${kind}s:`;
+    recorder.event(regarding, "Normal", reason, `${verb} ${what} ${names.join(", ")}${more}`);
   }
 }
 

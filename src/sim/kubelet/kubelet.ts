@@ -4,6 +4,7 @@
  * Start: Pending (ContainerCreating; init containers, of which `grove-initc` waits for its parents) → Running, not ready →
  * Ready: three status writes. End: the engine drains for at most the grace period, then the pod object is deleted.
  */
+import { missingParents, type StartupParent } from "../../api/grove/startup-parents.ts";
 import {
   isPodReady,
   isTerminating,
@@ -25,7 +26,7 @@ import type { Logger } from "../../log.ts";
 import type { Random } from "../../random.ts";
 import type { DataPlane } from "../engines/data-plane.ts";
 import { identityOf } from "../engines/pod-identity.ts";
-import { GANG_LABEL, type Parent, parentsAreReady, parentsOf } from "./init-wait.ts";
+import { GANG_LABEL, parentsOf } from "./init-wait.ts";
 import { type Stage, statusPatch } from "./pod-status.ts";
 import { drawStartupMs, type StartupTimes, startupTimeOf } from "./startup.ts";
 
@@ -55,7 +56,7 @@ export interface Kubelet {
 interface Run {
   readonly uid: string;
   readonly podIp: string;
-  readonly parents: readonly Parent[];
+  readonly parents: readonly StartupParent[];
   readonly startupMs: number;
   written: "nothing" | "creating" | "running" | "ready";
   createdAtMs: number;
@@ -158,7 +159,7 @@ export function startKubelet(options: KubeletOptions): Kubelet {
     }
     if (run.written === "creating") {
       if (nowMs < run.createdAtMs) return { requeueAfterMs: run.createdAtMs - nowMs };
-      if (!parentsAreReady(run.parents, gangPodsOf(pod))) return { requeueAfterMs: POLL_MS };
+      if (missingParents(run.parents, gangPodsOf(pod)).length > 0) return { requeueAfterMs: POLL_MS };
       const { crashedMs, restarts } = run;
       await write(key, pod, run, { kind: "running", restarts, ...(crashedMs === undefined ? {} : { crashedMs }) });
       run.written = "running";

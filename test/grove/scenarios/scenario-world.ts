@@ -60,8 +60,8 @@ export interface ScenarioWorld {
   deploy(set: PodCliqueSetInput): Promise<void>;
   /** Merge patch of `spec.replicas`. */
   scale(level: ScaledLevel, name: string, replicas: number): Promise<void>;
-  /** Applies (server side) a new value of the variable UPDATE_TRIGGER in the first container of these cliques. */
-  triggerUpdate(set: string, cliques: readonly string[]): Promise<void>;
+  /** Applies (server side) a new value of the variable UPDATE_TRIGGER in the first container of these cliques. @returns the value */
+  triggerUpdate(set: string, cliques: readonly string[]): Promise<string>;
   /** Replaces the spec of a set's template by a function of the stored one. */
   editTemplate(
     set: string,

@@ -95,16 +95,18 @@ export function worldActions({ api, clock, namespace, nodeNames }: ActionsOption
     },
     async triggerUpdate(name, cliques) {
       trigger++;
+      const value = `update-${trigger}`;
       const { apiVersion, kind, spec } = await api.get(POD_CLIQUE_SETS, { namespace, name });
       const template = {
         ...spec.template,
         cliques: spec.template.cliques.map((clique) =>
-          cliques.includes(clique.name) ? withTrigger(clique, `update-${trigger}`) : clique,
+          cliques.includes(clique.name) ? withTrigger(clique, value) : clique,
         ),
       };
       const applied = { apiVersion, kind, metadata: { name, namespace }, spec: { ...spec, template } };
       const options = { type: "apply", fieldManager: FIELD_MANAGER, force: true } as const;
       await api.patch(POD_CLIQUE_SETS, { namespace, name }, applied, options);
+      return value;
     },
     editTemplate: (name, change) => edit(name, (set) => change(set.spec.template, set.spec)),
     async deletePod(name) {

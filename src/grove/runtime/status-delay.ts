@@ -1,0 +1,81 @@
+/**
+ * When a changed status is written. On its way from nothing to ready an object changes its status with every pod that is
+ * created, ungated, bound and ready; on a large set these writes are most of all requests, and nobody reads them in
+ * between. So what is on its way waits a moment for more to change, and what arrives, breaks or fails is written at once.
+ */
+
+import { equalJson } from "../../api/json.ts";
+import { conditionOf } from "../../api/kubernetes/conditions.ts";
+import { type Condition, type KubeObject, keyOf } from "../../api/kubernetes/meta.ts";
+import { MIN_AVAILABLE_BREACHED } from "../breach.ts";
+import type { PassOutcome } from "../pass-outcome.ts";
+import { isOpen } from "../update-turn.ts";
+
+/** What statuses of all kinds have in common here. */
+interface AnyStatus {
+  readonly conditions?: readonly Condition[];
+  readonly lastErrors?: readonly unknown[];
+  readonly updateProgress?: { readonly updateEndedAt?: string };
+}
+
+export interface StatusDelay<T extends KubeObject> {
+  /**
+   * Milliseconds that this change may still wait, 0 to write it now.
+   * @param change undefined when the stored status is as it should be
+   */
+  dueMs(
+    object: T,
+    change: { readonly status: object; readonly outcome: PassOutcome } | undefined,
+    nowMs: number,
+  ): number;
+}
+
+/** Of an object that has all it needs. */
+const ON_ITS_WAY_MS = 2_000;
+/** Of an object that still waits for something, such as the gates of its pods: Grove's own interval. */
+const WAITING_MS = 5_000;
+
+/** @param isSettled whether this status says that everything is there and ready */
+export function statusDelay<T extends KubeObject & { readonly status?: object }>(
+  isSettled: (object: T, status: NonNullable<T["status"]>) => boolean,
+): StatusDelay<T> {
+  /** Since when a change waits, by key. */
+  const waitingSinceMs = new Map<string, number>();
+  return {
+    dueMs(object, change, nowMs) {
+      const key = keyOf(object);
+      if (change === undefined || isUrgent(object, change, isSettled)) {
+        waitingSinceMs.delete(key);
+        return 0;
+      }
+      const sinceMs = waitingSinceMs.get(key) ?? nowMs;
+      const dueMs = sinceMs + (change.outcome.complete ? ON_ITS_WAY_MS : WAITING_MS) - nowMs;
+      if (dueMs > 0) waitingSinceMs.set(key, sinceMs);
+      else waitingSinceMs.delete(key);
+      return Math.max(0, dueMs);
+    },
+  };
+}
+
+function isUrgent<T extends KubeObject & { readonly status?: object }>(
+  object: T,
+  { status, outcome }: { readonly status: object; readonly outcome: PassOutcome },
+  isSettled: (object: T, status: NonNullable<T["status"]>) => boolean,
+): boolean {
+  const was = object.status as NonNullable<T["status"]> | undefined;
+  if (was !== undefined && isSettled(object, was)) return true;
+  if (outcome.complete && isSettled(object, status as NonNullable<T["status"]>)) return true;
+  const [before, after] = [(was ?? {}) as AnyStatus, status as AnyStatus];
+  return (
+    isOpen(before.updateProgress) ||
+    isOpen(after.updateProgress) ||
+    !equalJson(before.lastErrors ?? [], after.lastErrors ?? []) ||
+    breaks(before, after)
+  );
+}
+
+/** Gang termination counts the time from here. */
+function breaks(before: AnyStatus, after: AnyStatus): boolean {
+  const [was, is] = [before, after].map(({ conditions }) => conditionOf(conditions, MIN_AVAILABLE_BREACHED));
+  return was !== undefined && was.status !== "True" && is?.status === "True";
+}
