@@ -9,6 +9,7 @@ const parts: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   solver: async () => (await import("./solver.ts")).benchSolver(),
   ticks: async () => (await import("./ticks.ts")).benchTicks(),
   operator: async () => (await import("./operator.ts")).benchOperator(),
+  "operator-scale": async () => (await import("./operator-scale.ts")).benchOperatorScale(),
 };
 
 const [model] = cpus();

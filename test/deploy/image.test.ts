@@ -99,9 +99,13 @@ describe("the image", () => {
   test("runs as a number, on the Node that the code asks for, with nothing to write", () => {
     const stages = [...dockerfile.matchAll(/^FROM node:(\d+)/gm)].map(([, major]) => Number(major));
     const needed = Number(/\d+/.exec(packageJson.engines.node)?.[0]);
-    expect(stages).toEqual([needed, needed]);
-    expect(dockerfile).toMatch(/^USER \d+:\d+$/m);
-    expect(dockerfile).toContain('ENTRYPOINT ["node", "src/main.ts"]');
+    // The install, the init container, and the service, which is what is built when no target is named.
+    expect(stages).toEqual([needed, needed, needed]);
+    expect(dockerfile.match(/^USER \d+:\d+$/gm)).toHaveLength(2);
+    expect(dockerfile.match(/^ENTRYPOINT .*$/gm)).toEqual([
+      'ENTRYPOINT ["node", "src/initc/main.ts"]',
+      'ENTRYPOINT ["node", "src/main.ts"]',
+    ]);
     expect(dockerfile).not.toMatch(/^(HEALTHCHECK|VOLUME)/m);
     expect(packageJson.dependencies).not.toHaveProperty("node");
   });

@@ -450,16 +450,21 @@ test("two sets of one template do not disturb one another, nor do names that end
   await expectQuiet();
 });
 
-test("with a start-up order, cliques wait for the token of their account", async () => {
-  await running(
+test("with a start-up order and no init container configured no pod starts early, and the clique says why", async () => {
+  world = await startTestWorld();
+  await world.createSet(
     workload("ordered", {
       cliqueStartupType: "CliqueStartupTypeInOrder",
       cliques: [clique("a", 1, 1), clique("b", 1, 1)],
     }),
   );
+  await world.settle();
   const b = await world.api.get(POD_CLIQUES, { namespace: ns, name: "ordered-0-b" });
   expect(b.spec.startsAfter).toEqual(["ordered-0-a"]);
-  expect((await world.list(PODS)).length).toBe(2);
+  expect(b.status?.lastErrors?.map(({ code }) => code)).toEqual(["ERR_INITCONTAINER_ENVIRONMENT_VARIABLE_MISSING"]);
+  expect((await world.list(PODS)).map(({ metadata }) => metadata.labels?.["grove.io/podclique"])).toEqual([
+    "ordered-0-a",
+  ]);
 });
 
 test("an operator for some namespaces leaves the others alone", async () => {

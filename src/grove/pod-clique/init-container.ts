@@ -12,29 +12,22 @@ const TOKEN_VOLUME = "sa-token-secret-vol";
 const POD_INFO_VOLUME = "pod-info-vol";
 
 /** What keeps pods of this clique from being made: they would start out of order. */
-export function startupProblem(
-  clique: PodClique,
-  set: PodCliqueSet | undefined,
-  image: string | undefined,
-): Problem | undefined {
-  if ((clique.spec.startsAfter ?? []).length === 0) return undefined;
-  if (image === undefined) {
+export function startupProblem(clique: PodClique, set: PodCliqueSet, image: string | undefined): Problem | undefined {
+  const parents = clique.spec.startsAfter ?? [];
+  if (parents.length > 0 && image === undefined) {
     return {
       code: "ERR_INITCONTAINER_ENVIRONMENT_VARIABLE_MISSING",
       description:
-        "pods start in an order, and no init container is configured: set GROVE_INIT_CONTAINER_IMAGE for the operator",
+        "its pods start in an order, and no init container is configured: set GROVE_INIT_CONTAINER_IMAGE for the operator",
     };
   }
-  const unknown =
-    set && (clique.spec.startsAfter ?? []).find((parent) => minAvailableOfParent(parent, clique, set) === undefined);
-  if (set !== undefined && unknown === undefined) return undefined;
-  return {
-    code: "ERR_MISSING_PODCLIQUE_TEMPLATE",
-    description:
-      unknown === undefined
-        ? "its PodCliqueSet is gone"
-        : `spec.startsAfter: the PodCliqueSet has no clique ${unknown}`,
-  };
+  const unknown = parents.find((parent) => minAvailableOfParent(parent, clique, set) === undefined);
+  return unknown === undefined
+    ? undefined
+    : {
+        code: "ERR_MISSING_PODCLIQUE_TEMPLATE",
+        description: `spec.startsAfter: the PodCliqueSet has no clique ${unknown}`,
+      };
 }
 
 /** Adds the container as the last of the init containers, with its volumes; nothing for a clique without parents. */

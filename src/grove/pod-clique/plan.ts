@@ -32,9 +32,12 @@ export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePla
   if (isTerminating(clique)) return finalizerRemoval("clique", clique, CLIQUE_FINALIZER);
   const update = cliqueUpdate(snapshot, options.now);
   const scale = scaleActions(snapshot, new Set(update.deletes), options);
-  const problem = startupProblem(clique, snapshot.set, options.settings.initContainerImage);
+  const { set } = snapshot;
+  const problem = set && startupProblem(clique, set, options.settings.initContainerImage);
+  // Pods that start in an order need to know the set; without it they are about to go anyway.
+  const mayCreate = problem === undefined && (set !== undefined || (clique.spec.startsAfter ?? []).length === 0);
   const deletes = [...update.deletes.map(deletePod), ...scale.filter(({ kind }) => kind === "delete")];
-  const creates = problem === undefined ? scale.filter(({ kind }) => kind === "create") : [];
+  const creates = mayCreate ? scale.filter(({ kind }) => kind === "create") : [];
   const deleted = new Set(deletes.map(({ object }) => object.metadata.name));
   const stays = snapshot.pods.filter(({ metadata }) => !deleted.has(metadata.name));
   const { open, waitingFor } = openableGates(clique, stays, snapshot);

@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { onAgents, workload2 } from "../workloads.ts";
+import { onAgents, workload1, workload1Gt, workload2 } from "../workloads.ts";
+import { type CrashStory, crashEverywhere } from "./crash-points.ts";
 import { type EmbeddedWorld, startEmbeddedWorld } from "./embedded-world.ts";
 import { type ObjectSet, objectSet } from "./object-set.ts";
-import { untilReady } from "./steps.ts";
+import { untilUpdated } from "./rolling-updates.ts";
+import { activePods, deployReady, podsOf, uidOf, uidsOf, untilReady } from "./steps.ts";
 
 const worlds: EmbeddedWorld[] = [];
 afterEach(async () => {
@@ -26,21 +28,85 @@ async function bringUp(world: EmbeddedWorld): Promise<ObjectSet> {
   return objectSet(world);
 }
 
-describe("the operator dies after its k-th write while a set comes up", () => {
-  test("for every k the next operator brings about the same objects, and their deletion leaves none", async () => {
-    const calm = await openWorld();
-    const expected = await bringUp(calm);
-    const writes = calm.faults.writeCount();
-    expect(writes).toBeGreaterThan(30);
-    expect(Object.keys(expected).filter((key) => key.startsWith("Pod/"))).toHaveLength(10);
-    for (let k = 1; k <= writes; k++) {
-      const world = await openWorld();
-      world.faults.crashAfterWrite(k);
-      expect([k, await bringUp(world)]).toEqual([k, expected]);
-      await world.cleanUp();
-      await world.stop();
-      worlds.pop();
-    }
+/** So many writes at least: fewer would mean that the story does not test what it says. */
+const STORIES: readonly (CrashStory & { readonly name: string; readonly minWrites: number; readonly pods: number })[] =
+  [
+    {
+      name: "a set comes up",
+      minWrites: 30,
+      pods: 10,
+      prepare: (world) => world.prepare(10),
+      async act(world) {
+        await world.deploy(onAgents(workload2()));
+        await untilReady(world, 10);
+      },
+    },
+    {
+      name: "a group and a clique are scaled",
+      minWrites: 15,
+      pods: 15,
+      prepare: (world) => deployReady(world, workload2(), { nodes: 15 }),
+      async act(world) {
+        await world.scale("group", "workload2-0-sg-x", 3);
+        await world.scale("clique", "workload2-0-pc-a", 3);
+        await untilReady(world, 15);
+      },
+    },
+    {
+      name: "a set is scaled in",
+      minWrites: 5,
+      pods: 10,
+      async prepare(world) {
+        await deployReady(world, workload2(), { nodes: 20 });
+        await world.scale("set", "workload2", 2);
+        await untilReady(world, 20);
+      },
+      async act(world) {
+        await world.scale("set", "workload2", 1);
+        await untilReady(world, 10);
+      },
+    },
+    {
+      name: "an update rolls",
+      minWrites: 40,
+      pods: 10,
+      prepare: (world) => deployReady(world, workload1()),
+      async act(world) {
+        await world.triggerUpdate("workload1", ["pc-a", "pc-b", "pc-c"]);
+        await untilUpdated(world, "workload1", 1);
+        await untilReady(world, 10);
+      },
+    },
+    {
+      name: "a broken gang is terminated",
+      minWrites: 20,
+      pods: 10,
+      async prepare(world) {
+        await deployReady(world, workload1Gt("10s"));
+        await world.pass(6_000);
+      },
+      async act(world) {
+        const old = uidsOf(activePods(world));
+        const [pod] = podsOf(world, "workload1-gt-0-pc-a");
+        await world.cordon(pod?.spec.nodeName ?? "");
+        await world.deletePod(pod?.metadata.name ?? "");
+        await world.until("all pods to be replaced", () => {
+          const active = activePods(world);
+          return active.length === 10 && active.every((each) => !old.has(uidOf(each)));
+        });
+        await world.uncordon(pod?.spec.nodeName ?? "");
+        await untilReady(world, 10);
+      },
+    },
+  ];
+
+describe("an operator that dies after its k-th write is followed by one that brings about the same objects, while", () => {
+  test.each(STORIES)("$name", async ({ minWrites, pods, ...story }) => {
+    const [calm, ...crashed] = await crashEverywhere(story);
+    expect(crashed.at(-1)?.crashedAfter).toBeGreaterThan(minWrites);
+    expect(Object.keys(calm?.objects ?? {}).filter((key) => key.startsWith("Pod/"))).toHaveLength(pods);
+    for (const { crashedAfter, objects } of crashed)
+      expect([crashedAfter, objects]).toEqual([crashedAfter, calm?.objects]);
   });
 });
 

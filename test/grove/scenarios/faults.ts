@@ -113,6 +113,8 @@ export function createFaults({ clock, breakWatches, restartOperator }: FaultsOpt
           write("patch", resource, options.subresource, () => api.patch(resource, key, patch, options)),
         delete: (resource, key, options) =>
           write("delete", resource, undefined, () => api.delete(resource, key, options)),
+        createSubresource: (resource, key, subresource, body) =>
+          write("create", resource, subresource, () => api.createSubresource(resource, key, subresource, body)),
         setScale: (resource, key, replicas, options) =>
           write("update", resource, "scale", () => api.setScale(resource, key, replicas, options)),
       };

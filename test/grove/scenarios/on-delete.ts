@@ -26,6 +26,7 @@ async function replace(world: ScenarioWorld, pod: Pod): Promise<Pod> {
   const before = uidsOf(activePods(world));
   const total = before.size;
   await world.deletePod(pod.metadata.name);
+  await world.until(`${pod.metadata.name} to go`, () => world.view.pods().every((each) => uidOf(each) !== uidOf(pod)));
   await untilReady(world, total);
   const fresh = activePods(world).find((each) => !before.has(uidOf(each)));
   if (fresh === undefined || cliqueOf(fresh) !== cliqueOf(pod))

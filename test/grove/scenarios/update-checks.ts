@@ -1,36 +1,35 @@
 /** What the record of an update must show. */
-import type { Pod } from "../../../src/api/kubernetes/core.ts";
+import { isPodReady, type Pod } from "../../../src/api/kubernetes/core.ts";
 import type { PodEvent, Recording, ScenarioWorld } from "./scenario-world.ts";
 import { activePods, cliqueOf, groupIndexOf, setIndexOf, uidOf } from "./steps.ts";
 import { UPDATE_TRIGGER } from "./world-actions.ts";
 
 /**
- * The largest number of different `unit`s that were down at the same time. A pod is down from the begin of its deletion until another pod with its hostname is
- * ready; pods of scale-outs are never down.
+ * The largest number of different `unit`s that were down at the same time. A hostname is down from the moment its only ready pod begins to go until another pod of
+ * that name is ready. Where a clique is made again the new pod may be ready before the old one is told to go: then nothing was down. Pods of scale-outs, and
+ * those that were deleted before they were ready, are never down: nothing is lost with them.
  */
 export function mostDownAtOnce(events: readonly PodEvent[], unit: (pod: Pod) => string | undefined): number {
+  const ready = new Map<string, Set<string>>();
   const down = new Map<string, Pod>();
   let most = 0;
   for (const { type, pod } of events) {
     const hostname = pod.spec.hostname ?? "";
-    if (
-      type === "terminating" ||
-      (type === "deleted" && down.get(hostname) === undefined && wasNotReplaced(events, pod))
-    ) {
-      down.set(hostname, pod);
+    const uids = ready.get(hostname) ?? new Set<string>();
+    ready.set(hostname, uids);
+    if (type === "ready") {
+      uids.add(uidOf(pod));
+      if (down.get(hostname)?.metadata.uid !== pod.metadata.uid) down.delete(hostname);
+    } else if (type !== "added" && type !== "bound") {
+      uids.delete(uidOf(pod));
+      if (type === "terminating" && isPodReady(pod) && uids.size === 0) down.set(hostname, pod);
     }
-    const old = down.get(hostname);
-    if (type === "ready" && old !== undefined && uidOf(old) !== uidOf(pod)) down.delete(hostname);
     most = Math.max(most, new Set([...down.values()].map(unit).filter((each) => each !== undefined)).size);
   }
   return most;
 }
 
-/** A deletion without a terminating state: the pod was never started. */
-const wasNotReplaced = (events: readonly PodEvent[], pod: Pod): boolean =>
-  !events.some((event) => event.type === "terminating" && uidOf(event.pod) === uidOf(pod));
-
-export function requireAtMostOne({ events }: Recording, what: string, unit: (pod: Pod) => string | undefined): void {
+function requireAtMostOne({ events }: Recording, what: string, unit: (pod: Pod) => string | undefined): void {
   const most = mostDownAtOnce(events, unit);
   if (most > 1) throw new Error(`${most} ${what} were down at the same time:\n${describe(events)}`);
 }

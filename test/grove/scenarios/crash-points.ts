@@ -1,0 +1,37 @@
+/** Runs something once in peace, then once for each write of the operator in it, with the operator killed right after that write. */
+import { type EmbeddedWorld, startEmbeddedWorld } from "./embedded-world.ts";
+import { type ObjectSet, objectSet } from "./object-set.ts";
+
+export interface CrashStory {
+  /** Default 1: the operator dies after each of its writes, one run a write. */
+  readonly everyWrites?: number;
+  /** Brings the world to where the crashes begin. */
+  readonly prepare: (world: EmbeddedWorld) => Promise<void>;
+  /** What the operator has to get through; it must end with everything done. */
+  readonly act: (world: EmbeddedWorld) => Promise<void>;
+}
+
+export interface CrashRun {
+  /** After which write the operator died; 0: it lived. */
+  readonly crashedAfter: number;
+  readonly objects: ObjectSet;
+}
+
+/** Deletes everything at the end of each run, and requires that nothing stays. */
+export async function crashEverywhere({ everyWrites = 1, prepare, act }: CrashStory): Promise<readonly CrashRun[]> {
+  const runs: CrashRun[] = [];
+  let writes = Number.POSITIVE_INFINITY;
+  for (let k = 0; k <= writes; k += everyWrites) {
+    const world = await startEmbeddedWorld();
+    await prepare(world);
+    const before = world.faults.writeCount();
+    if (k > 0) world.faults.crashAfterWrite(k);
+    await act(world);
+    await world.settle();
+    if (k === 0) writes = world.faults.writeCount() - before;
+    runs.push({ crashedAfter: k, objects: await objectSet(world) });
+    await world.cleanUp();
+    await world.stop();
+  }
+  return runs;
+}
