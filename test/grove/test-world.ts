@@ -2,10 +2,12 @@
 import { admit } from "../../src/api/admission.ts";
 import { customResourceDefinitions } from "../../src/api/crds/all.ts";
 import { POD_CLIQUE_SETS, type PodCliqueSetInput } from "../../src/api/grove/pod-clique-set.ts";
+import type { CustomResourceDefinition } from "../../src/api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../../src/api/kubernetes/meta.ts";
 import { VirtualClock } from "../../src/clock.ts";
 import type { GangPhaseListener } from "../../src/grove/gang-phases.ts";
 import { type GroveOperator, startGroveOperator } from "../../src/grove/operator.ts";
+import type { OperatorSettings } from "../../src/grove/settings.ts";
 import { ApiError } from "../../src/kube/api-error.ts";
 import type { KubeApi } from "../../src/kube/kube-api.ts";
 import type { Logger } from "../../src/log.ts";
@@ -29,6 +31,8 @@ export interface TestWorld {
   /** Lets everything that can happen happen. */
   settle(durationMs?: number): Promise<void>;
   createSet(set: PodCliqueSetInput): Promise<void>;
+  /** Kinds that come while the operator runs. */
+  install(definitions: readonly CustomResourceDefinition[]): Promise<void>;
   /** Ends all watches and forgets history, as a restart of the API server does. */
   breakWatches(): void;
   stop(): Promise<void>;
@@ -43,6 +47,9 @@ export interface TestWorldOptions {
   readonly onGangPhase?: GangPhaseListener;
   /** That the operator looks after; all when absent. */
   readonly namespaces?: readonly string[];
+  readonly settings?: Partial<OperatorSettings>;
+  /** Kinds of others that are installed from the start. */
+  readonly definitions?: readonly CustomResourceDefinition[];
 }
 
 export async function startTestWorld(options: TestWorldOptions = {}): Promise<TestWorld> {
@@ -60,7 +67,7 @@ export async function startTestWorld(options: TestWorldOptions = {}): Promise<Te
         ? admit({ operation, object, ...(oldObject !== undefined && { oldObject }) }, { nowMs: clock.nowMs() })
         : {},
   });
-  await server.installCustomResources(customResourceDefinitions());
+  await server.installCustomResources([...customResourceDefinitions(), ...(options.definitions ?? [])]);
   const stop = new AbortController();
   const writes: Write[] = [];
   const problems: string[] = [];
@@ -80,6 +87,7 @@ export async function startTestWorld(options: TestWorldOptions = {}): Promise<Te
     random,
     signal: stop.signal,
     log,
+    ...(options.settings !== undefined && { settings: options.settings }),
     ...(options.onGangPhase !== undefined && { onGangPhase: options.onGangPhase }),
     ...(options.namespaces !== undefined && { namespaces: options.namespaces }),
   });
@@ -96,6 +104,7 @@ export async function startTestWorld(options: TestWorldOptions = {}): Promise<Te
     createSet: async (set) => {
       await api.create(POD_CLIQUE_SETS, set as never);
     },
+    install: (definitions) => server.installCustomResources(definitions),
     breakWatches() {
       server.compact();
       server.disconnectWatches();

@@ -9,6 +9,7 @@ import { wallClock } from "../../src/clock.ts";
 import { startGroveOperator } from "../../src/grove/operator.ts";
 import type { KubeApi } from "../../src/kube/kube-api.ts";
 import { systemRandom } from "../../src/random.ts";
+import { KAI_DEFINITIONS } from "../grove/fixtures/scheduler-crds.ts";
 import { assembleWorld } from "../grove/scenarios/assemble.ts";
 import { followCluster } from "../grove/scenarios/cluster-view.ts";
 import { startHardware } from "../grove/scenarios/hardware.ts";
@@ -41,7 +42,8 @@ export async function openRealWorlds({ lanes }: { readonly lanes: number }): Pro
   const stop = new AbortController();
   const { signal } = stop;
   const { log, problems } = problemLog();
-  for (const definition of customResourceDefinitions()) await api.create(CUSTOM_RESOURCE_DEFINITIONS, definition);
+  for (const definition of [...customResourceDefinitions(), ...KAI_DEFINITIONS])
+    await api.create(CUSTOM_RESOURCE_DEFINITIONS, definition);
   await eventually("all kinds to be served", async () => {
     const all = (await api.list(CUSTOM_RESOURCE_DEFINITIONS)).items;
     return all.every(({ status }) => conditionOf(status?.conditions, "Established")?.status === "True");

@@ -4,10 +4,21 @@ import { GANG_SCHEDULING } from "../grove/scenarios/gang-scheduling.ts";
 import { GANG_TERMINATION } from "../grove/scenarios/gang-termination.ts";
 import { ON_DELETE } from "../grove/scenarios/on-delete.ts";
 import { ROLLING_UPDATES } from "../grove/scenarios/rolling-updates.ts";
+import { TOPOLOGY_BINDINGS, TOPOLOGY_CEL } from "../grove/scenarios/topology-bindings.ts";
+import { TOPOLOGY_PLACEMENT } from "../grove/scenarios/topology-placement.ts";
 import { canStartControlPlane } from "./control-plane/control-plane.ts";
 import { openRealWorlds, type RealWorlds } from "./real-world.ts";
 
-const SCENARIOS = [...GANG_SCHEDULING, ...CASCADE, ...GANG_TERMINATION, ...ROLLING_UPDATES, ...ON_DELETE];
+const SCENARIOS = [
+  ...GANG_SCHEDULING,
+  ...CASCADE,
+  ...GANG_TERMINATION,
+  ...ROLLING_UPDATES,
+  ...ON_DELETE,
+  ...TOPOLOGY_PLACEMENT,
+  ...TOPOLOGY_BINDINGS,
+  ...TOPOLOGY_CEL,
+];
 
 /** As many as vitest runs at the same time. */
 const LANES = 5;

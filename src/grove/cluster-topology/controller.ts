@@ -15,16 +15,26 @@ const NAME = "clustertopology-controller";
 
 /** A topology that is made anew goes and comes: one look at the end of it. */
 const COALESCE_MS = 100;
+/** The first list of a scheduler's kind: so long it is waited for before a binding says that it cannot be looked up. */
+const WARM_UP_MS = 10_000;
+const WARM_UP_STEP_MS = 1_000;
 
 export function startClusterTopologyController(context: OperatorContext, workers = 1): Controller {
-  const { stores, settings } = context;
+  const { stores, settings, clock } = context;
   const recorder = context.recorderFor(NAME);
+  const startedAtMs = clock.monotonicMs();
+  const kinds = enabledBackends(settings).flatMap(({ topologyObject }) =>
+    topologyObject === undefined ? [] : [topologyObject.of],
+  );
+  const isWarmingUp = (): boolean =>
+    clock.monotonicMs() - startedAtMs < WARM_UP_MS && kinds.some((kind) => !stores[kind].hasSynced());
   const controller = startController({
     ...context,
     name: NAME,
     workers,
-    reconcile: (name) =>
-      runPass({
+    async reconcile(name) {
+      if (isWarmingUp()) return { requeueAfterMs: WARM_UP_STEP_MS };
+      return runPass({
         context,
         recorder,
         store: stores.binding,
@@ -33,7 +43,8 @@ export function startClusterTopologyController(context: OperatorContext, workers
         plan: planBinding,
         status: (snapshot, outcome, now) => bindingStatus({ ...snapshot, outcome, now }),
         onStatus: reportTransition,
-      }),
+      });
+    },
   });
 
   stores.binding.onChange(({ before, after }) => {

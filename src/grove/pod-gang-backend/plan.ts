@@ -28,9 +28,10 @@ export interface GangBackendPlan extends Plan {
 }
 
 export function planGangBackend(snapshot: GangBackendSnapshot, settings: OperatorSettings): GangBackendPlan {
-  const { gang, live } = snapshot;
+  const { gang, set, live } = snapshot;
   // Its objects go with it, by garbage collection.
-  if (isTerminating(gang)) return { stages: [] };
+  if (isTerminating(gang) || (set !== undefined && isTerminating(set))) return { stages: [] };
+  if (set === undefined) return { stages: [], waitingFor: "its PodCliqueSet" };
   const chosen = backendOf(settings, labelOf(gang, SCHEDULER_NAME))?.gangObject;
   const others = live.filter(({ of }) => of !== chosen?.of).flatMap((other) => deleteOwn(gang, other));
   const own = chosen === undefined ? { stages: [] } : planOwn(snapshot, chosen);

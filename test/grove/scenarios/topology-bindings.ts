@@ -158,7 +158,7 @@ async function requireRefused(what: string, attempt: Promise<unknown>, fragments
 
 const PACK_DOMAIN = "packDomain is deprecated and cannot be used on new workloads; use pack.required";
 
-/** The first needs the validating webhooks, the second the CRDs' own rules. */
+/** Needs the validating webhooks. */
 export const TOPOLOGY_ADMISSION: readonly Scenario[] = [
   scenario("Test_TAS21_TopologyValidationWebhooks", async ({ constraints, named }, { api, namespace }) => {
     const twoLevels: Levels = [ZONE_LEVEL, RACK_LEVEL];
@@ -202,6 +202,10 @@ export const TOPOLOGY_ADMISSION: readonly Scenario[] = [
     });
     await api.create(POD_CLIQUE_SETS, { ...inherits, metadata: { ...inherits.metadata, namespace } } as never);
   }),
+];
+
+/** Needs the rules of the CRDs. */
+export const TOPOLOGY_CEL: readonly Scenario[] = [
   scenario("Test_TAS22_PodCliqueSetTopologyCELValidation", async ({ constraints, named }, { api, namespace }) => {
     const topologyName = named(GROVE_TOPOLOGY);
     const rack = constraints.required("rack");

@@ -106,7 +106,7 @@ export async function withTopology(
 }
 
 /** Of one binding: its keys, in order. */
-export const keysOf = ({ spec }: KaiTopology): readonly string[] => spec.levels.map(({ nodeLabel }) => nodeLabel);
+const keysOf = ({ spec }: KaiTopology): readonly string[] => spec.levels.map(({ nodeLabel }) => nodeLabel);
 
 /** Waits until the KAI Topology of the binding has these keys and is owned by it. */
 export async function untilTopology(topology: TopologyWorld, name: string, keys: readonly string[]): Promise<void> {

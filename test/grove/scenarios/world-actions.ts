@@ -14,6 +14,7 @@ import {
   SERVICES,
 } from "../../../src/api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../../../src/api/kubernetes/meta.ts";
+import { KAI_POD_GROUPS } from "../../../src/api/scheduler/kai.ts";
 import { POD_GANGS } from "../../../src/api/scheduler/pod-gang.ts";
 import type { Clock } from "../../../src/clock.ts";
 import { isConflict, isNotFound } from "../../../src/kube/api-error.ts";
@@ -38,6 +39,7 @@ export const MANAGED_KINDS: readonly Resource[] = [
   ROLE_BINDINGS,
   SECRETS,
   HORIZONTAL_POD_AUTOSCALERS,
+  KAI_POD_GROUPS,
 ];
 
 const MANAGER = "grove-operator";
@@ -75,6 +77,15 @@ export function worldActions({ api, clock, namespace, nodeNames }: ActionsOption
       } catch (error) {
         if (!isConflict(error) || attempt === EDIT_ATTEMPTS) throw error;
       }
+    }
+  };
+  /** Nothing where the kind is not installed. */
+  const listed = async (kind: Resource): Promise<readonly KubeObject[]> => {
+    try {
+      return (await api.list(kind, { namespace })).items;
+    } catch (error) {
+      if (isNotFound(error)) return [];
+      throw error;
     }
   };
   return {
@@ -121,8 +132,8 @@ export function worldActions({ api, clock, namespace, nodeNames }: ActionsOption
     },
     async leftovers() {
       const sets = (await api.list(POD_CLIQUE_SETS, { namespace })).items as readonly KubeObject[];
-      const lists = await Promise.all(MANAGED_KINDS.map((kind) => api.list(kind, { namespace })));
-      const all = [...sets, ...lists.flatMap(({ items }) => items)];
+      const lists = await Promise.all(MANAGED_KINDS.map((kind) => listed(kind)));
+      const all = [...sets, ...lists.flat()];
       const uids = new Set(all.map(({ metadata }) => metadata.uid));
       const isManaged = ({ metadata }: KubeObject): boolean =>
         metadata.labels?.["app.kubernetes.io/managed-by"] === MANAGER;
