@@ -38,6 +38,7 @@ import { expectedAutoscalers } from "./autoscalers.ts";
 import { planGangTermination } from "./gang-termination.ts";
 import { headlessService } from "./headless-service.ts";
 import { setReplicas } from "./replicas.ts";
+import { podsOfExcess, wholeSet } from "./sweeps.ts";
 import { beginUpdate } from "./update.ts";
 
 /** Everything labelled as part of the set, whoever owns it. */
@@ -66,7 +67,7 @@ export interface PlanOptions {
 export function planPodCliqueSet(snapshot: PodCliqueSetSnapshot, options: PlanOptions): Plan {
   const { set } = snapshot;
   const { now } = options;
-  if (isTerminating(set)) return finalizerRemoval("set", set, SET_FINALIZER);
+  if (isTerminating(set)) return finalizerRemoval("set", set, SET_FINALIZER, wholeSet(snapshot));
   const waits: string[] = [];
   const begun = beginUpdate(set, now);
   const first = { actions: [...finalizerAddition("set", set, SET_FINALIZER), ...statusActions(set, begun)] };
@@ -76,7 +77,7 @@ export function planPodCliqueSet(snapshot: PodCliqueSetSnapshot, options: PlanOp
   }
   const generation = (begun ?? set.status)?.currentGenerationHash;
   const termination = planGangTermination(snapshot, setReplicas(snapshot, generation), now);
-  const cliques = { actions: cliqueActions(snapshot, termination.going, waits) };
+  const cliques = { actions: cliqueActions(snapshot, termination.going, waits), sweeps: podsOfExcess(snapshot) };
   const groupsAndGangs = groupAndGangStages(snapshot, options, waits);
   if (isOpen((begun ?? set.status)?.updateProgress)) waits.push("its update");
   return {
@@ -116,7 +117,13 @@ function foundationActions(snapshot: PodCliqueSetSnapshot, waits: string[]): rea
     ...sync("secret", secrets, [tokenSecret(set)], "ERR_SYNC_SECRET"),
     ...formerSecretActions(snapshot),
     ...syncAll(
-      { set, of: "service", live: services, wanted: setIndices(set).map((index) => headlessService(set, index)) },
+      {
+        set,
+        of: "service",
+        // Those of replicas that are not wanted go last, after the pods that they name.
+        live: services.filter((service) => !isExcess(set, service)),
+        wanted: setIndices(set).map((index) => headlessService(set, index)),
+      },
       {
         errorCode: "ERR_SYNC_SERVICE",
         owned: ({ metadata, spec }) => ({ metadata: { labels: metadata.labels }, spec }),
@@ -191,7 +198,7 @@ function groupAndGangStages(
   { settings, now }: PlanOptions,
   waits: string[],
 ): Plan["stages"] {
-  const { set, groups, cliques, gangs, pods, binding } = snapshot;
+  const { set, groups, cliques, gangs, pods, services, binding } = snapshot;
   const wanted = setIndices(set).flatMap((index) =>
     scalingGroups(set.spec.template).map((group) => scalingGroup(set, index, group)),
   );
@@ -232,6 +239,7 @@ function groupAndGangStages(
   if (incomplete !== undefined) waits.push(`the pods of PodGang ${incomplete}`);
   return [
     { actions: [...deletes, ...gangPlan.deletes] },
+    { actions: deleteExcess(set, "service", services, { errorCode: "ERR_SYNC_SERVICE" }) },
     { actions: [...syncs, ...gangPlan.creates, ...gangPlan.updates] },
   ];
 }
@@ -315,7 +323,7 @@ const isExcess = (set: PodCliqueSet, object: KubeObject): boolean =>
   (indexLabelOf(object, SET_REPLICA_INDEX) ?? 0) >= set.spec.replicas;
 
 /** Whatever belongs to a replica index that is not wanted any more, highest first. */
-function deleteExcess<K extends "clique" | "group">(
+function deleteExcess<K extends "clique" | "group" | "service">(
   set: PodCliqueSet,
   of: K,
   live: readonly Kinds[K][],
