@@ -81,11 +81,16 @@ export function planPodCliqueSet(snapshot: PodCliqueSetSnapshot, options: PlanOp
   const groupsAndGangs = groupAndGangStages(snapshot, options, waits);
   if (isOpen((begun ?? set.status)?.updateProgress)) waits.push("its update");
   return {
-    stages: [first, foundation, ...termination.stages, cliques, ...groupsAndGangs],
+    stages: [first, foundation, ...termination.stages, cliques, ...groupsAndGangs.stages],
     announcements: termination.announcements,
     ...(waits[0] !== undefined && { waitingFor: waits[0] }),
-    ...(termination.lookAgainMs !== undefined && { lookAgainMs: termination.lookAgainMs }),
+    ...earliest(termination.lookAgainMs, groupsAndGangs.lookAgainMs),
   };
+}
+
+function earliest(...times: readonly (number | undefined)[]): { readonly lookAgainMs?: number } {
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? {} : { lookAgainMs: Math.min(...known) };
 }
 
 function statusActions(set: PodCliqueSet, status: PodCliqueSetStatus | undefined): readonly Action[] {
@@ -197,7 +202,7 @@ function groupAndGangStages(
   snapshot: PodCliqueSetSnapshot,
   { settings, now }: PlanOptions,
   waits: string[],
-): Plan["stages"] {
+): Pick<Plan, "stages" | "lookAgainMs"> {
   const { set, groups, cliques, gangs, pods, services, binding } = snapshot;
   const wanted = setIndices(set).flatMap((index) =>
     scalingGroups(set.spec.template).map((group) => scalingGroup(set, index, group)),
@@ -237,11 +242,14 @@ function groupAndGangStages(
   });
   const [incomplete] = gangPlan.incomplete;
   if (incomplete !== undefined) waits.push(`the pods of PodGang ${incomplete}`);
-  return [
-    { actions: [...deletes, ...gangPlan.deletes] },
-    { actions: deleteExcess(set, "service", services, { errorCode: "ERR_SYNC_SERVICE" }) },
-    { actions: [...syncs, ...gangPlan.creates, ...gangPlan.updates] },
-  ];
+  return {
+    stages: [
+      { actions: [...deletes, ...gangPlan.deletes] },
+      { actions: deleteExcess(set, "service", services, { errorCode: "ERR_SYNC_SERVICE" }) },
+      { actions: [...syncs, ...gangPlan.creates, ...gangPlan.updates] },
+    ],
+    ...(gangPlan.lookAgainMs !== undefined && { lookAgainMs: gangPlan.lookAgainMs }),
+  };
 }
 
 /** Pods of a clique that was made again under its name belong to the one that went. */
