@@ -2,7 +2,7 @@
 import type { Action, JsonPatchOperation, Plan } from "./actions.ts";
 import type { Kinds } from "./kinds.ts";
 
-type Finalized = "set" | "group" | "clique";
+type Finalized = "set" | "group" | "clique" | "computeDomain";
 
 export function finalizerRemoval<K extends Finalized>(of: K, object: Kinds[K], finalizer: string): Plan {
   const index = object.metadata.finalizers?.indexOf(finalizer) ?? -1;

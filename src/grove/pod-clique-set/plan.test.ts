@@ -77,7 +77,9 @@ test("an object of another owner is neither taken nor replaced, and the set says
 
 test("scale-in takes the highest indices first, with their Services", () => {
   const wide = storedSet({ cliques: [cliqueTemplate("a", 2)] }, 3);
-  const stored = [0, 1, 2].map((index) => standaloneClique(wide, index, wide.spec.template.cliques[0]!));
+  const stored = [0, 1, 2].map((index) =>
+    standaloneClique(wide, index, wide.spec.template.cliques[0]!, DEFAULT_SETTINGS),
+  );
   const input = snapshot(set, { cliques: stored, services: [0, 1, 2].map((index) => headlessService(wide, index)) });
   expect(stepsOf(input)[1]?.filter((step) => step.includes("service w"))).toEqual([
     "delete service w-1",
