@@ -4,9 +4,15 @@
  */
 import { customResourceDefinitions } from "../../src/api/crds/all.ts";
 import { conditionOf } from "../../src/api/kubernetes/conditions.ts";
-import { CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, SERVICE_ACCOUNTS } from "../../src/api/kubernetes/core.ts";
+import {
+  CUSTOM_RESOURCE_DEFINITIONS,
+  type CustomResourceDefinition,
+  NAMESPACES,
+  SERVICE_ACCOUNTS,
+} from "../../src/api/kubernetes/core.ts";
 import { wallClock } from "../../src/clock.ts";
 import { startGroveOperator } from "../../src/grove/operator.ts";
+import type { OperatorSettings } from "../../src/grove/settings.ts";
 import type { KubeApi } from "../../src/kube/kube-api.ts";
 import { systemRandom } from "../../src/random.ts";
 import { KAI_DEFINITIONS } from "../grove/fixtures/scheduler-crds.ts";
@@ -16,7 +22,7 @@ import { startHardware } from "../grove/scenarios/hardware.ts";
 import { createScenarioNodes } from "../grove/scenarios/nodes.ts";
 import { problemLog } from "../grove/scenarios/problem-log.ts";
 import type { ScenarioWorld } from "../grove/scenarios/scenario-world.ts";
-import { SCENARIO_SETTINGS } from "../grove/scenarios/settings.ts";
+import { admissionWith, SCENARIO_SETTINGS } from "../grove/scenarios/settings.ts";
 import { keepAlive, NODE_LABEL, onlyOf, openCluster } from "./cluster.ts";
 import { eventually } from "./eventually.ts";
 
@@ -35,14 +41,22 @@ const QUIET_MS = 1_500;
 /** Long enough to tell "at once" from "after the delay"; a breach that is measured in whole seconds may be up to 1 s older. */
 const TERMINATION_DELAY_MS = 4_000;
 
-export async function openRealWorlds({ lanes }: { readonly lanes: number }): Promise<RealWorlds> {
+export interface RealWorldsOptions {
+  readonly lanes: number;
+  readonly settings?: OperatorSettings;
+  /** Of kinds that only some scenarios need. */
+  readonly definitions?: readonly CustomResourceDefinition[];
+}
+
+export async function openRealWorlds(options: RealWorldsOptions): Promise<RealWorlds> {
+  const { lanes, settings = SCENARIO_SETTINGS, definitions = [] } = options;
   const clock = wallClock();
   const cluster = await openCluster();
   const { api } = cluster;
   const stop = new AbortController();
   const { signal } = stop;
   const { log, problems } = problemLog();
-  for (const definition of [...customResourceDefinitions(), ...KAI_DEFINITIONS])
+  for (const definition of [...customResourceDefinitions(), ...KAI_DEFINITIONS, ...definitions])
     await api.create(CUSTOM_RESOURCE_DEFINITIONS, definition);
   await eventually("all kinds to be served", async () => {
     const all = (await api.list(CUSTOM_RESOURCE_DEFINITIONS)).items;
@@ -54,10 +68,10 @@ export async function openRealWorlds({ lanes }: { readonly lanes: number }): Pro
     random: systemRandom(),
     signal,
     log,
-    settings: SCENARIO_SETTINGS,
+    settings,
   });
   const names = Array.from({ length: lanes }, (_, index) => `scenarios-${index + 1}`);
-  const free = await Promise.all(names.map((namespace) => openLane({ api, namespace, signal, problems })));
+  const free = await Promise.all(names.map((namespace) => openLane({ api, namespace, signal, problems, settings })));
   await operator.ready;
 
   const waiting: ((world: ScenarioWorld) => void)[] = [];
@@ -98,9 +112,10 @@ interface LaneOptions {
   readonly namespace: string;
   readonly signal: AbortSignal;
   readonly problems: readonly string[];
+  readonly settings: OperatorSettings;
 }
 
-async function openLane({ api, namespace, signal, problems }: LaneOptions): Promise<ScenarioWorld> {
+async function openLane({ api, namespace, signal, problems, settings }: LaneOptions): Promise<ScenarioWorld> {
   const clock = wallClock();
   await api.create(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
   await eventually("the default account of the namespace", async () => {
@@ -130,6 +145,7 @@ async function openLane({ api, namespace, signal, problems }: LaneOptions): Prom
     clock,
     namespace,
     nodeNames,
+    admission: admissionWith(settings),
     terminationDelayMs: TERMINATION_DELAY_MS,
     cluster,
     problems,
