@@ -13,6 +13,7 @@ import {
 import { wallClock } from "../../src/clock.ts";
 import { startGroveOperator } from "../../src/grove/operator.ts";
 import type { OperatorSettings } from "../../src/grove/settings.ts";
+import { isAlreadyExists } from "../../src/kube/api-error.ts";
 import type { KubeApi } from "../../src/kube/kube-api.ts";
 import { systemRandom } from "../../src/random.ts";
 import { KAI_DEFINITIONS } from "../grove/fixtures/scheduler-crds.ts";
@@ -29,6 +30,8 @@ import { eventually } from "./eventually.ts";
 export interface RealWorlds {
   /** Error lines of the operator's log. */
   readonly problems: readonly string[];
+  /** Further kinds; nothing is done where they are there already. */
+  install(definitions: readonly CustomResourceDefinition[]): Promise<void>;
   /** Runs on a lane that is free, and leaves the lane as it was. */
   onLane(run: (world: ScenarioWorld) => Promise<void>): Promise<void>;
   stop(): Promise<void>;
@@ -56,12 +59,18 @@ export async function openRealWorlds(options: RealWorldsOptions): Promise<RealWo
   const stop = new AbortController();
   const { signal } = stop;
   const { log, problems } = problemLog();
-  for (const definition of [...customResourceDefinitions(), ...KAI_DEFINITIONS, ...definitions])
-    await api.create(CUSTOM_RESOURCE_DEFINITIONS, definition);
-  await eventually("all kinds to be served", async () => {
-    const all = (await api.list(CUSTOM_RESOURCE_DEFINITIONS)).items;
-    return all.every(({ status }) => conditionOf(status?.conditions, "Established")?.status === "True");
-  });
+  const install = async (wanted: readonly CustomResourceDefinition[]): Promise<void> => {
+    for (const definition of wanted) {
+      await api.create(CUSTOM_RESOURCE_DEFINITIONS, definition).catch((error: unknown) => {
+        if (!isAlreadyExists(error)) throw error;
+      });
+    }
+    await eventually("all kinds to be served", async () => {
+      const all = (await api.list(CUSTOM_RESOURCE_DEFINITIONS)).items;
+      return all.every(({ status }) => conditionOf(status?.conditions, "Established")?.status === "True");
+    });
+  };
+  await install([...customResourceDefinitions(), ...KAI_DEFINITIONS, ...definitions]);
   const operator = startGroveOperator({
     api,
     clock,
@@ -88,6 +97,7 @@ export async function openRealWorlds(options: RealWorldsOptions): Promise<RealWo
   };
   return {
     problems,
+    install,
     async onLane(run) {
       const world = await take();
       try {

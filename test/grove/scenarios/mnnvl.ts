@@ -42,6 +42,26 @@ function gpuSet(name: string, template: Template, group?: string, replicas = 1):
 const oneWorker = (name: string, group?: string, replicas = 1): PodCliqueSetInput =>
   gpuSet(name, { cliques: [gpuClique("gpu-worker")] }, group, replicas);
 
+/** Two pods a replica with a domain and with claims of every level. */
+export const connectedSharing = (name: string, replicas: number): PodCliqueSetInput => {
+  const sharing = [
+    { name: "tpl", scope: "AllReplicas" as const },
+    { name: "tpl2", scope: "PerReplica" as const },
+  ];
+  const spec = { devices: { requests: [{ name: "dev", exactly: { deviceClassName: "class" } }] } };
+  return gpuSet(
+    name,
+    {
+      resourceClaimTemplates: ["tpl", "tpl2"].map((template) => ({ name: template, templateSpec: { spec } })),
+      resourceSharing: sharing,
+      cliques: [{ ...gpuClique("a"), resourceSharing: sharing }, gpuClique("b")],
+      podCliqueScalingGroups: [{ name: "g", cliqueNames: ["b"], resourceSharing: sharing }],
+    },
+    "default",
+    replicas,
+  );
+};
+
 /** Cliques with and without GPUs, alone and in groups. */
 const comprehensive = (name: string, group?: string): PodCliqueSetInput =>
   gpuSet(
