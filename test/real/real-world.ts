@@ -41,6 +41,8 @@ const UNTIL_LIMIT_MS = 60_000;
 const POLL_MS = 50;
 /** No event of any followed kind for so long. */
 const QUIET_MS = 1_500;
+/** Several nodes that are uncordoned at once are as many requests: a scheduler that does not wait for all of them places other pods than one that does. */
+const BATCH_MS = 200;
 /** Long enough to tell "at once" from "after the delay"; a breach that is measured in whole seconds may be up to 1 s older. */
 const TERMINATION_DELAY_MS = 4_000;
 
@@ -134,7 +136,13 @@ async function openLane({ api, namespace, signal, problems, settings }: LaneOpti
   });
   const nodeNames = await createScenarioNodes(api, { clock, prefix: namespace, labels: { [NODE_LABEL]: namespace } });
   await keepAlive(api, { clock, signal, namespace, nodeNames });
-  const kubelet = startHardware({ api: onlyOf(api, namespace), clock, random: systemRandom(), signal });
+  const kubelet = startHardware({
+    api: onlyOf(api, namespace),
+    clock,
+    random: systemRandom(),
+    signal,
+    batchMs: BATCH_MS,
+  });
   const cluster = followCluster({ api, clock, signal, namespace });
   await cluster.synced;
   let changedMs = clock.monotonicMs();

@@ -4,7 +4,7 @@ import { isTerminating } from "../../api/kubernetes/core.ts";
 import { apiVersionOf } from "../../api/kubernetes/meta.ts";
 import { COMPUTE_DOMAINS, type ComputeDomain } from "../../api/nvidia/compute-domain.ts";
 import type { Action, Problem, Stage } from "../actions.ts";
-import { finalizerAddition, finalizerRemoval } from "../finalizers.ts";
+import { finalizerAddition, finalizerRemoval, leavesDependents } from "../finalizers.ts";
 import { COMPUTE_DOMAIN_FINALIZER, componentLabels, MNNVL_GROUP, SET_REPLICA_INDEX } from "../labels.ts";
 import { computeDomainName } from "../names.ts";
 import { isOwnedBy, ownedBy } from "../ownership.ts";
@@ -55,7 +55,8 @@ export function planComputeDomains(set: PodCliqueSet, view: DomainView | undefin
 export function planDomainRemoval(set: PodCliqueSet, view: DomainView | undefined): DomainPlan {
   if (view === undefined) return { stages: [] };
   if (!view.isKnown && view.failure === undefined) return { stages: [], waitingFor: "the list of ComputeDomains" };
-  return { stages: removal(view.domains.filter((domain) => isOwnedBy(domain, set))) };
+  const stages = removal(view.domains.filter((domain) => isOwnedBy(domain, set)));
+  return { stages: leavesDependents(set) ? stages.slice(0, 1) : stages };
 }
 
 /** Without the finalizer first: after a crash in between they are still in excess. */

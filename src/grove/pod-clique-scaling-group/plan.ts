@@ -3,10 +3,10 @@ import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-group.ts";
 import { isTerminating } from "../../api/kubernetes/core.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
-import type { Action, Plan } from "../actions.ts";
+import type { Action, Plan, Sweep } from "../actions.ts";
 import { terminationDelayMs } from "../breach.ts";
 import { finalizerRemoval } from "../finalizers.ts";
-import { GROUP_FINALIZER, GROUP_REPLICA_INDEX, indexLabelOf } from "../labels.ts";
+import { GROUP_FINALIZER, GROUP_REPLICA_INDEX, indexLabelOf, MANAGED_BY, MANAGER, SCALING_GROUP } from "../labels.ts";
 import { mergePatch } from "../merge-patch.ts";
 import { memberCliqueName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
@@ -36,7 +36,7 @@ export interface ScalingGroupPlanOptions {
 
 export function planScalingGroup(snapshot: ScalingGroupSnapshot, { settings, now }: ScalingGroupPlanOptions): Plan {
   const { group, set, cliques } = snapshot;
-  if (isTerminating(group)) return finalizerRemoval("group", group, GROUP_FINALIZER);
+  if (isTerminating(group)) return finalizerRemoval("group", group, GROUP_FINALIZER, [[membersOf(snapshot)]]);
   if (set === undefined || isTerminating(set)) return { stages: [], waitingFor: "its PodCliqueSet" };
   const position = templateOfGroup(group, set);
   if (position === undefined) return { stages: [], waitingFor: "its template in the PodCliqueSet" };
@@ -70,6 +70,13 @@ export function planScalingGroup(snapshot: ScalingGroupSnapshot, { settings, now
     ...("lookAgainMs" in termination && { lookAgainMs: termination.lookAgainMs }),
   };
 }
+
+const membersOf = ({ group: { metadata }, cliques }: ScalingGroupSnapshot): Sweep => ({
+  of: "clique",
+  namespace: metadata.namespace ?? "default",
+  labelSelector: `${MANAGED_BY}=${MANAGER},${SCALING_GROUP}=${metadata.name}`,
+  objects: cliques,
+});
 
 function progressActions(group: PodCliqueScalingGroup, progress: GroupUpdateProgress | undefined): readonly Action[] {
   const patch = progress && mergePatch(group.status, { ...group.status, updateProgress: progress });

@@ -33,6 +33,7 @@ export function onDemand<T extends KubeObject>(start: () => Store<T>): Store<T> 
     },
     create: (object) => store().create(object),
     delete: (object) => store().delete(object),
+    deleteAll: (objects, selection) => store().deleteAll(objects, selection),
     patch: (object, patch, subresource) => store().patch(object, patch, subresource),
   };
 }
