@@ -4,7 +4,17 @@ import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { isTerminating, type Pod } from "../../api/kubernetes/core.ts";
 import type { Action, Plan, Sweep } from "../actions.ts";
 import { finalizerRemoval } from "../finalizers.ts";
-import { CLIQUE_FINALIZER, labelOf, MANAGED_BY, MANAGER, POD_CLIQUE, POD_TEMPLATE_HASH } from "../labels.ts";
+import {
+  CLIQUE_FINALIZER,
+  indexLabelOf,
+  labelOf,
+  MANAGED_BY,
+  MANAGER,
+  POD_CLIQUE,
+  POD_TEMPLATE_HASH,
+  SCALING_GROUP,
+  SET_REPLICA_INDEX,
+} from "../labels.ts";
 import { mergePatch } from "../merge-patch.ts";
 import { cliqueLevel } from "../resource-claims/levels.ts";
 import { type ClaimView, planClaims } from "../resource-claims/plan.ts";
@@ -33,7 +43,9 @@ export interface PodCliquePlanOptions {
 
 export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePlanOptions): Plan {
   const { clique } = snapshot;
-  if (isTerminating(clique)) return finalizerRemoval("clique", clique, CLIQUE_FINALIZER, [[podsOf(snapshot)]]);
+  if (isTerminating(clique)) {
+    return finalizerRemoval("clique", clique, CLIQUE_FINALIZER, goesWithMany(snapshot) ? [] : [[podsOf(snapshot)]]);
+  }
   const update = cliqueUpdate(snapshot, options.now);
   const scale = scaleActions(snapshot, new Set(update.deletes), options);
   const { set } = snapshot;
@@ -62,6 +74,12 @@ export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePla
     ...(problem !== undefined && { problem }),
   };
 }
+
+/** The set takes the pods of all its excess replicas, and of itself, in one request. */
+const goesWithMany = ({ clique, set }: PodCliqueSnapshot): boolean =>
+  set !== undefined &&
+  labelOf(clique, SCALING_GROUP) === undefined &&
+  (isTerminating(set) || (indexLabelOf(clique, SET_REPLICA_INDEX) ?? 0) >= set.spec.replicas);
 
 /** No other clique can have this name while this one is there. */
 const podsOf = ({ clique: { metadata }, pods }: PodCliqueSnapshot): Sweep => ({
