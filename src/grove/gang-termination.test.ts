@@ -1,4 +1,5 @@
 /** Breaches of minAvailable that last: what starts over, and what does not (grove.md 6). */
+
 import { describe, expect, test } from "vitest";
 import type { PodClique } from "../api/grove/pod-clique.ts";
 import type { PodCliqueScalingGroup } from "../api/grove/pod-clique-scaling-group.ts";
@@ -17,6 +18,7 @@ import { scalingGroup } from "./pod-clique-scaling-group/group-object.ts";
 import { groupReplicas } from "./pod-clique-scaling-group/replicas.ts";
 import { planGangTermination } from "./pod-clique-set/gang-termination.ts";
 import { setReplicas } from "./pod-clique-set/replicas.ts";
+import { DEFAULT_SETTINGS } from "./settings.ts";
 import { cliqueTemplate, storedSet } from "./test-objects.ts";
 
 const CREATED = "2026-01-01T00:00:00Z";
@@ -51,12 +53,19 @@ const group = (conditions: readonly Condition[] = healthy): PodCliqueScalingGrou
 const member = (name: string, groupIndex: number, conditions: readonly Condition[] = healthy): PodClique => {
   const template = set.spec.template.cliques.find((one) => one.name === name)!;
   return stored(
-    memberClique(template, { set, setIndex: 0, group: group(), groupTemplate: groupTemplate!, groupIndex }),
+    memberClique(template, {
+      set,
+      setIndex: 0,
+      group: group(),
+      groupTemplate: groupTemplate!,
+      groupIndex,
+      settings: DEFAULT_SETTINGS,
+    }),
     conditions,
   );
 };
 const standalone = (conditions: readonly Condition[] = healthy): PodClique =>
-  stored(standaloneClique(set, 0, set.spec.template.cliques[0]!), conditions);
+  stored(standaloneClique(set, 0, set.spec.template.cliques[0]!, DEFAULT_SETTINGS), conditions);
 
 describe("a breach counts", () => {
   test("with the time that is left of the delay", () => {

@@ -22,7 +22,7 @@ const COALESCE_MS = 20;
 const RECREATE_MS = 250;
 
 export function startScalingGroupController(context: OperatorContext, workers: number): Controller {
-  const { stores } = context;
+  const { stores, settings } = context;
   const recorder = context.recorderFor(NAME);
   const delay = statusDelay<PodCliqueScalingGroup>(
     ({ spec }, status) => status.availableReplicas >= spec.replicas && status.scheduledReplicas >= spec.replicas,
@@ -39,7 +39,7 @@ export function startScalingGroupController(context: OperatorContext, workers: n
         observe: () => observeScalingGroup(key, stores),
         object: ({ group }) => group,
         statusDelay: delay,
-        plan: planScalingGroup,
+        plan: (snapshot, now) => planScalingGroup(snapshot, { settings, now }),
         status: (snapshot, outcome, now) => scalingGroupStatus({ ...snapshot, outcome, now }),
         onStatus: (group, status) => {
           const { scheduledReplicas } = status as PodCliqueScalingGroupStatus;

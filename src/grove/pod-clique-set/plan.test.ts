@@ -79,7 +79,9 @@ test("an object of another owner is neither taken nor replaced, and the set says
 
 test("scale-in takes the highest indices first, with their Services", () => {
   const wide = storedSet({ cliques: [cliqueTemplate("a", 2)] }, 3);
-  const stored = [0, 1, 2].map((index) => standaloneClique(wide, index, wide.spec.template.cliques[0]!));
+  const stored = [0, 1, 2].map((index) =>
+    standaloneClique(wide, index, wide.spec.template.cliques[0]!, DEFAULT_SETTINGS),
+  );
   const input = snapshot(set, { cliques: stored, services: [0, 1, 2].map((index) => headlessService(wide, index)) });
   const steps = stepsOf(input);
   expect(steps[2]).toEqual(["delete clique w-2-a", "delete clique w-1-a"]);
@@ -88,7 +90,9 @@ test("scale-in takes the highest indices first, with their Services", () => {
 
 test("pods of replicas that are not wanted go with their cliques, in one request", () => {
   const wide = storedSet({ cliques: [cliqueTemplate("a", 2)] }, 3);
-  const stored = [0, 1, 2].map((index) => standaloneClique(wide, index, wide.spec.template.cliques[0]!));
+  const stored = [0, 1, 2].map((index) =>
+    standaloneClique(wide, index, wide.spec.template.cliques[0]!, DEFAULT_SETTINGS),
+  );
   const pods = stored.map((clique) =>
     storedPod({ ...clique, metadata: { ...clique.metadata, uid: clique.metadata.name } }),
   );
@@ -104,7 +108,7 @@ test("pods of replicas that are not wanted go with their cliques, in one request
 });
 
 test("a set that goes takes everything with it, unless its dependents are to stay", () => {
-  const cliques = [standaloneClique(set, 0, set.spec.template.cliques[0]!)];
+  const cliques = [standaloneClique(set, 0, set.spec.template.cliques[0]!, DEFAULT_SETTINGS)];
   const going = (finalizers: readonly string[]): PodCliqueSetSnapshot =>
     snapshot({ ...set, metadata: { ...set.metadata, deletionTimestamp: options.now, finalizers } }, { cliques });
   const swept = (finalizers: readonly string[]): readonly string[] =>

@@ -22,6 +22,7 @@ import { finalizerAddition, finalizerRemoval } from "../finalizers.ts";
 import type { KindName, Kinds } from "../kinds.ts";
 import { indexLabelOf, labelOf, POD_CLIQUE, SCALING_GROUP, SET_FINALIZER, SET_REPLICA_INDEX } from "../labels.ts";
 import { mergePatch } from "../merge-patch.ts";
+import { type DomainView, planComputeDomains, planDomainRemoval } from "../mnnvl/compute-domains.ts";
 import { formerTokenSecretName, standaloneCliqueName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
 import { standaloneClique } from "../pod-clique/clique-object.ts";
@@ -29,6 +30,8 @@ import { templatePatch } from "../pod-clique/template-patch.ts";
 import { scalingGroup } from "../pod-clique-scaling-group/group-object.ts";
 import { expectedPodGangs } from "../pod-gang/compose.ts";
 import { planPodGangs } from "../pod-gang/plan.ts";
+import { setLevel } from "../resource-claims/levels.ts";
+import { type ClaimView, planClaims } from "../resource-claims/plan.ts";
 import type { OperatorSettings } from "../settings.ts";
 import { hasStartupOrder } from "../startup-order.ts";
 import { scalingGroups, setIndices, standaloneCliques } from "../template.ts";
@@ -56,6 +59,10 @@ export interface PodCliqueSetSnapshot {
   readonly autoscalers: readonly HorizontalPodAutoscaler[];
   /** The one that the set's topology constraints name. */
   readonly binding?: ClusterTopologyBinding | undefined;
+  /** Of the claims that all its pods share; undefined when they share none. */
+  readonly claims?: ClaimView | undefined;
+  /** Undefined when the operator makes no ComputeDomains. */
+  readonly computeDomains?: DomainView | undefined;
 }
 
 export interface PlanOptions {
@@ -67,21 +74,41 @@ export interface PlanOptions {
 export function planPodCliqueSet(snapshot: PodCliqueSetSnapshot, options: PlanOptions): Plan {
   const { set } = snapshot;
   const { now } = options;
-  if (isTerminating(set)) return finalizerRemoval("set", set, SET_FINALIZER, wholeSet(snapshot));
+  if (isTerminating(set)) {
+    const domains = planDomainRemoval(set, snapshot.computeDomains);
+    if (domains.waitingFor !== undefined) return domains;
+    const removal = finalizerRemoval("set", set, SET_FINALIZER, wholeSet(snapshot));
+    return { stages: [...domains.stages, ...removal.stages] };
+  }
   const waits: string[] = [];
   const begun = beginUpdate(set, now);
   const first = { actions: [...finalizerAddition("set", set, SET_FINALIZER), ...statusActions(set, begun)] };
-  const foundation = { actions: foundationActions(snapshot, waits) };
+  const claims = planClaims(set, setLevel(set), snapshot.claims);
+  const domains = planComputeDomains(set, snapshot.computeDomains);
+  const foundation = { actions: [...foundationActions(snapshot, waits), ...claims.actions] };
+  const problem = claims.problem ?? domains.problem;
+  const unknown = claims.isIncomplete ? claims.waitingFor : domains.waitingFor;
+  if (problem !== undefined || unknown !== undefined) {
+    return {
+      stages: [first, foundation, ...domains.stages],
+      ...(problem !== undefined && { problem }),
+      ...(unknown !== undefined && { waitingFor: unknown }),
+    };
+  }
+  if (claims.waitingFor !== undefined) waits.push(claims.waitingFor);
   if (hasStartupOrder(set.spec.template) && !hasToken(ownSecret(snapshot))) {
-    return { stages: [first, foundation], waitingFor: "the token of its service account" };
+    return { stages: [first, foundation, ...domains.stages], waitingFor: "the token of its service account" };
   }
   const generation = (begun ?? set.status)?.currentGenerationHash;
   const termination = planGangTermination(snapshot, setReplicas(snapshot, generation), now);
-  const cliques = { actions: cliqueActions(snapshot, termination.going, waits), sweeps: podsOfExcess(snapshot) };
+  const cliques = {
+    actions: cliqueActions(snapshot, options.settings, termination.going, waits),
+    sweeps: podsOfExcess(snapshot),
+  };
   const groupsAndGangs = groupAndGangStages(snapshot, options, waits);
   if (isOpen((begun ?? set.status)?.updateProgress)) waits.push("its update");
   return {
-    stages: [first, foundation, ...termination.stages, cliques, ...groupsAndGangs.stages],
+    stages: [first, foundation, ...domains.stages, ...termination.stages, cliques, ...groupsAndGangs.stages],
     announcements: termination.announcements,
     ...(waits[0] !== undefined && { waitingFor: waits[0] }),
     ...earliest(termination.lookAgainMs, groupsAndGangs.lookAgainMs),
@@ -158,6 +185,7 @@ function formerSecretActions({ set, secrets, pods }: PodCliqueSetSnapshot): read
 
 function cliqueActions(
   { set, cliques }: PodCliqueSetSnapshot,
+  settings: OperatorSettings,
   going: ReadonlySet<PodClique>,
   waits: string[],
 ): readonly Action[] {
@@ -175,7 +203,7 @@ function cliqueActions(
         wanted.push(live);
         continue;
       }
-      const object = standaloneClique(set, index, template);
+      const object = standaloneClique(set, index, template, settings);
       wanted.push(object);
       if (live === undefined || isTerminating(live) || !isOwnedBy(live, set)) continue;
       const patch = templatePatch(live, object);

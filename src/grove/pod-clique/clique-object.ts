@@ -16,14 +16,24 @@ import {
   SET_REPLICA_INDEX,
   TOPOLOGY_NAME_ANNOTATION,
 } from "../labels.ts";
+import { withMnnvlClaim } from "../mnnvl/groups.ts";
 import { memberCliqueName, standaloneCliqueName } from "../names.ts";
 import { ownedBy } from "../ownership.ts";
 import { basePodGangName, podGangOfGroupReplica } from "../pod-gang/gang-names.ts";
 import { podTemplateHash } from "../pod-template-hash.ts";
+import type { OperatorSettings } from "../settings.ts";
 import { startsAfter } from "../startup-order.ts";
 import { groupCliques } from "../template.ts";
 
-export function standaloneClique(set: PodCliqueSet, setIndex: number, clique: PodCliqueTemplate): PodClique {
+/** What of the settings shows in a PodClique. */
+export type CliqueSettings = Pick<OperatorSettings, "autoMnnvl">;
+
+export function standaloneClique(
+  set: PodCliqueSet,
+  setIndex: number,
+  clique: PodCliqueTemplate,
+  settings: CliqueSettings,
+): PodClique {
   const { name } = set.metadata;
   return cliqueObject({
     set,
@@ -35,6 +45,7 @@ export function standaloneClique(set: PodCliqueSet, setIndex: number, clique: Po
     labels: { [POD_GANG]: basePodGangName(name, setIndex) },
     after: startsAfter(clique, { set: name, setIndex, template: set.spec.template }),
     spec: clique.spec,
+    settings,
   });
 }
 
@@ -44,10 +55,11 @@ export interface MemberPosition {
   readonly group: PodCliqueScalingGroup;
   readonly groupTemplate: PodCliqueScalingGroupTemplate;
   readonly groupIndex: number;
+  readonly settings: CliqueSettings;
 }
 
 export function memberClique(clique: PodCliqueTemplate, position: MemberPosition): PodClique {
-  const { set, setIndex, group, groupTemplate, groupIndex } = position;
+  const { set, setIndex, group, groupTemplate, groupIndex, settings } = position;
   const { template } = set.spec;
   const scalingGroup = group.metadata.name;
   const { podGang, basePodGang } = podGangOfGroupReplica({
@@ -73,6 +85,7 @@ export function memberClique(clique: PodCliqueTemplate, position: MemberPosition
     },
     after: startsAfter(clique, { set: set.metadata.name, setIndex, template, groupIndex }),
     spec: { ...clique.spec, podSpec: withEnvironment(clique.spec.podSpec, groupEnvironment(templatePods)) },
+    settings,
   });
 }
 
@@ -86,9 +99,11 @@ function cliqueObject(options: {
   readonly labels: Readonly<Record<string, string>>;
   readonly after: readonly string[];
   readonly spec: PodCliqueTemplate["spec"];
+  readonly settings: CliqueSettings;
 }): PodClique {
   const { set, setIndex, clique, owner, name, component, labels, after } = options;
-  const { startsAfter: _, ...spec } = options.spec;
+  const { startsAfter: _, podSpec, ...spec } = options.spec;
+  const connected = options.settings.autoMnnvl ? withMnnvlClaim(podSpec, clique, set, setIndex) : podSpec;
   const annotations = podAnnotations(clique);
   return {
     apiVersion: apiVersionOf(POD_CLIQUES),
@@ -107,7 +122,7 @@ function cliqueObject(options: {
       ownerReferences: ownedBy(owner),
       finalizers: [CLIQUE_FINALIZER],
     },
-    spec: { ...spec, ...(after.length > 0 && { startsAfter: after }) },
+    spec: { ...spec, podSpec: connected, ...(after.length > 0 && { startsAfter: after }) },
   };
 }
 

@@ -16,6 +16,8 @@ import {
   SET_REPLICA_INDEX,
 } from "../labels.ts";
 import { mergePatch } from "../merge-patch.ts";
+import { cliqueLevel } from "../resource-claims/levels.ts";
+import { type ClaimView, planClaims } from "../resource-claims/plan.ts";
 import type { OperatorSettings } from "../settings.ts";
 import { type GangSnapshot, gateRemovalPatch, openableGates } from "./gates.ts";
 import { startupProblem } from "./init-container.ts";
@@ -29,6 +31,8 @@ export interface PodCliqueSnapshot extends GangSnapshot {
   readonly set: PodCliqueSet | undefined;
   /** Pods that this clique owns, terminating ones included. */
   readonly pods: readonly Pod[];
+  /** Of the claims that its pods share; undefined when they share none. */
+  readonly claims?: ClaimView | undefined;
 }
 
 export interface PodCliquePlanOptions {
@@ -45,19 +49,23 @@ export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePla
   const update = cliqueUpdate(snapshot, options.now);
   const scale = scaleActions(snapshot, new Set(update.deletes), options);
   const { set } = snapshot;
-  const problem = set && startupProblem(clique, set, options.settings.initContainerImage);
+  const claims = set && planClaims(set, cliqueLevel(clique, set), snapshot.claims);
+  const problem = (set && startupProblem(clique, set, options.settings.initContainerImage)) ?? claims?.problem;
   // Pods that start in an order need to know the set; without it they are about to go anyway.
   // Nor are pods made for a set that goes: its own pods are going.
   const isWanted = set === undefined ? (clique.spec.startsAfter ?? []).length === 0 : !isTerminating(set);
+  const mayCreate = isWanted && problem === undefined && claims?.waitingFor === undefined;
   const deletes = [...update.deletes.map(deletePod), ...scale.filter(({ kind }) => kind === "delete")];
-  const creates = problem === undefined && isWanted ? scale.filter(({ kind }) => kind === "create") : [];
+  const creates = mayCreate ? scale.filter(({ kind }) => kind === "create") : [];
   const deleted = new Set(deletes.map(({ object }) => object.metadata.name));
   const stays = snapshot.pods.filter(({ metadata }) => !deleted.has(metadata.name));
   const { open, waitingFor } = openableGates(clique, stays, snapshot);
-  const waits = waitingFor ?? (creates.length > 0 ? "its PodGang to list its new pods" : update.waitingFor);
+  const waits =
+    claims?.waitingFor ?? waitingFor ?? (creates.length > 0 ? "its PodGang to list its new pods" : update.waitingFor);
   return {
     stages: [
       { actions: progressActions(clique, update.progress) },
+      { actions: claims?.actions ?? [] },
       { actions: deletes },
       { actions: creates, slowStart: true },
       { actions: open.map(openGate), slowStart: true },

@@ -18,6 +18,8 @@ import type { JsonPatchOperation } from "../actions.ts";
 export interface Store<T extends KubeObject> {
   readonly synced: Promise<unknown>;
   hasSynced(): boolean;
+  /** Why the kind cannot be read, as long as it never could. */
+  failure(): string | undefined;
   get(namespace: string | undefined, name: string): T | undefined;
   list(): readonly T[];
   byIndex(index: string, value: string): readonly T[];
@@ -129,6 +131,10 @@ export function createStore<T extends KubeObject>({
 
   return {
     synced: Promise.all(informers.map(({ synced }) => synced)),
+    failure() {
+      for (const { failure } of informers) if (failure() !== undefined) return failure();
+      return undefined;
+    },
     hasSynced: () => informers.every(({ hasSynced }) => hasSynced()),
     get(namespace, name) {
       const key = keyOf({ metadata: { name, ...(namespace !== undefined && { namespace }) } });

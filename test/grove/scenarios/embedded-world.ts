@@ -1,8 +1,10 @@
 /** A scenario world in this process on virtual time: embedded API server, this operator, the gang scheduler and the kubelets of the embedded world. */
 import { admit } from "../../../src/api/admission.ts";
 import { customResourceDefinitions } from "../../../src/api/crds/all.ts";
+import type { CustomResourceDefinition } from "../../../src/api/kubernetes/core.ts";
 import { VirtualClock } from "../../../src/clock.ts";
 import { startGroveOperator } from "../../../src/grove/operator.ts";
+import type { OperatorSettings } from "../../../src/grove/settings.ts";
 import { seededRandom } from "../../../src/random.ts";
 import { createApiServer } from "../../../src/sim/api-server/api-server.ts";
 import { KAI_DEFINITIONS } from "../fixtures/scheduler-crds.ts";
@@ -14,7 +16,7 @@ import { checkInvariants } from "./invariants.ts";
 import { createScenarioNodes } from "./nodes.ts";
 import { problemLog } from "./problem-log.ts";
 import type { ScenarioWorld } from "./scenario-world.ts";
-import { SCENARIO_SETTINGS } from "./settings.ts";
+import { admissionWith, SCENARIO_SETTINGS } from "./settings.ts";
 
 export interface EmbeddedWorld extends ScenarioWorld {
   readonly clock: VirtualClock;
@@ -27,6 +29,9 @@ export interface EmbeddedWorld extends ScenarioWorld {
 
 export interface EmbeddedWorldOptions {
   readonly seed?: number;
+  readonly settings?: OperatorSettings;
+  /** Of kinds that only some scenarios need. */
+  readonly definitions?: readonly CustomResourceDefinition[];
 }
 
 const OPERATOR = "system:serviceaccount:grove-system:grove-operator";
@@ -39,15 +44,17 @@ const RESTART_DELAY_MS = 1_000;
 export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Promise<EmbeddedWorld> {
   const clock = new VirtualClock();
   const random = seededRandom(options.seed ?? 1);
+  const { settings = SCENARIO_SETTINGS, definitions = [] } = options;
+  const grove = admissionWith(settings);
   const server = createApiServer({
     clock,
     random,
     admit: ({ operation, object, oldObject, subresource }) =>
       subresource === undefined
-        ? admit({ operation, object, ...(oldObject !== undefined && { oldObject }) }, { nowMs: clock.nowMs() })
+        ? admit({ operation, object, ...(oldObject !== undefined && { oldObject }) }, { grove, nowMs: clock.nowMs() })
         : {},
   });
-  await server.installCustomResources([...customResourceDefinitions(), ...KAI_DEFINITIONS]);
+  await server.installCustomResources([...customResourceDefinitions(), ...KAI_DEFINITIONS, ...definitions]);
   const { api } = server;
   const stop = new AbortController();
   const { signal } = stop;
@@ -74,7 +81,7 @@ export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Pr
       random,
       signal: operatorStop.signal,
       log,
-      settings: SCENARIO_SETTINGS,
+      settings,
     });
   }
   signal.addEventListener("abort", () => operatorStop.abort(), { once: true });
@@ -92,6 +99,7 @@ export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Pr
     clock,
     namespace: NAMESPACE,
     nodeNames,
+    admission: grove,
     terminationDelayMs: 10_000,
     cluster,
     problems,
