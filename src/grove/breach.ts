@@ -43,7 +43,7 @@ export function groupBreachMs(group: PodCliqueScalingGroup, delayMs: number, now
   return remainingMs(group, breach, delayMs, nowMs);
 }
 
-export const isBeingTerminated = ({ status }: PodCliqueScalingGroup): boolean =>
+const isBeingTerminated = ({ status }: PodCliqueScalingGroup): boolean =>
   conditionOf(status?.conditions, GANG_TERMINATION_IN_PROGRESS)?.status === "True";
 
 function remainingMs(
