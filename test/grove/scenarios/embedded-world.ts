@@ -3,6 +3,8 @@ import { admit } from "../../../src/api/admission.ts";
 import { customResourceDefinitions } from "../../../src/api/crds/all.ts";
 import { VirtualClock } from "../../../src/clock.ts";
 import { startGroveOperator } from "../../../src/grove/operator.ts";
+import { guardWrites } from "../../../src/cli/run/guarded-api.ts";
+import { startLeaderElection } from "../../../src/kube/lease.ts";
 import { seededRandom } from "../../../src/random.ts";
 import { createApiServer } from "../../../src/sim/api-server/api-server.ts";
 import { KAI_DEFINITIONS } from "../fixtures/scheduler-crds.ts";
@@ -19,6 +21,8 @@ import { SCENARIO_SETTINGS } from "./settings.ts";
 export interface EmbeddedWorld extends ScenarioWorld {
   readonly clock: VirtualClock;
   readonly faults: Faults;
+  /** Kills one of the operators; another starts after `afterMs`, or never. */
+  killOperator(index: number, afterMs?: number): void;
   /** Error lines of the operator's log. */
   readonly problems: readonly string[];
   /** Also throws what the invariants found. */
@@ -27,6 +31,14 @@ export interface EmbeddedWorld extends ScenarioWorld {
 
 export interface EmbeddedWorldOptions {
   readonly seed?: number;
+  /** At work at the same time; default 1. */
+  readonly operators?: number;
+  /** Each operator works only while it holds the Lease that they share. */
+  readonly withLease?: boolean;
+  /** How late token Secrets are filled in. */
+  readonly tokenDelayMs?: number;
+  /** Two pods for one place may be made for a moment: answers are lost, or operators do not know of one another. */
+  readonly toleratesTwins?: boolean;
 }
 
 const OPERATOR = "system:serviceaccount:grove-system:grove-operator";
@@ -35,6 +47,8 @@ const UNTIL_LIMIT_MS = 240_000;
 /** Nothing happened for so long: nothing will, but for long timers. */
 const QUIET_MS = 10_000;
 const RESTART_DELAY_MS = 1_000;
+const TWINS_MS = 20_000;
+const LEASE = { namespace: "grove-system", name: "grove-operator-leader-election" };
 
 export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Promise<EmbeddedWorld> {
   const clock = new VirtualClock();
@@ -42,6 +56,7 @@ export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Pr
   const server = createApiServer({
     clock,
     random,
+    ...(options.tokenDelayMs !== undefined && { tokenDelayMs: options.tokenDelayMs }),
     admit: ({ operation, object, oldObject, subresource }) =>
       subresource === undefined
         ? admit({ operation, object, ...(oldObject !== undefined && { oldObject }) }, { nowMs: clock.nowMs() })
@@ -53,37 +68,60 @@ export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Pr
   const { signal } = stop;
   const { log, problems } = problemLog();
 
-  let operatorStop = new AbortController();
   const faults = createFaults({
     clock,
     breakWatches() {
       server.compact();
       server.disconnectWatches();
     },
-    restartOperator() {
-      operatorStop.abort();
-      clock.setTimer(RESTART_DELAY_MS, startOperator);
-    },
   });
-  function startOperator(): void {
-    if (signal.aborted) return;
-    operatorStop = new AbortController();
-    startGroveOperator({
-      api: faults.throughFaults(server.apiAs({ username: OPERATOR }), operatorStop.signal),
-      clock,
-      random,
-      signal: operatorStop.signal,
-      log,
-      settings: SCENARIO_SETTINGS,
-    });
+  const operators: AbortController[] = [];
+  function killOperator(index: number, afterMs?: number): void {
+    operators[index]?.abort(new Error("killed"));
+    if (afterMs !== undefined) clock.setTimer(afterMs, () => void startOperator(index));
   }
-  signal.addEventListener("abort", () => operatorStop.abort(), { once: true });
+  let processes = 0;
+  async function startOperator(index: number): Promise<void> {
+    if (signal.aborted) return;
+    const life = new AbortController();
+    operators[index] = life;
+    const process = { signal: life.signal, crash: () => killOperator(index, RESTART_DELAY_MS) };
+    const operatorApi = faults.throughFaults(server.apiAs({ username: OPERATOR }), process);
+    const common = { clock, random, log };
+    if (options.withLease !== true) {
+      startGroveOperator({ ...common, api: operatorApi, signal: life.signal, settings: SCENARIO_SETTINGS });
+      return;
+    }
+    const leadership = startLeaderElection({
+      ...common,
+      ...LEASE,
+      api: operatorApi,
+      signal: life.signal,
+      identity: `operator-${index}-${processes++}`,
+    });
+    await leadership.acquired;
+    const work = AbortSignal.any([life.signal, leadership.lost]);
+    const { api: guarded, close } = guardWrites(operatorApi);
+    // As the process does it: nothing is written from that moment on, and the next process starts from nothing.
+    leadership.lost.addEventListener("abort", () => {
+      void close();
+      if (!life.signal.aborted) process.crash();
+    });
+    startGroveOperator({ ...common, api: guarded, signal: work, settings: SCENARIO_SETTINGS });
+  }
+  signal.addEventListener(
+    "abort",
+    () => {
+      for (const each of operators) each.abort();
+    },
+    { once: true },
+  );
 
   const nodeNames = await createScenarioNodes(api, { clock, prefix: "agent" });
   const cluster = followCluster({ api, clock, signal, namespace: NAMESPACE });
-  const invariants = checkInvariants(cluster, clock);
+  const invariants = checkInvariants(cluster, clock, options.toleratesTwins === true ? { twinsMs: TWINS_MS } : {});
   const hardware = startHardware({ api, clock, random, signal });
-  startOperator();
+  for (let index = 0; index < (options.operators ?? 1); index++) void startOperator(index);
   await clock.advance(1_000);
   await cluster.synced;
 
@@ -111,6 +149,7 @@ export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Pr
     ...world,
     clock,
     faults,
+    killOperator,
     problems,
     async stop() {
       stop.abort();

@@ -118,7 +118,7 @@ describe("a set comes up in spite of", () => {
       "conflicts",
       ({ faults }) => {
         let count = 0;
-        faults.conflictOn(() => ++count % 5 === 0);
+        faults.refuse(() => ++count % 5 === 0);
       },
     ],
     [

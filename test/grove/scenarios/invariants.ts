@@ -28,13 +28,24 @@ interface GangHistory {
   partialSinceMs: number | undefined;
 }
 
-export function checkInvariants({ view, onAnyChange, onPodEvent }: FollowedCluster, clock: Clock): Invariants {
+export interface InvariantOptions {
+  /**
+   * Two pods for one place may be made where the answer to a creation is lost and its event is late, or where two operators
+   * do not know of one another: they must go within this time; default 0.
+   */
+  readonly twinsMs?: number;
+}
+
+export function checkInvariants(
+  { view, onAnyChange, onPodEvent }: FollowedCluster,
+  clock: Clock,
+  { twinsMs = 0 }: InvariantOptions = {},
+): Invariants {
   const broken = new Set<string>();
   const gated = new Set<string>();
   const histories = new Map<string, GangHistory>();
 
-  onPodEvent(({ type, pod }) => {
-    if (type !== "added") return;
+  const look = (pod: Pod): void => {
     const clique = pod.metadata.labels?.[CLIQUE] ?? "";
     const replicas = view.clique(clique)?.spec.replicas;
     const active = activePods(view).filter(({ metadata }) => metadata.labels?.[CLIQUE] === clique);
@@ -44,6 +55,11 @@ export function checkInvariants({ view, onAnyChange, onPodEvent }: FollowedClust
     const twins = active.filter(({ spec }) => spec.hostname === pod.spec.hostname);
     if (twins.length > 1)
       broken.add(`3: ${pod.spec.hostname} is ${twins.map(({ metadata }) => metadata.name).join(" and ")}`);
+  };
+  onPodEvent(({ type, pod }) => {
+    if (type !== "added") return;
+    if (twinsMs === 0) look(pod);
+    else clock.setTimer(twinsMs, () => isActive(view, pod) && look(pod));
   });
   onAnyChange(() => {
     const nowMs = clock.monotonicMs();
@@ -94,6 +110,8 @@ function historyOf(histories: Map<string, GangHistory>, { metadata }: PodGang): 
   return history;
 }
 
+const isActive = (view: ClusterView, { metadata }: Pod): boolean =>
+  activePods(view).some((pod) => pod.metadata.uid === metadata.uid);
 const activePods = (view: ClusterView): readonly Pod[] => view.pods().filter((pod) => !isTerminating(pod));
 
 function boundPods(view: ClusterView, { spec }: PodGang) {
