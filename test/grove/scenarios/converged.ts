@@ -1,7 +1,8 @@
 /** What must hold once all faults are over and nothing changes any more. */
-import { isPodReady, isTerminating } from "../../../src/api/kubernetes/core.ts";
-import { conditionOf } from "../../../src/api/kubernetes/conditions.ts";
+
 import { POD_CLIQUE_SCALING_GROUPS } from "../../../src/api/grove/pod-clique-scaling-group.ts";
+import { conditionOf } from "../../../src/api/kubernetes/conditions.ts";
+import { isPodReady, isTerminating } from "../../../src/api/kubernetes/core.ts";
 import type { EmbeddedWorld } from "./embedded-world.ts";
 import type { ObjectSet } from "./object-set.ts";
 
@@ -36,7 +37,8 @@ export async function notConverged(world: EmbeddedWorld, setName: string): Promi
     require(of("breach"), conditionOf(is?.conditions, "MinAvailableBreached")?.status, "False");
     require(of("generation hash"), is?.currentPodCliqueSetGenerationHash, status?.currentGenerationHash);
   }
-  for (const { metadata, spec: wanted, status: is } of (await api.list(POD_CLIQUE_SCALING_GROUPS, { namespace })).items) {
+  for (const { metadata, spec: wanted, status: is } of (await api.list(POD_CLIQUE_SCALING_GROUPS, { namespace }))
+    .items) {
     const of = (field: string): string => `${field} of ${metadata.name}`;
     require(of("observedGeneration"), is?.observedGeneration, metadata.generation);
     require(of("lastErrors"), is?.lastErrors?.length ?? 0, 0);
@@ -68,7 +70,9 @@ export function withoutIndexHoles(objects: ObjectSet): ObjectSet {
   });
   const renamed = new Map<string, string>();
   for (const [clique, pods] of Map.groupBy(hostnames, (each) => each.clique)) {
-    const ordered = pods.map(({ hostname }) => hostname).toSorted((a, b) => a.localeCompare(b, "en", { numeric: true }));
+    const ordered = pods
+      .map(({ hostname }) => hostname)
+      .toSorted((a, b) => a.localeCompare(b, "en", { numeric: true }));
     for (const [rank, hostname] of ordered.entries()) renamed.set(hostname, `${clique}-${rank}`);
   }
   const rename = (value: unknown): unknown => {
@@ -76,7 +80,10 @@ export function withoutIndexHoles(objects: ObjectSet): ObjectSet {
     if (Array.isArray(value)) return value.map(rename);
     if (typeof value !== "object" || value === null) return value;
     return Object.fromEntries(
-      Object.entries(value).map(([key, entry]) => [key, key === "grove.io/podclique-pod-index" ? "any" : rename(entry)]),
+      Object.entries(value).map(([key, entry]) => [
+        key,
+        key === "grove.io/podclique-pod-index" ? "any" : rename(entry),
+      ]),
     );
   };
   return Object.fromEntries(
