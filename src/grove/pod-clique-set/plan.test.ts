@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import type { Secret } from "../../api/kubernetes/core.ts";
+import { SET_FINALIZER } from "../labels.ts";
 import { standaloneClique } from "../pod-clique/clique-object.ts";
 import { DEFAULT_SETTINGS } from "../settings.ts";
 import { cliqueTemplate, storedClique, storedPod, storedSet } from "../test-objects.ts";
@@ -43,6 +44,7 @@ test("a fresh set: finalizer, foundation, cliques, gangs, in this order", () => 
     ],
     ["create clique w-0-a"],
     [],
+    [],
     ["create gang w-0"],
   ]);
 });
@@ -79,11 +81,35 @@ test("scale-in takes the highest indices first, with their Services", () => {
   const wide = storedSet({ cliques: [cliqueTemplate("a", 2)] }, 3);
   const stored = [0, 1, 2].map((index) => standaloneClique(wide, index, wide.spec.template.cliques[0]!));
   const input = snapshot(set, { cliques: stored, services: [0, 1, 2].map((index) => headlessService(wide, index)) });
-  expect(stepsOf(input)[1]?.filter((step) => step.includes("service w"))).toEqual([
-    "delete service w-1",
-    "delete service w-2",
+  const steps = stepsOf(input);
+  expect(steps[2]).toEqual(["delete clique w-2-a", "delete clique w-1-a"]);
+  expect(steps[4]).toEqual(["delete service w-2", "delete service w-1"]);
+});
+
+test("pods of replicas that are not wanted go with their cliques, in one request", () => {
+  const wide = storedSet({ cliques: [cliqueTemplate("a", 2)] }, 3);
+  const stored = [0, 1, 2].map((index) => standaloneClique(wide, index, wide.spec.template.cliques[0]!));
+  const pods = stored.map((clique) =>
+    storedPod({ ...clique, metadata: { ...clique.metadata, uid: clique.metadata.name } }),
+  );
+  const { stages } = planPodCliqueSet(snapshot(set, { cliques: stored, pods }), options);
+  expect(
+    stages.flatMap(({ sweeps = [] }) => sweeps).map(({ labelSelector, objects }) => [labelSelector, objects.length]),
+  ).toEqual([
+    [
+      "app.kubernetes.io/managed-by=grove-operator,app.kubernetes.io/part-of=w,app.kubernetes.io/component=pcs-podclique,grove.io/podcliqueset-replica-index in (2,1)",
+      2,
+    ],
   ]);
-  expect(stepsOf(input)[2]).toEqual(["delete clique w-2-a", "delete clique w-1-a"]);
+});
+
+test("a set that goes takes everything with it, unless its dependents are to stay", () => {
+  const cliques = [standaloneClique(set, 0, set.spec.template.cliques[0]!)];
+  const going = (finalizers: readonly string[]): PodCliqueSetSnapshot =>
+    snapshot({ ...set, metadata: { ...set.metadata, deletionTimestamp: options.now, finalizers } }, { cliques });
+  const swept = (finalizers: readonly string[]): readonly string[] =>
+    planPodCliqueSet(going(finalizers), options).stages.flatMap(({ sweeps = [] }) => sweeps.map(({ of }) => of));
+  expect([swept([SET_FINALIZER]), swept([SET_FINALIZER, "orphan"])]).toEqual([["clique"], []]);
 });
 
 test("a Service that was changed is put right with the fields that differ", () => {

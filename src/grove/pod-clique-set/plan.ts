@@ -38,6 +38,7 @@ import { expectedAutoscalers } from "./autoscalers.ts";
 import { planGangTermination } from "./gang-termination.ts";
 import { headlessService } from "./headless-service.ts";
 import { setReplicas } from "./replicas.ts";
+import { podsOfExcess, wholeSet } from "./sweeps.ts";
 import { beginUpdate } from "./update.ts";
 
 /** Everything labelled as part of the set, whoever owns it. */
@@ -66,7 +67,7 @@ export interface PlanOptions {
 export function planPodCliqueSet(snapshot: PodCliqueSetSnapshot, options: PlanOptions): Plan {
   const { set } = snapshot;
   const { now } = options;
-  if (isTerminating(set)) return finalizerRemoval("set", set, SET_FINALIZER);
+  if (isTerminating(set)) return finalizerRemoval("set", set, SET_FINALIZER, wholeSet(snapshot));
   const waits: string[] = [];
   const begun = beginUpdate(set, now);
   const first = { actions: [...finalizerAddition("set", set, SET_FINALIZER), ...statusActions(set, begun)] };
@@ -76,15 +77,20 @@ export function planPodCliqueSet(snapshot: PodCliqueSetSnapshot, options: PlanOp
   }
   const generation = (begun ?? set.status)?.currentGenerationHash;
   const termination = planGangTermination(snapshot, setReplicas(snapshot, generation), now);
-  const cliques = { actions: cliqueActions(snapshot, termination.going, waits) };
+  const cliques = { actions: cliqueActions(snapshot, termination.going, waits), sweeps: podsOfExcess(snapshot) };
   const groupsAndGangs = groupAndGangStages(snapshot, options, waits);
   if (isOpen((begun ?? set.status)?.updateProgress)) waits.push("its update");
   return {
-    stages: [first, foundation, ...termination.stages, cliques, ...groupsAndGangs],
+    stages: [first, foundation, ...termination.stages, cliques, ...groupsAndGangs.stages],
     announcements: termination.announcements,
     ...(waits[0] !== undefined && { waitingFor: waits[0] }),
-    ...(termination.lookAgainMs !== undefined && { lookAgainMs: termination.lookAgainMs }),
+    ...earliest(termination.lookAgainMs, groupsAndGangs.lookAgainMs),
   };
+}
+
+function earliest(...times: readonly (number | undefined)[]): { readonly lookAgainMs?: number } {
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? {} : { lookAgainMs: Math.min(...known) };
 }
 
 function statusActions(set: PodCliqueSet, status: PodCliqueSetStatus | undefined): readonly Action[] {
@@ -116,7 +122,13 @@ function foundationActions(snapshot: PodCliqueSetSnapshot, waits: string[]): rea
     ...sync("secret", secrets, [tokenSecret(set)], "ERR_SYNC_SECRET"),
     ...formerSecretActions(snapshot),
     ...syncAll(
-      { set, of: "service", live: services, wanted: setIndices(set).map((index) => headlessService(set, index)) },
+      {
+        set,
+        of: "service",
+        // Those of replicas that are not wanted go last, after the pods that they name.
+        live: services.filter((service) => !isExcess(set, service)),
+        wanted: setIndices(set).map((index) => headlessService(set, index)),
+      },
       {
         errorCode: "ERR_SYNC_SERVICE",
         owned: ({ metadata, spec }) => ({ metadata: { labels: metadata.labels }, spec }),
@@ -190,8 +202,8 @@ function groupAndGangStages(
   snapshot: PodCliqueSetSnapshot,
   { settings, now }: PlanOptions,
   waits: string[],
-): Plan["stages"] {
-  const { set, groups, cliques, gangs, pods, binding } = snapshot;
+): Pick<Plan, "stages" | "lookAgainMs"> {
+  const { set, groups, cliques, gangs, pods, services, binding } = snapshot;
   const wanted = setIndices(set).flatMap((index) =>
     scalingGroups(set.spec.template).map((group) => scalingGroup(set, index, group)),
   );
@@ -230,10 +242,14 @@ function groupAndGangStages(
   });
   const [incomplete] = gangPlan.incomplete;
   if (incomplete !== undefined) waits.push(`the pods of PodGang ${incomplete}`);
-  return [
-    { actions: [...deletes, ...gangPlan.deletes] },
-    { actions: [...syncs, ...gangPlan.creates, ...gangPlan.updates] },
-  ];
+  return {
+    stages: [
+      { actions: [...deletes, ...gangPlan.deletes] },
+      { actions: deleteExcess(set, "service", services, { errorCode: "ERR_SYNC_SERVICE" }) },
+      { actions: [...syncs, ...gangPlan.creates, ...gangPlan.updates] },
+    ],
+    ...(gangPlan.lookAgainMs !== undefined && { lookAgainMs: gangPlan.lookAgainMs }),
+  };
 }
 
 /** Pods of a clique that was made again under its name belong to the one that went. */
@@ -315,7 +331,7 @@ const isExcess = (set: PodCliqueSet, object: KubeObject): boolean =>
   (indexLabelOf(object, SET_REPLICA_INDEX) ?? 0) >= set.spec.replicas;
 
 /** Whatever belongs to a replica index that is not wanted any more, highest first. */
-function deleteExcess<K extends "clique" | "group">(
+function deleteExcess<K extends "clique" | "group" | "service">(
   set: PodCliqueSet,
   of: K,
   live: readonly Kinds[K][],

@@ -32,6 +32,11 @@ export interface Store<T extends KubeObject> {
   relabel(object: T): Promise<void>;
   /** Only this very object, not one that was made again under its name. An object that is gone already is no error. */
   delete(object: T): Promise<void>;
+  /** One request for all that the selector finds; `objects` are what it should find, and count as terminating from now on. */
+  deleteAll(
+    objects: readonly T[],
+    selection: { readonly namespace: string; readonly labelSelector: string },
+  ): Promise<void>;
   patch(
     object: T,
     patch: Readonly<Record<string, unknown>> | readonly JsonPatchOperation[],
@@ -101,6 +106,15 @@ export function createStore<T extends KubeObject>({
   };
 
   const foreignListeners: ((change: Change<T>) => void)[] = [];
+  const markDeleted = (object: T): void => {
+    const { uid } = object.metadata;
+    const known = cached(keyOf(object));
+    if (known === undefined) written.delete(keyOf(object));
+    else if (uid !== undefined && !isTerminating(known)) {
+      deleted.set(uid, { time: formatTime(clock.nowMs()), atMs: clock.monotonicMs() });
+    }
+  };
+
   for (const informer of informers) {
     informer.onChange((change) => {
       const { before, after } = change;
@@ -162,11 +176,11 @@ export function createStore<T extends KubeObject>({
       } catch (error) {
         if (!isNotFound(error)) throw error;
       }
-      const known = cached(keyOf(object));
-      if (known === undefined) written.delete(keyOf(object));
-      else if (uid !== undefined && !isTerminating(known)) {
-        deleted.set(uid, { time: formatTime(clock.nowMs()), atMs: clock.monotonicMs() });
-      }
+      markDeleted(object);
+    },
+    async deleteAll(objects, selection) {
+      await api.deleteCollection(resource, selection, { propagationPolicy: "Background" });
+      for (const object of objects) markDeleted(object);
     },
     async patch(object, patch, subresource) {
       const answer = await api.patch(resource, keyOfObject(object), patch, {

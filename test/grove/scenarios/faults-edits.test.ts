@@ -279,14 +279,14 @@ test("a status that was stored although its answer was lost does not stay when i
   // The cache says what was before the lost status until long after the trouble is over.
   faults.delayEvents(3_000);
   let trouble = 1;
-  faults.refuse(
-    ({ verb, plural }) => verb === "create" && plural === "pods" && trouble-- > 0,
-    new ApiError(500, "InternalError", "injected"),
-  );
+  const refusal = new ApiError(500, "InternalError", "injected");
+  faults.refuse(({ verb, plural }) => verb === "create" && plural === "services" && trouble-- > 0, refusal);
   let lost = 1;
-  faults.loseAnswers(({ plural, subresource }) => plural === "podcliques" && subresource === "status" && lost-- > 0);
-  await world.scale("clique", "workload2-0-pc-a", 3);
-  await world.pass(20_000);
-  expect([trouble < 0, lost < 0]).toEqual([true, true]);
-  expect(world.view.clique("workload2-0-pc-a")?.status?.lastErrors).toEqual([]);
+  faults.loseAnswers(({ plural, subresource }) => plural === "podcliquesets" && subresource === "status" && lost-- > 0);
+  await world.api.delete(SERVICES, { namespace: world.namespace, name: "workload2-0" });
+  await world.pass(5_000);
+  expect(world.view.set("workload2")?.status?.lastErrors?.map(({ code }) => code)).toEqual(["ERR_SYNC_SERVICE"]);
+  await world.pass(15_000);
+  expect(await world.api.get(SERVICES, { namespace: world.namespace, name: "workload2-0" })).toBeDefined();
+  expect(world.view.set("workload2")?.status?.lastErrors).toEqual([]);
 });
