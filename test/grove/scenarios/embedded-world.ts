@@ -48,7 +48,7 @@ const UNTIL_LIMIT_MS = 240_000;
 const QUIET_MS = 10_000;
 const RESTART_DELAY_MS = 1_000;
 const STORMY = { twinsMs: 20_000, lagMs: 5_000 };
-const LEASE = { namespace: "grove-system", name: "grove-operator-leader-election" };
+const LEASE = { namespace: "kube-system", name: "grove-operator-leader-election" };
 
 export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Promise<EmbeddedWorld> {
   const clock = new VirtualClock();
@@ -131,6 +131,14 @@ export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Pr
   await clock.advance(1_000);
   await cluster.synced;
 
+  let changes = 0;
+  cluster.onAnyChange(() => {
+    changes++;
+  });
+  // A lease is renewed for ever.
+  const currentVersion = (): string =>
+    options.withLease === true ? `${changes} ${faults.writeCount()}` : server.resourceVersion();
+
   const world = assembleWorld({
     api,
     clock,
@@ -145,8 +153,8 @@ export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Pr
     pass: (durationMs) => clock.advance(durationMs),
     async settle() {
       let version = "";
-      while (version !== server.resourceVersion()) {
-        version = server.resourceVersion();
+      while (version !== currentVersion()) {
+        version = currentVersion();
         await clock.advance(QUIET_MS);
       }
     },
