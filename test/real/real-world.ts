@@ -93,14 +93,14 @@ export async function openRealWorlds({ lanes }: { readonly lanes: number }): Pro
   };
 }
 
-interface LaneOptions {
+export interface LaneOptions {
   readonly api: KubeApi;
   readonly namespace: string;
   readonly signal: AbortSignal;
   readonly problems: readonly string[];
 }
 
-async function openLane({ api, namespace, signal, problems }: LaneOptions): Promise<ScenarioWorld> {
+export async function openLane({ api, namespace, signal, problems }: LaneOptions): Promise<ScenarioWorld> {
   const clock = wallClock();
   await api.create(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
   await eventually("the default account of the namespace", async () => {
