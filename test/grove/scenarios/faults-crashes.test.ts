@@ -5,7 +5,9 @@ import { onAgents, workload2, workload3, workload6, workloadOnDelete } from "../
 import { withoutIndexHoles } from "./converged.ts";
 import { type CrashStory, crashEverywhere } from "./crash-points.ts";
 import type { EmbeddedWorld } from "./embedded-world.ts";
-import { activePods, deployReady, podsOf, uidsOf, untilReady } from "./steps.ts";
+import { untilUpdated } from "./rolling-updates.ts";
+import type { PodEvent } from "./scenario-world.ts";
+import { activePods, cliqueOf, deployReady, podsOf, uidsOf, untilReady } from "./steps.ts";
 
 /** Comes up, and a child never before its parent: the kubelets of the world see to it. */
 const comesUp = (workload: typeof workload3) => async (world: EmbeddedWorld) => {
@@ -58,6 +60,24 @@ const STORIES: readonly (CrashStory & { readonly name: string; readonly minWrite
       },
     },
     {
+      name: "a clique is updated pod by pod",
+      everyWrites: 2,
+      minWrites: 15,
+      pods: 12,
+      async prepare(world) {
+        await deployReady(world, workload2(), { nodes: 20 });
+        await world.scale("clique", "workload2-0-pc-a", 4);
+        await untilReady(world, 12);
+      },
+      async act(world) {
+        const recording = world.record();
+        await world.triggerUpdate("workload2", ["pc-a"]);
+        await untilUpdated(world, "workload2", 1);
+        await untilReady(world, 12);
+        expect(mostAway(recording.stop(), "workload2-0-pc-a")).toBe(1);
+      },
+    },
+    {
       name: "a set goes",
       minWrites: 1,
       pods: 0,
@@ -91,6 +111,18 @@ const STORIES: readonly (CrashStory & { readonly name: string; readonly minWrite
       },
     },
   ];
+
+/** How many pods of a clique were on their way out or in at the same time. */
+function mostAway(events: readonly PodEvent[], clique: string): number {
+  let away = 0;
+  let most = 0;
+  for (const { type } of events.filter(({ pod }) => cliqueOf(pod) === clique)) {
+    if (type === "terminating") away++;
+    if (type === "ready") away--;
+    most = Math.max(most, away);
+  }
+  return most;
+}
 
 test.each(STORIES)("an operator dies while $name", async ({ minWrites, pods, ...story }) => {
   const [calm, ...crashed] = await crashEverywhere(story);
