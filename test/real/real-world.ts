@@ -119,7 +119,7 @@ export async function openRealWorlds(options: RealWorldsOptions): Promise<RealWo
   };
 }
 
-interface LaneOptions {
+export interface LaneOptions {
   readonly api: KubeApi;
   readonly namespace: string;
   readonly signal: AbortSignal;
@@ -127,7 +127,7 @@ interface LaneOptions {
   readonly settings: OperatorSettings;
 }
 
-async function openLane({ api, namespace, signal, problems, settings }: LaneOptions): Promise<ScenarioWorld> {
+export async function openLane({ api, namespace, signal, problems, settings }: LaneOptions): Promise<ScenarioWorld> {
   const clock = wallClock();
   await api.create(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
   await eventually("the default account of the namespace", async () => {

@@ -55,6 +55,11 @@ export function startScalingGroupController(context: OperatorContext, workers: n
       }),
   });
 
+  // A status of ours whose answer was lost, or somebody else's, need not be what the cache made us think.
+  stores.group.onForeignChange(({ before, after }) => {
+    if (before === undefined || after === undefined || equalJson(before.status, after.status)) return;
+    controller.enqueueAfter(keyOf(after), COALESCE_MS);
+  });
   stores.group.onChange(({ before, after }) => {
     if (after === undefined) return;
     if (before?.metadata.generation !== after.metadata.generation || isTerminating(after))

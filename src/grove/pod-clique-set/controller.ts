@@ -45,6 +45,11 @@ export function startPodCliqueSetController(context: OperatorContext, workers: n
       }),
   });
 
+  // A status of ours whose answer was lost, or somebody else's, need not be what the cache made us think.
+  stores.set.onForeignChange(({ before, after }) => {
+    if (before === undefined || after === undefined || equalJson(before.status, after.status)) return;
+    controller.enqueueAfter(keyOf(after), COALESCE_MS);
+  });
   stores.set.onChange(({ before, after }) => {
     if (after !== undefined && (before === undefined || isTerminating(after) || !sameIntent(before, after))) {
       controller.enqueue(keyOf(after));

@@ -52,6 +52,11 @@ export function startPodCliqueController(context: OperatorContext, workers: numb
       }),
   });
 
+  // A status of ours whose answer was lost, or somebody else's, need not be what the cache made us think.
+  stores.clique.onForeignChange(({ before, after }) => {
+    if (before === undefined || after === undefined || equalJson(before.status, after.status)) return;
+    controller.enqueueAfter(keyOf(after), COALESCE_MS);
+  });
   stores.clique.onChange(({ before, after }) => {
     if (after === undefined) return;
     const changed = before?.metadata.generation !== after.metadata.generation;

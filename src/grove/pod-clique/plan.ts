@@ -126,14 +126,13 @@ function scaleActions(
   ];
 }
 
-/** Two pods of one index would share a hostname: the newer one goes. */
+/** Two pods of one index would share a hostname: the newer one goes. Of one second, the same one for whoever looks at them. */
 function withoutDuplicateIndices(
   pods: readonly Pod[],
   clique: string,
 ): { readonly keep: readonly Pod[]; readonly duplicates: readonly Pod[] } {
-  const oldestFirst = pods.toSorted((a, b) =>
-    (a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? -1 : 1,
-  );
+  const age = ({ metadata }: Pod): string => `${metadata.creationTimestamp} ${metadata.name}`;
+  const oldestFirst = pods.toSorted((a, b) => (age(a) < age(b) ? -1 : 1));
   const taken = new Set<number>();
   const duplicates = oldestFirst.filter((pod) => {
     const index = podIndexOf(pod, clique);

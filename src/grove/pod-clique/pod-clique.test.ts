@@ -55,6 +55,13 @@ describe("replicas", () => {
     expect(created(actionsOf([storedPod(clique, { index: 1 }), storedPod(clique, { index: 4 })]))).toEqual(["w-0-a-0"]);
   });
 
+  test("of two pods of one index the same one goes for whoever looks, also when they are of one second", () => {
+    const [a, b] = ["x", "y"].map((name) => storedPod(clique, { index: 0, name })) as [Pod, Pod];
+    const rest = [1, 2].map((index) => storedPod(clique, { index }));
+    expect(removed(actionsOf([a, b, ...rest]))).toEqual(["y"]);
+    expect(removed(actionsOf([b, a, ...rest]))).toEqual(["y"]);
+  });
+
   test("a terminating pod is replaced at once, under its own index", () => {
     const pods = [0, 1, 2].map((index) => storedPod(clique, { index, terminating: index === 1 }));
     const actions = actionsOf(pods);

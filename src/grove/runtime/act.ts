@@ -119,7 +119,13 @@ const isStale = (error: unknown, action: Action): boolean =>
 async function write(action: Action, store: Store<KubeObject>): Promise<string> {
   switch (action.kind) {
     case "create":
-      return (await store.create(action.object)).metadata.name;
+      try {
+        return (await store.create(action.object)).metadata.name;
+      } catch (error) {
+        // Behind our cache, or out of its sight: somebody took the labels off.
+        if (isAlreadyExists(error)) await store.relabel(action.object);
+        throw error;
+      }
     case "delete":
       await store.delete(action.object);
       return action.object.metadata.name;

@@ -7,6 +7,7 @@ import type { Store } from "./store.ts";
 
 export function onDemand<T extends KubeObject>(start: () => Store<T>): Store<T> {
   const listeners: ((change: Change<T>) => void)[] = [];
+  const foreignListeners: ((change: Change<T>) => void)[] = [];
   let started: Store<T> | undefined;
   let markSynced: () => void = () => undefined;
   const synced = new Promise<void>((resolve) => {
@@ -16,6 +17,7 @@ export function onDemand<T extends KubeObject>(start: () => Store<T>): Store<T> 
     if (started === undefined) {
       started = start();
       for (const listener of listeners) started.onChange(listener);
+      for (const listener of foreignListeners) started.onForeignChange(listener);
       void started.synced.then(markSynced);
     }
     return started;
@@ -31,6 +33,11 @@ export function onDemand<T extends KubeObject>(start: () => Store<T>): Store<T> 
       listeners.push(listener);
       started?.onChange(listener);
     },
+    onForeignChange(listener) {
+      foreignListeners.push(listener);
+      started?.onForeignChange(listener);
+    },
+    relabel: (object) => store().relabel(object),
     create: (object) => store().create(object),
     delete: (object) => store().delete(object),
     deleteAll: (objects, selection) => store().deleteAll(objects, selection),

@@ -6,7 +6,7 @@
  */
 
 import { isTerminating } from "../../api/kubernetes/core.ts";
-import { type KubeObject, keyOf, type Resource } from "../../api/kubernetes/meta.ts";
+import { controllerOf, type KubeObject, keyOf, type Resource } from "../../api/kubernetes/meta.ts";
 import { formatTime } from "../../api/kubernetes/time.ts";
 import type { Clock } from "../../clock.ts";
 import { isNotFound } from "../../kube/api-error.ts";
@@ -24,7 +24,14 @@ export interface Store<T extends KubeObject> {
   list(): readonly T[];
   byIndex(index: string, value: string): readonly T[];
   onChange(listener: (change: Change<T>) => void): void;
+  /** Changes that are not the answers to our own writes. */
+  onForeignChange(listener: (change: Change<T>) => void): void;
   create(object: T): Promise<T>;
+  /**
+   * Gives the labels of `object` back to the one that has its name and its owner. Without them it is not found, and cannot be
+   * made either. Does nothing where there is no such object.
+   */
+  relabel(object: T): Promise<void>;
   /** Only this very object, not one that was made again under its name. An object that is gone already is no error. */
   delete(object: T): Promise<void>;
   /** One request for all that the selector finds; `objects` are what it should find, and count as terminating from now on. */
@@ -108,6 +115,7 @@ export function createStore<T extends KubeObject>({
     if (isCreated && known === undefined) unseen.put(object);
   };
 
+  const foreignListeners: ((change: Change<T>) => void)[] = [];
   const markDeleted = (object: T): void => {
     const { uid } = object.metadata;
     const known = cached(keyOf(object));
@@ -118,12 +126,16 @@ export function createStore<T extends KubeObject>({
   };
 
   for (const informer of informers) {
-    informer.onChange(({ before, after }) => {
+    informer.onChange((change) => {
+      const { before, after } = change;
       const object = after ?? before;
       if (object === undefined) return;
       const key = keyOf(object);
       const own = written.get(key)?.object;
       unseen.delete(key);
+      if (own === undefined || after === undefined || isNewer(after, own)) {
+        for (const listener of foreignListeners) listener(change);
+      }
       if (own !== undefined && (after === undefined || !isNewer(own, after))) written.delete(key);
       if (after === undefined || isTerminating(after)) deleted.delete(object.metadata.uid ?? "");
     });
@@ -154,6 +166,20 @@ export function createStore<T extends KubeObject>({
     },
     onChange(listener) {
       for (const informer of informers) informer.onChange(listener);
+    },
+    onForeignChange(listener) {
+      foreignListeners.push(listener);
+    },
+    async relabel(object) {
+      const live = await api.get(resource, keyOfObject(object));
+      const labels = Object.entries(object.metadata.labels ?? {}).filter(
+        ([key, value]) => live.metadata.labels?.[key] !== value,
+      );
+      const owner = controllerOf(object)?.uid;
+      if (labels.length === 0 || owner === undefined || controllerOf(live)?.uid !== owner) return;
+      const { resourceVersion } = live.metadata;
+      const patch = { metadata: { resourceVersion, labels: Object.fromEntries(labels) } };
+      await api.patch(resource, keyOfObject(object), patch, { type: "merge" });
     },
     async create(object) {
       const stored = await api.create(resource, object);

@@ -34,6 +34,8 @@ export interface ApiServerOptions extends StoreOptions {
   ) => string | undefined;
   /** PEM text for `ca.crt` in token Secrets. */
   readonly caCertificate?: string;
+  /** Fault injection: how late token Secrets are filled in. */
+  readonly tokenDelayMs?: number;
 }
 
 export interface ApiServer {
@@ -57,7 +59,7 @@ export interface ApiServer {
 const ADMIN: UserInfo = { username: "grove-autoscaler", groups: ["system:masters", "system:authenticated"] };
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
-  const { clock, random, admit, rejectionFault, authorize, caCertificate = "" } = options;
+  const { clock, random, admit, rejectionFault, authorize, caCertificate = "", tokenDelayMs = 0 } = options;
   const store = new Store(options);
   const kinds = new KindRegistry();
   for (const kind of builtinKinds()) kinds.add(kind);
@@ -77,7 +79,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   };
   startCrdController(core);
   startGarbageCollector(core);
-  startNamespaceControllers(core, { caCertificate });
+  startNamespaceControllers(core, { caCertificate, tokenDelayMs });
   createInitialNamespaces(core);
   const api = directApi(core, ADMIN, authorize);
   const fronts: Listening[] = [];

@@ -10,11 +10,16 @@ import { createObject, updateObject } from "./writes.ts";
 export interface NamespaceControllerOptions {
   /** PEM text for `ca.crt` in token Secrets. */
   readonly caCertificate: string;
+  /** How late token Secrets are filled in; at once when absent. */
+  readonly tokenDelayMs?: number;
 }
 
 /** Starts them. Work runs in a microtask after the change that asked for it. */
-export function startNamespaceControllers(core: Core, { caCertificate }: NamespaceControllerOptions): void {
-  const { store, kinds } = core;
+export function startNamespaceControllers(
+  core: Core,
+  { caCertificate, tokenDelayMs = 0 }: NamespaceControllerOptions,
+): void {
+  const { store, kinds, clock } = core;
   const later = (work: () => void): void => queueMicrotask(work);
 
   store.onChange(({ collection, type, object }) => {
@@ -30,11 +35,12 @@ export function startNamespaceControllers(core: Core, { caCertificate }: Namespa
       if (store.get("/namespaces", { name: namespace })?.metadata.deletionTimestamp !== undefined) {
         later(() => emptyNamespace(namespace));
       } else if (collection === "/serviceaccounts" && name === "default") later(() => addDefaultAccount(namespace));
-    } else if (collection === "/secrets" && object["type"] === TOKEN_TYPE) later(() => fillToken(namespace, name));
-    else if (collection === "/serviceaccounts" && type === "ADDED") {
+    } else if (collection === "/secrets" && object["type"] === TOKEN_TYPE) {
+      fillTokenInTime(namespace, name);
+    } else if (collection === "/serviceaccounts" && type === "ADDED") {
       later(() => {
         for (const secret of store.list("/secrets", namespace)) {
-          if (secret["type"] === TOKEN_TYPE) fillToken(namespace, secret.metadata.name);
+          if (secret["type"] === TOKEN_TYPE) fillTokenInTime(namespace, secret.metadata.name);
         }
       });
     }
@@ -65,6 +71,11 @@ export function startNamespaceControllers(core: Core, { caCertificate }: Namespa
       }
     }
     if (left === 0 && (namespace.metadata.finalizers ?? []).length === 0) store.remove("/namespaces", namespace);
+  }
+
+  function fillTokenInTime(namespace: string, name: string): void {
+    if (tokenDelayMs === 0) later(() => fillToken(namespace, name));
+    else clock.setTimer(tokenDelayMs, () => fillToken(namespace, name));
   }
 
   function fillToken(namespace: string, name: string): void {

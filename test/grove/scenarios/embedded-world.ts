@@ -2,9 +2,11 @@
 import { admit } from "../../../src/api/admission.ts";
 import { customResourceDefinitions } from "../../../src/api/crds/all.ts";
 import type { CustomResourceDefinition } from "../../../src/api/kubernetes/core.ts";
+import { guardWrites } from "../../../src/cli/run/guarded-api.ts";
 import { VirtualClock } from "../../../src/clock.ts";
 import { startGroveOperator } from "../../../src/grove/operator.ts";
 import type { OperatorSettings } from "../../../src/grove/settings.ts";
+import { startLeaderElection } from "../../../src/kube/lease.ts";
 import { seededRandom } from "../../../src/random.ts";
 import { createApiServer } from "../../../src/sim/api-server/api-server.ts";
 import { KAI_DEFINITIONS } from "../fixtures/scheduler-crds.ts";
@@ -21,6 +23,8 @@ import { admissionWith, SCENARIO_SETTINGS } from "./settings.ts";
 export interface EmbeddedWorld extends ScenarioWorld {
   readonly clock: VirtualClock;
   readonly faults: Faults;
+  /** Kills one of the operators; another starts after `afterMs`, or never. */
+  killOperator(index: number, afterMs?: number): void;
   /** Error lines of the operator's log. */
   readonly problems: readonly string[];
   /** Also throws what the invariants found. */
@@ -32,6 +36,14 @@ export interface EmbeddedWorldOptions {
   readonly settings?: OperatorSettings;
   /** Of kinds that only some scenarios need. */
   readonly definitions?: readonly CustomResourceDefinition[];
+  /** At work at the same time; default 1. */
+  readonly operators?: number;
+  /** Each operator works only while it holds the Lease that they share. */
+  readonly withLease?: boolean;
+  /** How late token Secrets are filled in. */
+  readonly tokenDelayMs?: number;
+  /** Two pods for one place may be made for a moment, and caches are seconds old: answers are lost, events late, or operators do not know of one another. */
+  readonly toleratesTwins?: boolean;
 }
 
 const OPERATOR = "system:serviceaccount:grove-system:grove-operator";
@@ -40,6 +52,8 @@ const UNTIL_LIMIT_MS = 240_000;
 /** Nothing happened for so long: nothing will, but for long timers. */
 const QUIET_MS = 10_000;
 const RESTART_DELAY_MS = 1_000;
+const STORMY = { twinsMs: 20_000, lagMs: 5_000 };
+const LEASE = { namespace: "kube-system", name: "grove-operator-leader-election" };
 
 export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Promise<EmbeddedWorld> {
   const clock = new VirtualClock();
@@ -49,6 +63,7 @@ export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Pr
   const server = createApiServer({
     clock,
     random,
+    ...(options.tokenDelayMs !== undefined && { tokenDelayMs: options.tokenDelayMs }),
     admit: ({ operation, object, oldObject, subresource }) =>
       subresource === undefined
         ? admit({ operation, object, ...(oldObject !== undefined && { oldObject }) }, { grove, nowMs: clock.nowMs() })
@@ -60,39 +75,76 @@ export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Pr
   const { signal } = stop;
   const { log, problems } = problemLog();
 
-  let operatorStop = new AbortController();
   const faults = createFaults({
     clock,
     breakWatches() {
       server.compact();
       server.disconnectWatches();
     },
-    restartOperator() {
-      operatorStop.abort();
-      clock.setTimer(RESTART_DELAY_MS, startOperator);
-    },
   });
-  function startOperator(): void {
-    if (signal.aborted) return;
-    operatorStop = new AbortController();
-    startGroveOperator({
-      api: faults.throughFaults(server.apiAs({ username: OPERATOR }), operatorStop.signal),
-      clock,
-      random,
-      signal: operatorStop.signal,
-      log,
-      settings,
-    });
+  const operators: AbortController[] = [];
+  function killOperator(index: number, afterMs?: number): void {
+    operators[index]?.abort(new Error("killed"));
+    if (afterMs !== undefined) clock.setTimer(afterMs, () => void startOperator(index));
   }
-  signal.addEventListener("abort", () => operatorStop.abort(), { once: true });
+  let processes = 0;
+  async function startOperator(index: number): Promise<void> {
+    if (signal.aborted) return;
+    const life = new AbortController();
+    operators[index] = life;
+    const process = {
+      signal: life.signal,
+      crash() {
+        // Requests that were under way when it died do not kill the next one.
+        if (!life.signal.aborted) killOperator(index, RESTART_DELAY_MS);
+      },
+    };
+    const operatorApi = faults.throughFaults(server.apiAs({ username: OPERATOR }), process);
+    const common = { clock, random, log };
+    if (options.withLease !== true) {
+      startGroveOperator({ ...common, api: operatorApi, signal: life.signal, settings });
+      return;
+    }
+    const leadership = startLeaderElection({
+      ...common,
+      ...LEASE,
+      api: operatorApi,
+      signal: life.signal,
+      identity: `operator-${index}-${processes++}`,
+    });
+    await leadership.acquired;
+    const work = AbortSignal.any([life.signal, leadership.lost]);
+    const { api: guarded, close } = guardWrites(operatorApi);
+    // As the process does it: nothing is written from that moment on, and the next process starts from nothing.
+    leadership.lost.addEventListener("abort", () => {
+      void close();
+      process.crash();
+    });
+    startGroveOperator({ ...common, api: guarded, signal: work, settings });
+  }
+  signal.addEventListener(
+    "abort",
+    () => {
+      for (const each of operators) each.abort();
+    },
+    { once: true },
+  );
 
   const nodeNames = await createScenarioNodes(api, { clock, prefix: "agent" });
   const cluster = followCluster({ api, clock, signal, namespace: NAMESPACE });
-  const invariants = checkInvariants(cluster, clock);
+  const invariants = checkInvariants(cluster, clock, options.toleratesTwins === true ? STORMY : {});
   const hardware = startHardware({ api, clock, random, signal });
-  startOperator();
+  for (let index = 0; index < (options.operators ?? 1); index++) void startOperator(index);
   await clock.advance(1_000);
   await cluster.synced;
+
+  let changes = 0;
+  cluster.onAnyChange(() => {
+    changes++;
+  });
+  // A lease is renewed for ever.
+  const currentVersion = (): string =>
+    options.withLease === true ? `${changes} ${faults.writeCount()}` : server.resourceVersion();
 
   const world = assembleWorld({
     api,
@@ -109,8 +161,8 @@ export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Pr
     pass: (durationMs) => clock.advance(durationMs),
     async settle() {
       let version = "";
-      while (version !== server.resourceVersion()) {
-        version = server.resourceVersion();
+      while (version !== currentVersion()) {
+        version = currentVersion();
         await clock.advance(QUIET_MS);
       }
     },
@@ -119,6 +171,7 @@ export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Pr
     ...world,
     clock,
     faults,
+    killOperator,
     problems,
     async stop() {
       stop.abort();

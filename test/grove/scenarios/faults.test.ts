@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { ApiError } from "../../../src/kube/api-error.ts";
 import { COMPUTE_DOMAIN_DEFINITION } from "../fixtures/compute-domain-crd.ts";
 import { onAgents, workload1, workload1Gt, workload2 } from "../workloads.ts";
 import { type CrashStory, crashEverywhere } from "./crash-points.ts";
@@ -134,7 +135,15 @@ describe("a set comes up in spite of", () => {
       "conflicts",
       ({ faults }) => {
         let count = 0;
-        faults.conflictOn(() => ++count % 5 === 0);
+        faults.refuse(() => ++count % 5 === 0);
+      },
+    ],
+    [
+      "events that come late, where writes fail",
+      ({ faults }) => {
+        let count = 0;
+        faults.delayEvents(3_000);
+        faults.refuse(() => ++count % 5 === 0, new ApiError(500, "InternalError", "injected"));
       },
     ],
     [

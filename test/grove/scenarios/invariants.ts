@@ -16,27 +16,40 @@ export interface Invariants {
   throwIfBroken(): void;
 }
 
-/** Caches of the operator and the scheduler lag; what was so this long ago may still be acted on. */
-const LAG_MS = 1_000;
 /** How long the bindings of one gang may take. */
 const BINDING_MS = 5_000;
 
 interface GangHistory {
-  wholeAtMs: number;
   /** Whether it was whole since it last had no pod bound. */
   wasWhole: boolean;
   partialSinceMs: number | undefined;
 }
 
-export function checkInvariants({ view, onAnyChange, onPodEvent }: FollowedCluster, clock: Clock): Invariants {
+export interface InvariantOptions {
+  /**
+   * Two pods for one place may be made where the answer to a creation is lost and its event is late, or where two operators
+   * do not know of one another: they must go within this time; default 0.
+   */
+  readonly twinsMs?: number;
+  /** What was so this long ago may still be acted on: caches of the operator and the scheduler lag; default 1 s. */
+  readonly lagMs?: number;
+}
+
+export function checkInvariants(
+  { view, onAnyChange, onPodEvent }: FollowedCluster,
+  clock: Clock,
+  { twinsMs = 0, lagMs = 1_000 }: InvariantOptions = {},
+): Invariants {
   const broken = new Set<string>();
   const gated = new Set<string>();
   const histories = new Map<string, GangHistory>();
+  /** When each gang was last whole, by name: a gang may have gone in the meantime. */
+  const wholeAtMs = new Map<string, number>();
 
-  onPodEvent(({ type, pod }) => {
-    if (type !== "added") return;
-    const clique = pod.metadata.labels?.[CLIQUE] ?? "";
-    const replicas = view.clique(clique)?.spec.replicas;
+  const look = (pod: Pod, replicasThen = 0): void => {
+    const clique = cliqueOf(pod);
+    const replicasNow = view.clique(clique)?.spec.replicas;
+    const replicas = replicasNow && Math.max(replicasNow, replicasThen);
     const active = activePods(view).filter(({ metadata }) => metadata.labels?.[CLIQUE] === clique);
     if (replicas !== undefined && active.length > replicas) {
       broken.add(`4: ${clique} has ${active.length} pods and wants ${replicas}`);
@@ -44,6 +57,15 @@ export function checkInvariants({ view, onAnyChange, onPodEvent }: FollowedClust
     const twins = active.filter(({ spec }) => spec.hostname === pod.spec.hostname);
     if (twins.length > 1)
       broken.add(`3: ${pod.spec.hostname} is ${twins.map(({ metadata }) => metadata.name).join(" and ")}`);
+  };
+  onPodEvent(({ type, pod }) => {
+    if (type !== "added") return;
+    if (twinsMs === 0) {
+      look(pod);
+      return;
+    }
+    const replicasThen = view.clique(cliqueOf(pod))?.spec.replicas;
+    clock.setTimer(twinsMs, () => isActive(view, pod) && look(pod, replicasThen));
   });
   onAnyChange(() => {
     const nowMs = clock.monotonicMs();
@@ -52,7 +74,7 @@ export function checkInvariants({ view, onAnyChange, onPodEvent }: FollowedClust
       const groups = boundPods(view, gang);
       const isWhole = groups.every(({ bound, minimum }) => bound >= minimum);
       const isEmpty = groups.every(({ bound }) => bound === 0);
-      if (isWhole) history.wholeAtMs = nowMs;
+      if (isWhole) wholeAtMs.set(gang.metadata.name, nowMs);
       history.wasWhole = isWhole || (history.wasWhole && !isEmpty);
       if (isWhole || isEmpty || history.wasWhole) history.partialSinceMs = undefined;
       else history.partialSinceMs ??= nowMs;
@@ -70,9 +92,8 @@ export function checkInvariants({ view, onAnyChange, onPodEvent }: FollowedClust
   function checkBaseGang(pod: Pod, nowMs: number): void {
     const base = pod.metadata.labels?.[BASE_GANG];
     if (base === undefined) return;
-    const gang = view.gangs().find(({ metadata }) => metadata.name === base);
-    const wholeAtMs = gang === undefined ? Number.NEGATIVE_INFINITY : historyOf(histories, gang).wholeAtMs;
-    if (nowMs - wholeAtMs > LAG_MS) broken.add(`1: ${pod.metadata.name} was let go before ${base} was scheduled`);
+    const sinceMs = nowMs - (wholeAtMs.get(base) ?? Number.NEGATIVE_INFINITY);
+    if (sinceMs > lagMs) broken.add(`1: ${pod.metadata.name} was let go before ${base} was scheduled`);
   }
 
   return {
@@ -89,11 +110,14 @@ function historyOf(histories: Map<string, GangHistory>, { metadata }: PodGang): 
   const key = metadata.uid ?? metadata.name;
   const known = histories.get(key);
   if (known !== undefined) return known;
-  const history = { wholeAtMs: Number.NEGATIVE_INFINITY, wasWhole: false, partialSinceMs: undefined };
+  const history = { wasWhole: false, partialSinceMs: undefined };
   histories.set(key, history);
   return history;
 }
 
+const cliqueOf = ({ metadata }: Pod): string => metadata.labels?.[CLIQUE] ?? "";
+const isActive = (view: ClusterView, { metadata }: Pod): boolean =>
+  activePods(view).some((pod) => pod.metadata.uid === metadata.uid);
 const activePods = (view: ClusterView): readonly Pod[] => view.pods().filter((pod) => !isTerminating(pod));
 
 function boundPods(view: ClusterView, { spec }: PodGang) {

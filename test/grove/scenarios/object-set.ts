@@ -1,5 +1,5 @@
 /** What a set has brought about, without what differs from run to run: random names, addresses, nodes, uids, times. */
-import { isTerminating, PODS, type Pod } from "../../../src/api/kubernetes/core.ts";
+import { isTerminating, PODS, type Pod, SERVICES, type Service } from "../../../src/api/kubernetes/core.ts";
 import type { KubeObject } from "../../../src/api/kubernetes/meta.ts";
 import { POD_GANGS, type PodGang } from "../../../src/api/scheduler/pod-gang.ts";
 import type { ScenarioWorld } from "./scenario-world.ts";
@@ -46,6 +46,10 @@ function stable(object: KubeObject, hostnames: ReadonlyMap<string, string>): unk
 function specOf(object: KubeObject, hostnames: ReadonlyMap<string, string>): object {
   if (object.kind === PODS.kind) {
     const { nodeName: _, ...spec } = (object as Pod).spec;
+    return { spec: JSON.parse(JSON.stringify(spec).replaceAll(/kube-api-access-\w{5}/gu, "kube-api-access")) };
+  }
+  if (object.kind === SERVICES.kind) {
+    const { clusterIP: _, clusterIPs: __, ...spec } = (object as Service).spec;
     return { spec };
   }
   if (object.kind !== POD_GANGS.kind) return {};
