@@ -5,6 +5,7 @@ import type { PodCliqueScalingGroup } from "../api/grove/pod-clique-scaling-grou
 import type { Condition } from "../api/kubernetes/meta.ts";
 import { parseTime } from "../api/kubernetes/time.ts";
 import {
+  breachLookMs,
   cliqueBreachMs,
   GANG_TERMINATION_IN_PROGRESS,
   groupBreachMs,
@@ -80,6 +81,13 @@ describe("a breach counts", () => {
       [fromTheStart, recovering, breached].map((conditions) => groupBreachMs(group(conditions), DELAY_MS, at(60))),
     ).toEqual([undefined, undefined, -50_000]);
   });
+});
+
+test("what is in breach is looked at again before its delay is over, and every 3 minutes at the latest", () => {
+  expect(breachLookMs(standalone(healthy), DELAY_MS)).toBeUndefined();
+  expect(breachLookMs(standalone(breached), DELAY_MS)).toBe(5_000);
+  expect(breachLookMs(group(breached), 4 * 3_600_000)).toBe(180_000);
+  expect(breachLookMs(group(breached), 10)).toBe(1_000);
 });
 
 describe("replicas of a group", () => {

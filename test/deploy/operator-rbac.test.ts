@@ -34,6 +34,7 @@ const SETTINGS: OperatorSettings = {
   defaultSchedulerName: "kai-scheduler",
   topologyAwareScheduling: true,
   autoMnnvl: false,
+  podGangNames: "legacy",
 };
 
 const asCustomResource = ({ group, version, kind, plural, namespaced }: Resource): CustomResourceDefinition => ({

@@ -22,7 +22,7 @@ const COALESCE_MS = 20;
 const RECREATE_MS = 250;
 
 export function startScalingGroupController(context: OperatorContext, workers: number): Controller {
-  const { stores } = context;
+  const { stores, settings } = context;
   const recorder = context.recorderFor(NAME);
   const delay = statusDelay<PodCliqueScalingGroup>(
     ({ spec }, status) => status.availableReplicas >= spec.replicas && status.scheduledReplicas >= spec.replicas,
@@ -36,7 +36,7 @@ export function startScalingGroupController(context: OperatorContext, workers: n
         context,
         recorder,
         store: stores.group,
-        observe: () => observeScalingGroup(key, stores),
+        observe: () => observeScalingGroup(key, stores, settings.podGangNames),
         object: ({ group }) => group,
         statusDelay: delay,
         plan: planScalingGroup,

@@ -5,7 +5,7 @@ import type { PodCliqueScalingGroupTemplate, PodCliqueSet } from "../../api/grov
 import { isTerminating } from "../../api/kubernetes/core.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
 import type { Action, Plan } from "../actions.ts";
-import { terminationDelayMs } from "../breach.ts";
+import { breachLookMs, terminationDelayMs } from "../breach.ts";
 import { finalizerRemoval } from "../finalizers.ts";
 import { GROUP_FINALIZER, GROUP_REPLICA_INDEX, indexLabelOf, SET_REPLICA_INDEX } from "../labels.ts";
 import { mergePatch } from "../merge-patch.ts";
@@ -13,15 +13,19 @@ import { memberCliqueName, scalingGroupName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
 import { type MemberPosition, memberClique } from "../pod-clique/clique-object.ts";
 import { templatePatch } from "../pod-clique/template-patch.ts";
+import type { PodGangNames } from "../pod-gang/gang-names.ts";
 import { recycleStages } from "../recycle.ts";
 import { cliqueTemplate, scalingGroups } from "../template.ts";
 import { isOpen, updateTurn } from "../update-turn.ts";
-import { brokenReplicas } from "./gang-termination.ts";
+import { brokenReplicas, type GroupTermination } from "./gang-termination.ts";
 import { type GroupParts, groupReplicas } from "./replicas.ts";
 import { type GroupUpdateProgress, groupUpdate } from "./update.ts";
 
 /** `cliques` are the PodCliques labelled as members; the set is absent when it is gone. */
-export type ScalingGroupSnapshot = GroupParts;
+export interface ScalingGroupSnapshot extends GroupParts {
+  /** Legacy ones when absent. */
+  readonly gangNames?: PodGangNames | undefined;
+}
 
 export function planScalingGroup(snapshot: ScalingGroupSnapshot, now: string): Plan {
   const { group, set, cliques } = snapshot;
@@ -30,15 +34,18 @@ export function planScalingGroup(snapshot: ScalingGroupSnapshot, now: string): P
   const position = templateOf(group, set);
   if (position === undefined) return { stages: [], waitingFor: "its template in the PodCliqueSet" };
 
+  const delayMs = terminationDelayMs(set);
   const replicas = groupReplicas(snapshot);
   const update = groupUpdate(snapshot, replicas, now);
-  const termination = isOpen(update.progress ?? group.status?.updateProgress)
+  const termination: GroupTermination = isOpen(update.progress ?? group.status?.updateProgress)
     ? { replicas: [] }
-    : brokenReplicas(group, replicas, { delayMs: terminationDelayMs(set), nowMs: parseTime(now) });
+    : brokenReplicas(group, replicas, { delayMs, nowMs: parseTime(now) });
   const recycled = [...update.recreate, ...termination.replicas].flatMap(({ members }) => members);
   const going = new Set(recycled);
+  const looks = [termination.lookAgainMs ?? [], breachLookMs(group, delayMs) ?? []].flat();
   const waits: string[] = update.waitingFor === undefined ? [] : [update.waitingFor];
-  const members = memberActions(snapshot, { set, group, ...position }, going, waits);
+  const { gangNames } = snapshot;
+  const members = memberActions(snapshot, { set, group, gangNames, ...position }, going, waits);
   return {
     stages: [
       { actions: progressActions(group, update.progress) },
@@ -53,7 +60,7 @@ export function planScalingGroup(snapshot: ScalingGroupSnapshot, now: string): P
       message: `replica ${index} of PodCliqueScalingGroup ${group.metadata.name} was below minAvailable for ${set.spec.template.terminationDelay ?? "4h"} and starts over`,
     })),
     ...(waits[0] !== undefined && { waitingFor: waits[0] }),
-    ...("lookAgainMs" in termination && { lookAgainMs: termination.lookAgainMs }),
+    ...(looks.length > 0 && { lookAgainMs: Math.min(...looks) }),
   };
 }
 

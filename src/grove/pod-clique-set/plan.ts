@@ -28,6 +28,7 @@ import { standaloneClique } from "../pod-clique/clique-object.ts";
 import { templatePatch } from "../pod-clique/template-patch.ts";
 import { scalingGroup } from "../pod-clique-scaling-group/group-object.ts";
 import { expectedPodGangs } from "../pod-gang/compose.ts";
+import { type PodGangNames, podGangNames } from "../pod-gang/gang-names.ts";
 import { planPodGangs } from "../pod-gang/plan.ts";
 import type { OperatorSettings } from "../settings.ts";
 import { hasStartupOrder } from "../startup-order.ts";
@@ -76,8 +77,9 @@ export function planPodCliqueSet(snapshot: PodCliqueSetSnapshot, options: PlanOp
   }
   const generation = (begun ?? set.status)?.currentGenerationHash;
   const termination = planGangTermination(snapshot, setReplicas(snapshot, generation), now);
-  const cliques = { actions: cliqueActions(snapshot, termination.going, waits) };
-  const groupsAndGangs = groupAndGangStages(snapshot, options, waits);
+  const gangNames = podGangNames(set, options.settings.podGangNames, snapshot);
+  const cliques = { actions: cliqueActions(snapshot, gangNames, termination.going, waits) };
+  const groupsAndGangs = groupAndGangStages(snapshot, gangNames, options, waits);
   if (isOpen((begun ?? set.status)?.updateProgress)) waits.push("its update");
   return {
     stages: [first, foundation, ...termination.stages, cliques, ...groupsAndGangs],
@@ -146,6 +148,7 @@ function formerSecretActions({ set, secrets, pods }: PodCliqueSetSnapshot): read
 
 function cliqueActions(
   { set, cliques }: PodCliqueSetSnapshot,
+  gangNames: PodGangNames,
   going: ReadonlySet<PodClique>,
   waits: string[],
 ): readonly Action[] {
@@ -163,7 +166,7 @@ function cliqueActions(
         wanted.push(live);
         continue;
       }
-      const object = standaloneClique(set, index, template);
+      const object = standaloneClique(set, index, template, gangNames);
       wanted.push(object);
       if (live === undefined || isTerminating(live) || !isOwnedBy(live, set)) continue;
       const patch = templatePatch(live, object);
@@ -188,6 +191,7 @@ const isKnownToFit = (clique: PodClique, set: PodCliqueSet): boolean => knownToF
 
 function groupAndGangStages(
   snapshot: PodCliqueSetSnapshot,
+  gangNames: PodGangNames,
   { settings, now }: PlanOptions,
   waits: string[],
 ): Plan["stages"] {
@@ -220,7 +224,7 @@ function groupAndGangStages(
   );
   const gangPlan = planPodGangs({
     set,
-    expected: expectedPodGangs(set, ownGroups),
+    expected: expectedPodGangs(set, ownGroups, gangNames),
     gangs: new Map(gangs.filter((gang) => isOwnedBy(gang, set)).map((gang) => [gang.metadata.name, gang])),
     cliques: new Map(cliques.map((clique) => [clique.metadata.name, clique])),
     podsByClique: podsByOwner(cliques, pods),

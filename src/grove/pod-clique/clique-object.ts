@@ -18,12 +18,17 @@ import {
 } from "../labels.ts";
 import { memberCliqueName, standaloneCliqueName } from "../names.ts";
 import { ownedBy } from "../ownership.ts";
-import { basePodGangName, podGangOfGroupReplica } from "../pod-gang/gang-names.ts";
+import { legacyNames, type PodGangNames } from "../pod-gang/gang-names.ts";
 import { podTemplateHash } from "../pod-template-hash.ts";
 import { startsAfter } from "../startup-order.ts";
 import { groupCliques } from "../template.ts";
 
-export function standaloneClique(set: PodCliqueSet, setIndex: number, clique: PodCliqueTemplate): PodClique {
+export function standaloneClique(
+  set: PodCliqueSet,
+  setIndex: number,
+  clique: PodCliqueTemplate,
+  gangNames: PodGangNames = legacyNames(set),
+): PodClique {
   const { name } = set.metadata;
   return cliqueObject({
     set,
@@ -32,7 +37,7 @@ export function standaloneClique(set: PodCliqueSet, setIndex: number, clique: Po
     owner: set,
     name: standaloneCliqueName(name, setIndex, clique.name),
     component: "pcs-podclique",
-    labels: { [POD_GANG]: basePodGangName(name, setIndex) },
+    labels: { [POD_GANG]: gangNames.base(setIndex) },
     after: startsAfter(clique, { set: name, setIndex, template: set.spec.template }),
     spec: clique.spec,
   });
@@ -44,19 +49,16 @@ export interface MemberPosition {
   readonly group: PodCliqueScalingGroup;
   readonly groupTemplate: PodCliqueScalingGroupTemplate;
   readonly groupIndex: number;
+  /** Legacy ones when absent. */
+  readonly gangNames?: PodGangNames | undefined;
 }
 
 export function memberClique(clique: PodCliqueTemplate, position: MemberPosition): PodClique {
-  const { set, setIndex, group, groupTemplate, groupIndex } = position;
+  const { set, setIndex, group, groupTemplate, groupIndex, gangNames = legacyNames(set) } = position;
   const { template } = set.spec;
   const scalingGroup = group.metadata.name;
-  const { podGang, basePodGang } = podGangOfGroupReplica({
-    set: set.metadata.name,
-    setIndex,
-    scalingGroup,
-    groupIndex,
-    minAvailable: groupTemplate.minAvailable,
-  });
+  const { name: groupName, minAvailable } = groupTemplate;
+  const base = gangNames.base(setIndex);
   const templatePods = groupCliques(template, groupTemplate).reduce((sum, { spec }) => sum + spec.replicas, 0);
   return cliqueObject({
     set,
@@ -66,8 +68,12 @@ export function memberClique(clique: PodCliqueTemplate, position: MemberPosition
     name: memberCliqueName(scalingGroup, groupIndex, clique.name),
     component: "pcsg-podclique",
     labels: {
-      [POD_GANG]: podGang,
-      ...(basePodGang !== undefined && { [BASE_POD_GANG]: basePodGang }),
+      ...(groupIndex < minAvailable
+        ? { [POD_GANG]: base }
+        : {
+            [POD_GANG]: gangNames.scaled({ setIndex, group: groupName, groupIndex, minAvailable }),
+            [BASE_POD_GANG]: base,
+          }),
       [SCALING_GROUP]: scalingGroup,
       [GROUP_REPLICA_INDEX]: String(groupIndex),
     },

@@ -23,7 +23,10 @@ export function startPodCliqueController(context: OperatorContext, workers: numb
   const { stores, settings } = context;
   const recorder = context.recorderFor(NAME);
   const delay = statusDelay<PodClique>(
-    ({ spec }, status) => status.readyReplicas >= spec.replicas && status.scheduledReplicas >= spec.replicas,
+    ({ spec }, status) =>
+      // Whoever updates it pod by pod by hand looks at its counts after each.
+      status.updateProgress !== undefined ||
+      (status.readyReplicas >= spec.replicas && status.scheduledReplicas >= spec.replicas),
   );
   const controller = startController({
     ...context,

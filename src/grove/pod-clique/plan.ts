@@ -3,6 +3,7 @@ import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { isTerminating, type Pod } from "../../api/kubernetes/core.ts";
 import type { Action, Plan } from "../actions.ts";
+import { breachLookMs, terminationDelayMs } from "../breach.ts";
 import { finalizerRemoval } from "../finalizers.ts";
 import { CLIQUE_FINALIZER, labelOf, POD_TEMPLATE_HASH } from "../labels.ts";
 import { mergePatch } from "../merge-patch.ts";
@@ -41,6 +42,7 @@ export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePla
   const deleted = new Set(deletes.map(({ object }) => object.metadata.name));
   const stays = snapshot.pods.filter(({ metadata }) => !deleted.has(metadata.name));
   const { open, waitingFor } = openableGates(clique, stays, snapshot);
+  const lookAgainMs = set && breachLookMs(clique, terminationDelayMs(set));
   const waits = waitingFor ?? (creates.length > 0 ? "its PodGang to list its new pods" : update.waitingFor);
   return {
     stages: [
@@ -50,6 +52,7 @@ export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePla
       { actions: open.map(openGate), slowStart: true },
     ],
     ...(waits !== undefined && { waitingFor: waits }),
+    ...(lookAgainMs !== undefined && { lookAgainMs }),
     ...(problem !== undefined && { problem }),
   };
 }

@@ -3,6 +3,7 @@ import { admit } from "../../../src/api/admission.ts";
 import { customResourceDefinitions } from "../../../src/api/crds/all.ts";
 import { VirtualClock } from "../../../src/clock.ts";
 import { startGroveOperator } from "../../../src/grove/operator.ts";
+import type { OperatorSettings } from "../../../src/grove/settings.ts";
 import { seededRandom } from "../../../src/random.ts";
 import { createApiServer } from "../../../src/sim/api-server/api-server.ts";
 import { KAI_DEFINITIONS } from "../fixtures/scheduler-crds.ts";
@@ -27,6 +28,8 @@ export interface EmbeddedWorld extends ScenarioWorld {
 
 export interface EmbeddedWorldOptions {
   readonly seed?: number;
+  /** On top of {@link SCENARIO_SETTINGS}. */
+  readonly settings?: Partial<OperatorSettings>;
 }
 
 const OPERATOR = "system:serviceaccount:grove-system:grove-operator";
@@ -74,7 +77,7 @@ export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Pr
       random,
       signal: operatorStop.signal,
       log,
-      settings: SCENARIO_SETTINGS,
+      settings: { ...SCENARIO_SETTINGS, ...options.settings },
     });
   }
   signal.addEventListener("abort", () => operatorStop.abort(), { once: true });

@@ -30,6 +30,8 @@ export interface Faults {
   /** Every request of the operator takes this long. */
   slowDown(delayMs: number): void;
   breakWatches(): void;
+  /** The operator dies now, and another comes after a while. */
+  restartOperator(): void;
   /** No more faults. */
   clear(): void;
 }
@@ -65,6 +67,7 @@ export function createFaults({ clock, breakWatches, restartOperator }: FaultsOpt
       delayMs = ms;
     },
     breakWatches,
+    restartOperator,
     clear() {
       crashAt = 0;
       failAt = 0;

@@ -7,4 +7,5 @@ export const SCENARIO_SETTINGS: OperatorSettings = {
   topologyAwareScheduling: true,
   autoMnnvl: false,
   initContainerImage: "registry.example/grove-initc:v1",
+  podGangNames: "legacy",
 };
