@@ -97,6 +97,7 @@ function countWrites(api: KubeApi): { readonly api: KubeApi; total(): number; by
     create: counting("create", api.create as never),
     update: counting("update", api.update as never),
     patch: counting("patch", api.patch as never),
+    deleteCollection: counting("deletecollection", api.deleteCollection as never),
     delete: counting("delete", api.delete as never),
     get: counting("get", api.get as never),
   } as KubeApi;

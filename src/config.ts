@@ -174,6 +174,22 @@ export const SETTINGS = {
     fallback: "built-in",
     parse: operatorKind,
   }),
+  operatorConfig: setting<string | undefined>({
+    file: "operator.configFile",
+    flag: "--operator-config <file>",
+    env: "GROVE_AUTOSCALER_OPERATOR_CONFIG",
+    about: "an OperatorConfiguration: scheduler profiles, topology and MNNVL of the built-in operator",
+    fallback: undefined,
+    parse: text,
+  }),
+  initContainerImage: setting<string | undefined>({
+    file: "operator.initContainerImage",
+    flag: "--init-container-image <image>",
+    env: "GROVE_INIT_CONTAINER_IMAGE",
+    about: "image that waits for parent cliques; sets with a start-up order need it",
+    fallback: undefined,
+    parse: text,
+  }),
   workers: setting({
     file: "autoscaler.workers",
     flag: "--workers <number>",

@@ -39,9 +39,20 @@ export type Patch = {
 
 export type Action = Create | Delete | Patch;
 
+/** Deletes many objects of one kind with one request, to be used for what goes anyway; see `runtime/act.ts`. */
+export interface Sweep {
+  readonly of: KindName;
+  readonly namespace: string;
+  readonly labelSelector: string;
+  /** The objects that the selector is meant to find. */
+  readonly objects: readonly KubeObject[];
+}
+
 /** Actions of one stage are independent of one another; a failed stage ends the pass. */
 export interface Stage {
   readonly actions: readonly Action[];
+  /** After the actions. */
+  readonly sweeps?: readonly Sweep[];
   /** In batches of 1, 2, 4, …: a template that cannot work fails once instead of a thousand times. */
   readonly slowStart?: boolean;
 }

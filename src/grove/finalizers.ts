@@ -1,17 +1,31 @@
 /** Finalizers: each controller only takes off its own; what hangs below goes by garbage collection (grove.md 2.6). */
-import type { Action, JsonPatchOperation, Plan } from "./actions.ts";
+
+import { isTerminating } from "../api/kubernetes/core.ts";
+import type { Action, JsonPatchOperation, Plan, Stage, Sweep } from "./actions.ts";
 import type { Kinds } from "./kinds.ts";
 
 type Finalized = "set" | "group" | "clique";
 
-export function finalizerRemoval<K extends Finalized>(of: K, object: Kinds[K], finalizer: string): Plan {
+/**
+ * @param below what belongs to the object. Garbage collection would take it too, one object at a time at the pace of the
+ * controller manager: a thousand pods wait for minutes. Left alone when the user wants the dependents to stay.
+ */
+export function finalizerRemoval<K extends Finalized>(
+  of: K,
+  object: Kinds[K],
+  finalizer: string,
+  below: readonly (readonly Sweep[])[] = [],
+): Plan {
   const index = object.metadata.finalizers?.indexOf(finalizer) ?? -1;
   if (index === -1) return { stages: [] };
   const patch: readonly JsonPatchOperation[] = [
     { op: "test", path: `/metadata/finalizers/${index}`, value: finalizer },
     { op: "remove", path: `/metadata/finalizers/${index}` },
   ];
-  return { stages: [{ actions: [{ kind: "patch", of, object, patch, errorCode: "ERR_REMOVE_FINALIZER" } as Action] }] };
+  const stays = object.metadata.finalizers?.includes(ORPHAN) === true;
+  const sweeps = (stays ? [] : below).map((one): Stage => ({ actions: [], sweeps: one.filter(hasWork) }));
+  const removal = { kind: "patch", of, object, patch, errorCode: "ERR_REMOVE_FINALIZER" } as Action;
+  return { stages: [...sweeps, { actions: [removal] }] };
 }
 
 /** A merge patch replaces the list, so the resource version guards the finalizers of others. */
@@ -21,3 +35,8 @@ export function finalizerAddition<K extends Finalized>(of: K, object: Kinds[K], 
   const patch = { metadata: { finalizers: [...finalizers, finalizer], resourceVersion } };
   return [{ kind: "patch", of, object, patch, errorCode: "ERR_ADD_FINALIZER" } as Action];
 }
+
+/** Kubernetes puts it on an object that is deleted without its dependents. */
+const ORPHAN = "orphan";
+
+const hasWork = ({ objects }: Sweep): boolean => objects.some((object) => !isTerminating(object));

@@ -21,6 +21,8 @@ import { DEFAULT_SETTINGS, type OperatorSettings } from "./settings.ts";
 
 export interface GroveOperatorOptions {
   readonly api: KubeApi;
+  /** For Events, which should not wait in line with what they tell of; `api` when absent. */
+  readonly eventsApi?: KubeApi;
   readonly clock: Clock;
   readonly random: Random;
   /** Stops everything. */
@@ -75,7 +77,8 @@ export function startGroveOperator(options: GroveOperatorOptions): GroveOperator
     signal,
     log,
     metrics,
-    recorderFor: (component) => createEventRecorder({ ...options, component, log }),
+    recorderFor: (component) =>
+      createEventRecorder({ ...options, api: options.eventsApi ?? options.api, component, log }),
     settings,
   };
   let controllers: readonly Controller[] = [];

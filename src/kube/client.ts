@@ -181,6 +181,18 @@ export function createKubeClient(options: KubeClientOptions): KubeApi {
       await response.body.dump();
     },
 
+    async deleteCollection(resource, { namespace, labelSelector }, remove = {}) {
+      const response = await send({
+        method: "DELETE",
+        verb: "deletecollection",
+        resource,
+        path: collectionPath(resource, namespace),
+        query: listQuery({ labelSelector }),
+        body: deleteBody(remove),
+      });
+      await response.body.dump();
+    },
+
     getScale: (resource, key) =>
       json({ method: "GET", verb: "get", resource, path: objectPath(resource, key, "scale") }),
 

@@ -11,6 +11,8 @@ import type { KubeApi } from "./kube-api.ts";
 const AGGREGATE_MS = 600_000;
 /** Objects whose last events are remembered; 1,000 × a few hundred bytes. */
 const MAX_REMEMBERED = 1_000;
+/** Events on their way; what the server does not take in time is not worth waiting for. */
+const MAX_IN_FLIGHT = 100;
 /** Events of one object: a burst of 25, then one every 5 minutes, as client-go's spam filter. */
 const BURST = 25;
 const REFILL_MS = 300_000;
@@ -45,6 +47,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   const { api, clock, random, component, log = silentLogger } = options;
   const remembered = new Map<string, Remembered>();
   const allowances = new Map<string, Allowance>();
+  let inFlight = 0;
 
   const allowed = (objectKey: string): boolean => {
     const now = clock.monotonicMs();
@@ -58,7 +61,8 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     event(object, type, reason, message) {
       const { namespace = "default", name, uid } = object.metadata;
       const objectKey = `${object.kind}/${namespace}/${name}/${uid}`;
-      if (!allowed(objectKey)) return;
+      if (!allowed(objectKey) || (type === "Normal" && inFlight >= MAX_IN_FLIGHT)) return;
+      inFlight++;
       const key = `${objectKey}/${type}/${reason}/${message}`;
       const now = formatTime(clock.nowMs());
       const known = remembered.get(key);
@@ -66,9 +70,9 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
         known !== undefined && clock.monotonicMs() - known.atMs < AGGREGATE_MS
           ? countUp(known, now)
           : writeNew(object, { type, reason, message, now, key });
-      written.catch((error: unknown) =>
-        log.warn({ reason, object: objectKey, error: String(error) }, "event not written"),
-      );
+      written
+        .catch((error: unknown) => log.warn({ reason, object: objectKey, error: String(error) }, "event not written"))
+        .finally(() => inFlight--);
     },
   };
 

@@ -86,6 +86,12 @@ export interface KubeApi {
   patch<T extends KubeObject>(resource: Resource<T>, key: ObjectKey, patch: unknown, options: PatchOptions): Promise<T>;
   /** Resolves when the server has accepted; the object may live on until its finalizers or grace period end. */
   delete(resource: Resource, key: ObjectKey, options?: DeleteOptions): Promise<void>;
+  /** All that the selector finds in a namespace, in one request. Preconditions do not go with it. */
+  deleteCollection(
+    resource: Resource,
+    selection: { readonly namespace: string; readonly labelSelector: string },
+    options?: Omit<DeleteOptions, "preconditions">,
+  ): Promise<void>;
   getScale(resource: Resource, key: ObjectKey): Promise<Scale>;
   /** Sets `spec.replicas` through `/scale`, only if the object still has `resourceVersion` when that is given. */
   setScale(

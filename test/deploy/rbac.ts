@@ -84,6 +84,10 @@ export function rbacOf(manifests: readonly Manifest[], account: string): Rbac {
         check("delete", resource, key.namespace, key.name);
         return api.delete(resource, key, options);
       },
+      async deleteCollection(resource, selection, options) {
+        check("deletecollection", resource, selection.namespace, "");
+        return api.deleteCollection(resource, selection, options);
+      },
       async getScale(resource, key) {
         check("get", resource, key.namespace, key.name, "scale");
         return api.getScale(resource, key);

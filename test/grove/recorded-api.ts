@@ -26,6 +26,10 @@ export function recordedApi(api: KubeApi, writes: Write[]): KubeApi {
       note("patch", resource.plural, key.name, options.subresource);
       return api.patch(resource, key, patch, options);
     },
+    deleteCollection(resource, selection, options) {
+      note("deletecollection", resource.plural, selection.labelSelector);
+      return api.deleteCollection(resource, selection, options);
+    },
     delete(resource, key, options) {
       note("delete", resource.plural, key.name);
       return api.delete(resource, key, options);

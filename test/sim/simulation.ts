@@ -84,7 +84,7 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
       signal: life.signal,
       ...(options.log === undefined ? {} : { log: options.log }),
     };
-    const operator = startGroveOperator(shared);
+    const operator = startGroveOperator({ ...shared, settings: { initContainerImage: "grove-initc:embedded" } });
     const autoscaler = startAutoscaler({
       ...shared,
       metricsSource: world.metricsSource,

@@ -110,7 +110,8 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   const metricsSource = createPrometheusClient({ url: prometheusDoor.url });
   const random = seededRandom(seed + 1);
   const shared = { api, clock, random, signal, log };
-  const operator = startGroveOperator(shared);
+  // Nothing pulls it: the embedded kubelets do what its program would.
+  const operator = startGroveOperator({ ...shared, settings: { initContainerImage: "grove-initc:embedded" } });
 
   const history: DemoView["history"][number][] = [];
   let decision: Decision | undefined;

@@ -53,6 +53,9 @@ const USER_AGENT = "grove-operator";
 /** Three steps of a stop have 10 s together. */
 const STOP_STEP_MS = 3_000;
 
+/** Events are told beside the work, at a pace that never gets in its way. */
+const EVENTS_LIMIT = { qps: 10, burst: 100 };
+
 export async function startOperatorProcess(options: OperatorProcessOptions): Promise<OperatorProcess> {
   const { configuration, environment, random, log, identity, version } = options;
   const settings = settingsOf(configuration, {
@@ -257,6 +260,7 @@ export async function startOperatorProcess(options: OperatorProcessOptions): Pro
       const { podCliqueSet, podClique, podCliqueScalingGroup, podGang } = configuration.controllers;
       const operator = startGroveOperator({
         api,
+        eventsApi: client(EVENTS_LIMIT),
         clock,
         random,
         signal: work.signal,

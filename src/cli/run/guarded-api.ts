@@ -35,6 +35,7 @@ export function guardWrites(api: KubeApi): GuardedApi {
       update: (...args) => write(() => api.update(...args)),
       patch: (...args) => write(() => api.patch(...args)),
       delete: (...args) => write(() => api.delete(...args)),
+      deleteCollection: (...args) => write(() => api.deleteCollection(...args)),
       setScale: (...args) => write(() => api.setScale(...args)),
       createSubresource: (...args) => write(() => api.createSubresource(...args)),
     },

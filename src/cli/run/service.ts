@@ -21,6 +21,7 @@ import { createServiceMetrics } from "../../server/metrics.ts";
 import { CommandError } from "../errors.ts";
 import { startEvaluations } from "./evaluations.ts";
 import { guardWrites } from "./guarded-api.ts";
+import { readOperatorSettings } from "./operator-settings.ts";
 import { checkCluster, checkPrometheus, serviceKinds } from "./preflight.ts";
 import { scopedClock } from "./scoped-clock.ts";
 import { tokenFile } from "./token-file.ts";
@@ -78,6 +79,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     closers.push(http.close);
 
     // 2. The cluster and Prometheus.
+    const operatorSettings = await readOperatorSettings(config, version);
     const credentials = await credentialsOf(config, clock);
     closers.push(() => credentials.dispatcher.close());
     const runtimeMetrics = noteTurns(metrics.runtime, () => {
@@ -194,6 +196,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
           ? undefined
           : startGroveOperator({
               ...shared,
+              settings: operatorSettings,
               metrics: metrics.operator.countingFor(runtime),
               onGangPhase: metrics.operator.gangReached,
               ...(namespaces === undefined ? {} : { namespaces }),

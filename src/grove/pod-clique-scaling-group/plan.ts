@@ -4,10 +4,18 @@ import type { PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-g
 import type { PodCliqueScalingGroupTemplate, PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { isTerminating } from "../../api/kubernetes/core.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
-import type { Action, Plan } from "../actions.ts";
+import type { Action, Plan, Sweep } from "../actions.ts";
 import { breachLookMs, terminationDelayMs } from "../breach.ts";
 import { finalizerRemoval } from "../finalizers.ts";
-import { GROUP_FINALIZER, GROUP_REPLICA_INDEX, indexLabelOf, SET_REPLICA_INDEX } from "../labels.ts";
+import {
+  GROUP_FINALIZER,
+  GROUP_REPLICA_INDEX,
+  indexLabelOf,
+  MANAGED_BY,
+  MANAGER,
+  SCALING_GROUP,
+  SET_REPLICA_INDEX,
+} from "../labels.ts";
 import { mergePatch } from "../merge-patch.ts";
 import { memberCliqueName, scalingGroupName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
@@ -29,7 +37,7 @@ export interface ScalingGroupSnapshot extends GroupParts {
 
 export function planScalingGroup(snapshot: ScalingGroupSnapshot, now: string): Plan {
   const { group, set, cliques } = snapshot;
-  if (isTerminating(group)) return finalizerRemoval("group", group, GROUP_FINALIZER);
+  if (isTerminating(group)) return finalizerRemoval("group", group, GROUP_FINALIZER, [[membersOf(snapshot)]]);
   if (set === undefined || isTerminating(set)) return { stages: [], waitingFor: "its PodCliqueSet" };
   const position = templateOf(group, set);
   if (position === undefined) return { stages: [], waitingFor: "its template in the PodCliqueSet" };
@@ -63,6 +71,13 @@ export function planScalingGroup(snapshot: ScalingGroupSnapshot, now: string): P
     ...(looks.length > 0 && { lookAgainMs: Math.min(...looks) }),
   };
 }
+
+const membersOf = ({ group: { metadata }, cliques }: ScalingGroupSnapshot): Sweep => ({
+  of: "clique",
+  namespace: metadata.namespace ?? "default",
+  labelSelector: `${MANAGED_BY}=${MANAGER},${SCALING_GROUP}=${metadata.name}`,
+  objects: cliques,
+});
 
 function progressActions(group: PodCliqueScalingGroup, progress: GroupUpdateProgress | undefined): readonly Action[] {
   const patch = progress && mergePatch(group.status, { ...group.status, updateProgress: progress });

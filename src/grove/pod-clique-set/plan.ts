@@ -17,7 +17,7 @@ import type {
 import { isTerminating } from "../../api/kubernetes/core.ts";
 import { controllerOf, type KubeObject } from "../../api/kubernetes/meta.ts";
 import type { PodGang } from "../../api/scheduler/pod-gang.ts";
-import type { Action, ActionEvents, Plan } from "../actions.ts";
+import type { Action, ActionEvents, Plan, Stage } from "../actions.ts";
 import { finalizerAddition, finalizerRemoval } from "../finalizers.ts";
 import type { KindName, Kinds } from "../kinds.ts";
 import { indexLabelOf, labelOf, POD_CLIQUE, SCALING_GROUP, SET_FINALIZER, SET_REPLICA_INDEX } from "../labels.ts";
@@ -39,6 +39,7 @@ import { expectedAutoscalers } from "./autoscalers.ts";
 import { planGangTermination } from "./gang-termination.ts";
 import { headlessService } from "./headless-service.ts";
 import { setReplicas } from "./replicas.ts";
+import { podsOfExcess, wholeSet } from "./sweeps.ts";
 import { beginUpdate } from "./update.ts";
 
 /** Everything labelled as part of the set, whoever owns it. */
@@ -67,7 +68,7 @@ export interface PlanOptions {
 export function planPodCliqueSet(snapshot: PodCliqueSetSnapshot, options: PlanOptions): Plan {
   const { set } = snapshot;
   const { now } = options;
-  if (isTerminating(set)) return finalizerRemoval("set", set, SET_FINALIZER);
+  if (isTerminating(set)) return finalizerRemoval("set", set, SET_FINALIZER, wholeSet(snapshot));
   const waits: string[] = [];
   const begun = beginUpdate(set, now);
   const first = { actions: [...finalizerAddition("set", set, SET_FINALIZER), ...statusActions(set, begun)] };
@@ -82,11 +83,24 @@ export function planPodCliqueSet(snapshot: PodCliqueSetSnapshot, options: PlanOp
   const groupsAndGangs = groupAndGangStages(snapshot, gangNames, options, waits);
   if (isOpen((begun ?? set.status)?.updateProgress)) waits.push("its update");
   return {
-    stages: [first, foundation, ...termination.stages, cliques, ...groupsAndGangs],
+    stages: [
+      first,
+      foundation,
+      groupsAndGangs.excess,
+      ...termination.stages,
+      cliques,
+      groupsAndGangs.syncs,
+      ...leftOverStages(snapshot),
+    ],
     announcements: termination.announcements,
     ...(waits[0] !== undefined && { waitingFor: waits[0] }),
-    ...(termination.lookAgainMs !== undefined && { lookAgainMs: termination.lookAgainMs }),
+    ...earliest(termination.lookAgainMs, groupsAndGangs.lookAgainMs),
   };
+}
+
+function earliest(...times: readonly (number | undefined)[]): { readonly lookAgainMs?: number } {
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? {} : { lookAgainMs: Math.min(...known) };
 }
 
 function statusActions(set: PodCliqueSet, status: PodCliqueSetStatus | undefined): readonly Action[] {
@@ -118,7 +132,13 @@ function foundationActions(snapshot: PodCliqueSetSnapshot, waits: string[]): rea
     ...sync("secret", secrets, [tokenSecret(set)], "ERR_SYNC_SECRET"),
     ...formerSecretActions(snapshot),
     ...syncAll(
-      { set, of: "service", live: services, wanted: setIndices(set).map((index) => headlessService(set, index)) },
+      {
+        set,
+        of: "service",
+        // Those of replicas that are not wanted go last, after the pods that they name.
+        live: services.filter((service) => !isExcess(set, service)),
+        wanted: setIndices(set).map((index) => headlessService(set, index)),
+      },
       {
         errorCode: "ERR_SYNC_SERVICE",
         owned: ({ metadata, spec }) => ({ metadata: { labels: metadata.labels }, spec }),
@@ -194,7 +214,7 @@ function groupAndGangStages(
   gangNames: PodGangNames,
   { settings, now }: PlanOptions,
   waits: string[],
-): Plan["stages"] {
+): { readonly excess: Stage; readonly syncs: Stage; readonly lookAgainMs?: number | undefined } {
   const { set, groups, cliques, gangs, pods, binding } = snapshot;
   const wanted = setIndices(set).flatMap((index) =>
     scalingGroups(set.spec.template).map((group) => scalingGroup(set, index, group)),
@@ -234,9 +254,23 @@ function groupAndGangStages(
   });
   const [incomplete] = gangPlan.incomplete;
   if (incomplete !== undefined) waits.push(`the pods of PodGang ${incomplete}`);
+  return {
+    excess: { actions: [...gangPlan.deletes, ...deletes] },
+    syncs: { actions: [...syncs, ...gangPlan.creates, ...gangPlan.updates] },
+    lookAgainMs: gangPlan.lookAgainMs,
+  };
+}
+
+/**
+ * What replicas that are not wanted leave behind, once none of their cliques is there any more: whoever sees the last of
+ * their pods go may count on their cliques and gangs being gone, as with garbage collection.
+ */
+function leftOverStages(snapshot: PodCliqueSetSnapshot): readonly Stage[] {
+  const { set, cliques, services } = snapshot;
+  if (cliques.some((clique) => isExcess(set, clique))) return [];
   return [
-    { actions: [...deletes, ...gangPlan.deletes] },
-    { actions: [...syncs, ...gangPlan.creates, ...gangPlan.updates] },
+    { actions: [], sweeps: podsOfExcess(snapshot) },
+    { actions: deleteExcess(set, "service", services, { errorCode: "ERR_SYNC_SERVICE" }) },
   ];
 }
 
@@ -319,7 +353,7 @@ const isExcess = (set: PodCliqueSet, object: KubeObject): boolean =>
   (indexLabelOf(object, SET_REPLICA_INDEX) ?? 0) >= set.spec.replicas;
 
 /** Whatever belongs to a replica index that is not wanted any more, highest first. */
-function deleteExcess<K extends "clique" | "group">(
+function deleteExcess<K extends "clique" | "group" | "service">(
   set: PodCliqueSet,
   of: K,
   live: readonly Kinds[K][],

@@ -2,10 +2,20 @@
 import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { isTerminating, type Pod } from "../../api/kubernetes/core.ts";
-import type { Action, Plan } from "../actions.ts";
+import type { Action, Plan, Sweep } from "../actions.ts";
 import { breachLookMs, terminationDelayMs } from "../breach.ts";
 import { finalizerRemoval } from "../finalizers.ts";
-import { CLIQUE_FINALIZER, labelOf, POD_TEMPLATE_HASH } from "../labels.ts";
+import {
+  CLIQUE_FINALIZER,
+  indexLabelOf,
+  labelOf,
+  MANAGED_BY,
+  MANAGER,
+  POD_CLIQUE,
+  POD_TEMPLATE_HASH,
+  SCALING_GROUP,
+  SET_REPLICA_INDEX,
+} from "../labels.ts";
 import { mergePatch } from "../merge-patch.ts";
 import type { OperatorSettings } from "../settings.ts";
 import { type GangSnapshot, gateRemovalPatch, openableGates } from "./gates.ts";
@@ -30,15 +40,18 @@ export interface PodCliquePlanOptions {
 
 export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePlanOptions): Plan {
   const { clique } = snapshot;
-  if (isTerminating(clique)) return finalizerRemoval("clique", clique, CLIQUE_FINALIZER);
+  if (isTerminating(clique)) {
+    return finalizerRemoval("clique", clique, CLIQUE_FINALIZER, leavesPods(snapshot) ? [] : [[podsOf(snapshot)]]);
+  }
   const update = cliqueUpdate(snapshot, options.now);
   const scale = scaleActions(snapshot, new Set(update.deletes), options);
   const { set } = snapshot;
   const problem = set && startupProblem(clique, set, options.settings.initContainerImage);
   // Pods that start in an order need to know the set; without it they are about to go anyway.
-  const mayCreate = problem === undefined && (set !== undefined || (clique.spec.startsAfter ?? []).length === 0);
+  // Nor are pods made for a set that goes: its own pods are going.
+  const isWanted = set === undefined ? (clique.spec.startsAfter ?? []).length === 0 : !isTerminating(set);
   const deletes = [...update.deletes.map(deletePod), ...scale.filter(({ kind }) => kind === "delete")];
-  const creates = mayCreate ? scale.filter(({ kind }) => kind === "create") : [];
+  const creates = problem === undefined && isWanted ? scale.filter(({ kind }) => kind === "create") : [];
   const deleted = new Set(deletes.map(({ object }) => object.metadata.name));
   const stays = snapshot.pods.filter(({ metadata }) => !deleted.has(metadata.name));
   const { open, waitingFor } = openableGates(clique, stays, snapshot);
@@ -56,6 +69,20 @@ export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePla
     ...(problem !== undefined && { problem }),
   };
 }
+
+/** Pods of a replica that its set no longer wants go after their clique, all together (`pod-clique-set/sweeps.ts`). */
+const leavesPods = ({ clique, set }: PodCliqueSnapshot): boolean =>
+  set !== undefined &&
+  labelOf(clique, SCALING_GROUP) === undefined &&
+  (indexLabelOf(clique, SET_REPLICA_INDEX) ?? 0) >= set.spec.replicas;
+
+/** No other clique can have this name while this one is there. */
+const podsOf = ({ clique: { metadata }, pods }: PodCliqueSnapshot): Sweep => ({
+  of: "pod",
+  namespace: metadata.namespace ?? "default",
+  labelSelector: `${MANAGED_BY}=${MANAGER},${POD_CLIQUE}=${metadata.name}`,
+  objects: pods,
+});
 
 function progressActions(clique: PodClique, progress: CliqueUpdateProgress | undefined): readonly Action[] {
   if (progress === undefined) return [];

@@ -21,7 +21,7 @@ import { ownedBy } from "../ownership.ts";
 import type { OperatorSettings } from "../settings.ts";
 import { gangTopology, type PodGangTopology } from "../topology/translate.ts";
 import type { ExpectedPodGang } from "./compose.ts";
-import { type GangProgress, gangProgress, isInitialized, podGangStatus } from "./status.ts";
+import { type GangProgress, gangProgress, isInitialized, isOnItsWay, PATIENCE_MS, podGangStatus } from "./status.ts";
 
 export interface PodGangInput {
   readonly set: PodCliqueSet;
@@ -44,6 +44,8 @@ export interface PodGangPlan {
   readonly updates: readonly Action[];
   /** Gangs that miss pods. */
   readonly incomplete: readonly string[];
+  /** A status waits for what may come within this time. */
+  readonly lookAgainMs?: number;
 }
 
 export function planPodGangs(given: PodGangInput): PodGangPlan {
@@ -55,6 +57,7 @@ export function planPodGangs(given: PodGangInput): PodGangPlan {
   const creates: Action[] = [];
   const updates: Action[] = [];
   const incomplete: string[] = [];
+  let isWaiting = false;
   for (const gang of input.expected) {
     const live = input.gangs.get(gang.name);
     const complete = gang.podGroups.every(({ clique }) => hasAllPods(clique, gang.name, input));
@@ -64,9 +67,12 @@ export function planPodGangs(given: PodGangInput): PodGangPlan {
     );
     if (!complete) incomplete.push(gang.name);
     if (live === undefined) creates.push(createGang(gang, input));
-    else if (!isTerminating(live)) updates.push(...updateGang(live, gang, progress, input));
+    else if (!isTerminating(live)) {
+      isWaiting ||= isOnItsWay(live, progress, input.now);
+      updates.push(...updateGang(live, gang, progress, input));
+    }
   }
-  return { deletes, creates, updates, incomplete };
+  return { deletes, creates, updates, incomplete, ...(isWaiting && { lookAgainMs: PATIENCE_MS }) };
 }
 
 /** The clique exists and has its live number of pods, all of them labelled for this gang. */
@@ -112,7 +118,7 @@ function updateGang(live: PodGang, gang: ExpectedPodGang, progress: GangProgress
   const common = { kind: "patch", of: "gang", object: live, errorCode: "ERR_CREATE_OR_UPDATE_PODGANG" } as const;
   if (patch !== undefined) return [{ ...common, patch, events: EVENTS }];
   const status = mergePatch(live.status, podGangStatus(live, progress, input.now));
-  if (status === undefined) return [];
+  if (status === undefined || isOnItsWay(live, progress, input.now)) return [];
   // Schedulers write conditions too, and a merge patch replaces the list: only on the version that was looked at. That
   // is also why the status waits for the pass after a change of the spec, which its event brings.
   const guarded = { metadata: { resourceVersion: live.metadata.resourceVersion }, status };

@@ -5,6 +5,7 @@
 import { conditionOf, withCondition } from "../../api/kubernetes/conditions.ts";
 import { isPodReady, isPodScheduled, type Pod } from "../../api/kubernetes/core.ts";
 import type { Condition } from "../../api/kubernetes/meta.ts";
+import { parseTime } from "../../api/kubernetes/time.ts";
 import type { PodGang, PodGangStatus } from "../../api/scheduler/pod-gang.ts";
 
 const INITIALIZED = "Initialized";
@@ -27,6 +28,18 @@ export function gangProgress(
   const all = (holds: (pod: Pod) => boolean): boolean =>
     groups.every(({ minReplicas, pods }) => pods.filter(holds).length >= minReplicas);
   return { complete, scheduled: all(isPodScheduled), ready: all(isPodReady) };
+}
+
+/** A gang that comes up is told of in two steps, whole and running, unless one of them takes longer than this. */
+export const PATIENCE_MS = 10_000;
+
+/** Whether a step in between may go untold for now. Whatever broke is told at once. */
+export function isOnItsWay(live: PodGang, { complete, scheduled, ready }: GangProgress, now: string): boolean {
+  const since = (time: string | undefined): number => parseTime(now) - parseTime(time ?? now);
+  if (live.status?.phase === undefined) return !complete && since(live.metadata.creationTimestamp) < PATIENCE_MS;
+  const initialized = conditionOf(live.status.conditions, INITIALIZED);
+  const isNew = live.status.phase === "Pending" && initialized?.status === "True";
+  return isNew && scheduled && !ready && since(initialized?.lastTransitionTime) < PATIENCE_MS;
 }
 
 /** `Initialized` never goes back to False. */

@@ -2,7 +2,7 @@
 import type { KubeObject } from "../../api/kubernetes/meta.ts";
 import { ApiError, isAlreadyExists, isConflict, isNotFound } from "../../kube/api-error.ts";
 import type { EventRecorder } from "../../kube/events.ts";
-import type { Action, Plan, Stage } from "../actions.ts";
+import type { Action, Plan, Stage, Sweep } from "../actions.ts";
 import type { Store } from "./store.ts";
 import type { Stores } from "./stores.ts";
 
@@ -35,7 +35,7 @@ export async function carryOut(plan: Plan, context: ActContext): Promise<ActResu
   return { failures: [], stale: false };
 }
 
-async function runStage({ actions, slowStart = false }: Stage, context: ActContext): Promise<ActResult> {
+async function runStage({ actions, sweeps = [], slowStart = false }: Stage, context: ActContext): Promise<ActResult> {
   const failures: Failure[] = [];
   const done: Done[] = [];
   let stale = false;
@@ -51,7 +51,24 @@ async function runStage({ actions, slowStart = false }: Stage, context: ActConte
     batch = Math.min(CONCURRENT_WRITES, batch * 2);
   }
   report(done, context);
+  if (failures.length === 0) {
+    for (const failure of await Promise.all(sweeps.map((one) => sweep(one, context)))) {
+      if (failure !== undefined) failures.push(failure);
+    }
+  }
   return { failures, stale };
+}
+
+/** What is swept goes with its owner in any case: where it is not allowed, the garbage collector takes its time. */
+async function sweep({ of, objects, ...selection }: Sweep, { stores }: ActContext): Promise<Failure | undefined> {
+  try {
+    await (stores[of] as unknown as Store<KubeObject>).deleteAll(objects, selection);
+    return undefined;
+  } catch (error) {
+    if (error instanceof ApiError && (error.code === 403 || error.code === 405)) return undefined;
+    const why = error instanceof Error ? error.message : String(error);
+    return { code: "ERR_DELETE_MANAGED_OBJECTS", description: `failed to delete ${selection.labelSelector}: ${why}` };
+  }
 }
 
 interface Done {

@@ -34,6 +34,8 @@ export interface StatusDelay<T extends KubeObject> {
 const ON_ITS_WAY_MS = 2_000;
 /** Of an object that still waits for something, such as the gates of its pods: Grove's own interval. */
 const WAITING_MS = 5_000;
+/** Of an object that is being made and has said nothing yet. */
+const UNBORN_MS = 15_000;
 
 /** @param isSettled whether this status says that everything is there and ready */
 export function statusDelay<T extends KubeObject & { readonly status?: object }>(
@@ -49,7 +51,8 @@ export function statusDelay<T extends KubeObject & { readonly status?: object }>
         return 0;
       }
       const sinceMs = waitingSinceMs.get(key) ?? nowMs;
-      const dueMs = sinceMs + (change.outcome.complete ? ON_ITS_WAY_MS : WAITING_MS) - nowMs;
+      const patienceMs = change.outcome.complete ? ON_ITS_WAY_MS : object.status === undefined ? UNBORN_MS : WAITING_MS;
+      const dueMs = sinceMs + patienceMs - nowMs;
       if (dueMs > 0) waitingSinceMs.set(key, sinceMs);
       else waitingSinceMs.delete(key);
       return Math.max(0, dueMs);

@@ -25,6 +25,11 @@ export interface Store<T extends KubeObject> {
   create(object: T): Promise<T>;
   /** Only this very object, not one that was made again under its name. An object that is gone already is no error. */
   delete(object: T): Promise<void>;
+  /** One request for all that the selector finds; `objects` are what it should find, and count as terminating from now on. */
+  deleteAll(
+    objects: readonly T[],
+    selection: { readonly namespace: string; readonly labelSelector: string },
+  ): Promise<void>;
   patch(
     object: T,
     patch: Readonly<Record<string, unknown>> | readonly JsonPatchOperation[],
@@ -93,6 +98,15 @@ export function createStore<T extends KubeObject>({
     written.set(key, { object, created: isCreated, atMs: clock.monotonicMs() });
   };
 
+  const markDeleted = (object: T): void => {
+    const { uid } = object.metadata;
+    const known = cached(keyOf(object));
+    if (known === undefined) written.delete(keyOf(object));
+    else if (uid !== undefined && !isTerminating(known)) {
+      deleted.set(uid, { time: formatTime(clock.nowMs()), atMs: clock.monotonicMs() });
+    }
+  };
+
   for (const informer of informers) {
     informer.onChange(({ before, after }) => {
       const object = after ?? before;
@@ -136,11 +150,11 @@ export function createStore<T extends KubeObject>({
       } catch (error) {
         if (!isNotFound(error)) throw error;
       }
-      const known = cached(keyOf(object));
-      if (known === undefined) written.delete(keyOf(object));
-      else if (uid !== undefined && !isTerminating(known)) {
-        deleted.set(uid, { time: formatTime(clock.nowMs()), atMs: clock.monotonicMs() });
-      }
+      markDeleted(object);
+    },
+    async deleteAll(objects, selection) {
+      await api.deleteCollection(resource, selection, { propagationPolicy: "Background" });
+      for (const object of objects) markDeleted(object);
     },
     async patch(object, patch, subresource) {
       const answer = await api.patch(resource, keyOfObject(object), patch, {

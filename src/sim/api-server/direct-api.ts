@@ -4,7 +4,7 @@ import type { Clock } from "../../clock.ts";
 import type { ApiError } from "../../kube/api-error.ts";
 import type { KubeApi, ListOptions, Scale, WatchEvent, WatchOptions, WriteOptions } from "../../kube/kube-api.ts";
 import type { Core, Request, UserInfo } from "./core.ts";
-import { deleteObject } from "./deletion.ts";
+import { deleteCollection, deleteObject } from "./deletion.ts";
 import { forbidden, unknownResource } from "./failure.ts";
 import type { JsonObject, StoredObject } from "./json.ts";
 import type { Kind } from "./kind.ts";
@@ -88,6 +88,10 @@ export function directApi(core: Core, user: UserInfo, authorize?: Authorize): Ku
     },
     async delete(resource, key, options = {}) {
       deleteObject(core, scaled(resource, "delete", key), key, options, requestOf());
+    },
+    async deleteCollection(resource, { namespace, labelSelector }, options = {}) {
+      const kind = kindOf(resource, "deletecollection", namespace);
+      deleteCollection(core, kind, { namespace, labelSelector }, options, requestOf());
     },
     async getScale(resource, key) {
       return getScale(core, scaled(resource, "get", key), key);

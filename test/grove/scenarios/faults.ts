@@ -116,6 +116,8 @@ export function createFaults({ clock, breakWatches, restartOperator }: FaultsOpt
           write("patch", resource, options.subresource, () => api.patch(resource, key, patch, options)),
         delete: (resource, key, options) =>
           write("delete", resource, undefined, () => api.delete(resource, key, options)),
+        deleteCollection: (resource, selection, options) =>
+          write("delete", resource, undefined, () => api.deleteCollection(resource, selection, options)),
         createSubresource: (resource, key, subresource, body) =>
           write("create", resource, subresource, () => api.createSubresource(resource, key, subresource, body)),
         setScale: (resource, key, replicas, options) =>
