@@ -16,6 +16,7 @@ import { memberClique, standaloneClique } from "./pod-clique/clique-object.ts";
 import { brokenReplicas } from "./pod-clique-scaling-group/gang-termination.ts";
 import { scalingGroup } from "./pod-clique-scaling-group/group-object.ts";
 import { groupReplicas } from "./pod-clique-scaling-group/replicas.ts";
+import { scalingGroupStatus } from "./pod-clique-scaling-group/status.ts";
 import { planGangTermination } from "./pod-clique-set/gang-termination.ts";
 import { setReplicas } from "./pod-clique-set/replicas.ts";
 import { cliqueTemplate, storedSet } from "./test-objects.ts";
@@ -116,6 +117,34 @@ describe("replicas of a group", () => {
   });
   test("none when fewer than minAvailable would be left", () => {
     expect(terminated(all(breached, breached), 60)).toEqual({ indices: [], lookAgainMs: undefined });
+  });
+});
+
+describe("the mark of a termination", () => {
+  const marked = [...breached, condition(GANG_TERMINATION_IN_PROGRESS, "True")];
+  const isMarked = (conditions: readonly Condition[], ready: number, seconds: number): boolean => {
+    const counts = { replicas: 3, scheduledReplicas: 3, readyReplicas: ready, updatedReplicas: 3 };
+    const status = { ...counts, scheduleGatedReplicas: 0, conditions: ready === 0 ? [] : healthy };
+    const members = [0, 1].flatMap((index) => ["b", "c"].map((name) => ({ ...member(name, index), status })));
+    const after = scalingGroupStatus({
+      group: group(conditions),
+      set,
+      cliques: members,
+      outcome: { complete: true, lastErrors: [] },
+      now: timeAt(seconds),
+    });
+    return after.conditions?.some(({ type }) => type === GANG_TERMINATION_IN_PROGRESS) === true;
+  };
+
+  test("goes with available replicas at once", () => {
+    expect(isMarked(marked, 3, 1)).toBe(false);
+  });
+
+  test("stays while members have just been made again and say nothing yet", () => {
+    expect(isMarked(marked, 0, 1)).toBe(true);
+    const recovering = [condition(MIN_AVAILABLE_BREACHED, "False"), condition(GANG_TERMINATION_IN_PROGRESS, "True")];
+    expect(isMarked(recovering, 0, 4)).toBe(true);
+    expect(isMarked(recovering, 0, 5)).toBe(false);
   });
 });
 
