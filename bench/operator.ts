@@ -1,66 +1,83 @@
-/** The operator alone: a PodCliqueSet of 100 replicas × 2 pods on the embedded server, as upstream's scale test shapes it. */
+/** The operator alone on the embedded API server: sets of two-pod replicas, as upstream's scale test shapes them, in sizes that show how the cost grows. */
+
+import { customResourceDefinitions } from "../src/api/crds/all.ts";
 import { POD_CLIQUE_SETS, type PodCliqueSet } from "../src/api/grove/pod-clique-set.ts";
-import { PODS, podCondition } from "../src/api/kubernetes/core.ts";
+import { NAMESPACES, PODS, podCondition } from "../src/api/kubernetes/core.ts";
 import { VirtualClock } from "../src/clock.ts";
 import { startGroveOperator } from "../src/grove/operator.ts";
+import { startInformer } from "../src/kube/informer.ts";
 import type { KubeApi } from "../src/kube/kube-api.ts";
 import { seededRandom } from "../src/random.ts";
-import { createWorld } from "../src/sim/world.ts";
-import { type Row, seconds } from "./measure.ts";
+import { createApiServer } from "../src/sim/api-server/api-server.ts";
+import { collectGarbage, type Row, seconds } from "./measure.ts";
+import { startReadyKubelet } from "./ready-kubelet.ts";
 
-const REPLICAS = 100;
 const PODS_PER_REPLICA = 2;
+/** The last is 10,000 pods: the cost of a pod has to stay what it is for 200. */
+const SIZES = [100, 500, 5_000];
 
 export async function benchOperator(): Promise<readonly Row[]> {
+  const rows: Row[] = [];
+  for (const replicas of SIZES) rows.push(...(await benchSize(replicas)));
+  return rows;
+}
+
+async function benchSize(replicas: number): Promise<readonly Row[]> {
+  collectGarbage();
   const clock = new VirtualClock();
   const abort = new AbortController();
   const shared = { clock, random: seededRandom(1), signal: abort.signal };
-  const world = await createWorld({
-    ...shared,
-    namespaces: ["scale"],
-    nodes: 50,
-    startupScale: 0.01,
-    scrapeIntervalMs: 600_000,
-  });
-  const counted = countWrites(world.api);
+  const server = createApiServer(shared);
+  await server.installCustomResources(customResourceDefinitions());
+  const { api } = server;
+  await api.create(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name: "scale" } });
+  const counted = countWrites(api);
+  startReadyKubelet({ ...shared, api, binds: true });
   startGroveOperator({ ...shared, api: counted.api });
-  const isReady = async (count: number): Promise<boolean> => {
-    const { items } = await world.api.list(PODS, { namespace: "scale" });
-    return items.length === count && items.every((pod) => podCondition(pod, "Ready")?.status === "True");
-  };
+  const pods = startInformer({ ...shared, api, resource: PODS });
   const until = async (count: number): Promise<void> => {
-    for (let i = 0; i < 1_000 && !(await isReady(count)); i++) await clock.advance(500);
+    const isReady = (): boolean =>
+      pods.list().length === count && pods.list().every((pod) => podCondition(pod, "Ready")?.status === "True");
+    for (let i = 0; i < 1_000 && !isReady(); i++) await clock.advance(500);
+    // What is told late belongs to the cost.
+    await clock.advance(20_000);
   };
-  const pods = REPLICAS * PODS_PER_REPLICA;
+  const count = replicas * PODS_PER_REPLICA;
   const up = await seconds(async () => {
-    await world.api.create(POD_CLIQUE_SETS, workload());
-    await until(pods);
+    await api.create(POD_CLIQUE_SETS, workload(replicas));
+    await until(count);
   });
   const writesUp = counted.total();
-  const upVirtualSeconds = clock.monotonicMs() / 1000;
+  const byVerb = counted.byVerb();
+  const idle = await seconds(() => clock.advance(600_000));
+  const writesIdle = counted.total() - writesUp;
+  const kept = Math.floor(replicas / 10);
   const down = await seconds(async () => {
-    await world.api.setScale(POD_CLIQUE_SETS, { namespace: "scale", name: "scale" }, 10);
-    await until(10 * PODS_PER_REPLICA);
+    await api.setScale(POD_CLIQUE_SETS, { namespace: "scale", name: "scale" }, kept);
+    await until(kept * PODS_PER_REPLICA);
   });
-  const writesDown = counted.total() - writesUp;
+  const writesDown = counted.total() - writesUp - writesIdle;
   abort.abort();
+  await server.stop();
   return [
     {
-      what: `operator, PodCliqueSet 0→${REPLICAS} replicas × ${PODS_PER_REPLICA} pods, all ready`,
-      value: `${up.toFixed(2)} s of CPU (world included), ${upVirtualSeconds.toFixed(0)} s of embedded time, ${writesUp} API writes (${(writesUp / pods).toFixed(2)} a pod)`,
+      what: `operator, embedded, 0 to ${count} pods`,
+      value: `${up.toFixed(2)} s = ${((up / count) * 1e6).toFixed(0)} us a pod (API server included), ${writesUp} writes = ${(writesUp / count).toFixed(2)} a pod`,
+      ...(replicas === SIZES.at(-1) && { aim: "us a pod as for the smallest" }),
     },
-    { what: `operator, ${REPLICAS}→10 replicas`, value: `${down.toFixed(2)} s, ${writesDown} API writes` },
-    { what: "of these, by verb", value: counted.byVerb() },
+    { what: "  of these", value: byVerb },
+    { what: `  10 minutes of nothing to do`, value: `${idle.toFixed(2)} s, ${writesIdle} writes` },
+    { what: `  ${replicas} to ${kept} replicas`, value: `${down.toFixed(2)} s, ${writesDown} writes` },
   ];
 }
 
-function workload(): PodCliqueSet {
+function workload(replicas: number): PodCliqueSet {
   return {
     apiVersion: "grove.io/v1alpha1",
     kind: "PodCliqueSet",
     metadata: { namespace: "scale", name: "scale" },
     spec: {
-      replicas: REPLICAS,
+      replicas,
       template: {
         cliques: [
           {

@@ -1,5 +1,6 @@
 /** A kubelet in miniature for benchmarks: a bound pod is running and ready at once, a terminating one is gone at once. */
 import { isPodReady, isTerminating, PODS, type Pod } from "../src/api/kubernetes/core.ts";
+import type { ObjectKey } from "../src/api/kubernetes/meta.ts";
 import { formatTime } from "../src/api/kubernetes/time.ts";
 import type { Clock } from "../src/clock.ts";
 import { startInformer } from "../src/kube/informer.ts";
@@ -11,12 +12,21 @@ export function startReadyKubelet(options: {
   readonly clock: Clock;
   readonly random: Random;
   readonly signal: AbortSignal;
+  /** Also places ungated pods, where no scheduler does. */
+  readonly binds?: boolean;
 }): void {
-  const { api, clock } = options;
+  const { api, clock, binds = false } = options;
   const handled = new Set<string>();
   const pods = startInformer({ ...options, resource: PODS });
   pods.onChange(({ after }) => {
-    if (after === undefined || after.spec.nodeName === undefined) return;
+    if (after === undefined) return;
+    if (after.spec.nodeName === undefined) {
+      if (binds && (after.spec.schedulingGates ?? []).length === 0 && !isTerminating(after)) bind(after);
+      // Nothing runs that would have to end.
+      if (binds && isTerminating(after))
+        void api.delete(PODS, after.metadata as ObjectKey, { gracePeriodSeconds: 0 }).catch(() => undefined);
+      return;
+    }
     const key = { namespace: after.metadata.namespace ?? "", name: after.metadata.name };
     const step = isTerminating(after) ? "delete" : isPodReady(after) ? "nothing" : "start";
     const mark = `${after.metadata.uid}/${step}`;
@@ -29,6 +39,14 @@ export function startReadyKubelet(options: {
     // It went in between.
     work.catch(() => undefined);
   });
+
+  function bind({ metadata: { name, namespace = "", uid = "" } }: Pod): void {
+    if (handled.has(uid)) return;
+    handled.add(uid);
+    const target = { apiVersion: "v1", kind: "Node", name: "node-0" };
+    const binding = { apiVersion: "v1", kind: "Binding", metadata: { name, namespace }, target };
+    api.createSubresource(PODS, { namespace, name }, "binding", binding as never).catch(() => undefined);
+  }
 }
 
 const ready = ({ spec }: Pod, time: string): Readonly<Record<string, unknown>> => ({

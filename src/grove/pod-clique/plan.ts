@@ -41,7 +41,7 @@ export interface PodCliquePlanOptions {
 export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePlanOptions): Plan {
   const { clique } = snapshot;
   if (isTerminating(clique)) {
-    return finalizerRemoval("clique", clique, CLIQUE_FINALIZER, leavesPods(snapshot) ? [] : [[podsOf(snapshot)]]);
+    return finalizerRemoval("clique", clique, CLIQUE_FINALIZER, goesWithMany(snapshot) ? [] : [[podsOf(snapshot)]]);
   }
   const update = cliqueUpdate(snapshot, options.now);
   const scale = scaleActions(snapshot, new Set(update.deletes), options);
@@ -70,11 +70,11 @@ export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePla
   };
 }
 
-/** Pods of a replica that its set no longer wants go after their clique, all together (`pod-clique-set/sweeps.ts`). */
-const leavesPods = ({ clique, set }: PodCliqueSnapshot): boolean =>
+/** The set takes the pods of all its excess replicas, after the last of their cliques, and of itself, in one request (`pod-clique-set/sweeps.ts`). */
+const goesWithMany = ({ clique, set }: PodCliqueSnapshot): boolean =>
   set !== undefined &&
   labelOf(clique, SCALING_GROUP) === undefined &&
-  (indexLabelOf(clique, SET_REPLICA_INDEX) ?? 0) >= set.spec.replicas;
+  (isTerminating(set) || (indexLabelOf(clique, SET_REPLICA_INDEX) ?? 0) >= set.spec.replicas);
 
 /** No other clique can have this name while this one is there. */
 const podsOf = ({ clique: { metadata }, pods }: PodCliqueSnapshot): Sweep => ({

@@ -10,7 +10,7 @@ import { type KubeObject, keyOf, type Resource } from "../../api/kubernetes/meta
 import { formatTime } from "../../api/kubernetes/time.ts";
 import type { Clock } from "../../clock.ts";
 import { isNotFound } from "../../kube/api-error.ts";
-import type { IndexFunctions } from "../../kube/indexer.ts";
+import { Indexer, type IndexFunctions } from "../../kube/indexer.ts";
 import type { Change, Informer } from "../../kube/informer.ts";
 import type { KubeApi } from "../../kube/kube-api.ts";
 import type { JsonPatchOperation } from "../actions.ts";
@@ -56,8 +56,10 @@ export function createStore<T extends KubeObject>({
   informers,
   indexes,
 }: StoreOptions<T>): Store<T> {
-  /** The server's answers to our writes, as long as they are newer than the cache. */
+  /** The server's answers to our writes, as long as they are newer than the cache; the oldest first. */
   const written = new Map<string, Written<T>>();
+  /** Those of them that were created and that the cache does not have yet. */
+  const unseen = new Indexer<T>(indexes);
   /** By uid. */
   const deleted = new Map<string, { readonly time: string; readonly atMs: number }>();
 
@@ -77,17 +79,20 @@ export function createStore<T extends KubeObject>({
     if (deletion === undefined) return latest;
     return { ...latest, metadata: { ...latest.metadata, deletionTimestamp: deletion.time } };
   };
+  const forget = (key: string): void => {
+    written.delete(key);
+    unseen.delete(key);
+  };
   const expire = (): void => {
     const beforeMs = clock.monotonicMs() - OVERLAY_EXPIRY_MS;
-    for (const [key, { atMs }] of written) if (atMs < beforeMs) written.delete(key);
-    for (const [uid, { atMs }] of deleted) if (atMs < beforeMs) deleted.delete(uid);
-  };
-  const unseen = (): readonly T[] => {
-    if (written.size === 0 && deleted.size === 0) return [];
-    expire();
-    const result: T[] = [];
-    for (const [key, { object, created }] of written) if (created && cached(key) === undefined) result.push(object);
-    return result;
+    for (const [key, { atMs }] of written) {
+      if (atMs >= beforeMs) break;
+      forget(key);
+    }
+    for (const [uid, { atMs }] of deleted) {
+      if (atMs >= beforeMs) break;
+      deleted.delete(uid);
+    }
   };
   const remember = (object: T, created: boolean): void => {
     const key = keyOf(object);
@@ -95,13 +100,16 @@ export function createStore<T extends KubeObject>({
     if (known !== undefined && !isNewer(object, known)) return;
     const before = written.get(key);
     const isCreated = created || (before?.created === true && before.object.metadata.uid === object.metadata.uid);
+    // To the end of the line.
+    written.delete(key);
     written.set(key, { object, created: isCreated, atMs: clock.monotonicMs() });
+    if (isCreated && known === undefined) unseen.put(object);
   };
 
   const markDeleted = (object: T): void => {
     const { uid } = object.metadata;
     const known = cached(keyOf(object));
-    if (known === undefined) written.delete(keyOf(object));
+    if (known === undefined) forget(keyOf(object));
     else if (uid !== undefined && !isTerminating(known)) {
       deleted.set(uid, { time: formatTime(clock.nowMs()), atMs: clock.monotonicMs() });
     }
@@ -111,8 +119,10 @@ export function createStore<T extends KubeObject>({
     informer.onChange(({ before, after }) => {
       const object = after ?? before;
       if (object === undefined) return;
-      const own = written.get(keyOf(object))?.object;
-      if (own !== undefined && (after === undefined || !isNewer(own, after))) written.delete(keyOf(object));
+      const key = keyOf(object);
+      const own = written.get(key)?.object;
+      unseen.delete(key);
+      if (own !== undefined && (after === undefined || !isNewer(own, after))) written.delete(key);
       if (after === undefined || isTerminating(after)) deleted.delete(object.metadata.uid ?? "");
     });
   }
@@ -126,10 +136,14 @@ export function createStore<T extends KubeObject>({
       const object = cached(key) ?? (own?.created ? own.object : undefined);
       return object && overlaid(object);
     },
-    list: () => [...informers.flatMap((informer) => informer.list()), ...unseen()].map(overlaid),
+    list() {
+      expire();
+      return [...informers.flatMap((informer) => informer.list()), ...unseen.values()].map(overlaid);
+    },
     byIndex(index, value) {
+      expire();
       const hits = informers.flatMap((informer) => informer.byIndex(index, value));
-      const mine = unseen().filter((object) => indexes[index]?.(object).includes(value));
+      const mine = unseen.byIndex(index, value);
       return (mine.length === 0 ? hits : [...hits, ...mine]).map(overlaid);
     },
     onChange(listener) {
@@ -177,7 +191,9 @@ interface Written<T> {
 /** Of the same object; resource versions of one resource are comparable as integers (KEP-5504). */
 function isNewer(object: KubeObject, than: KubeObject): boolean {
   if (object.metadata.uid !== than.metadata.uid) return false;
-  return BigInt(object.metadata.resourceVersion ?? "0") > BigInt(than.metadata.resourceVersion ?? "0");
+  const [a, b] = [object.metadata.resourceVersion ?? "0", than.metadata.resourceVersion ?? "0"];
+  // As whole numbers of any size, without making them: this is asked for every object of every pass.
+  return a.length === b.length ? a > b : a.length > b.length;
 }
 
 const keyOfObject = ({ metadata: { name, namespace } }: KubeObject) => ({
