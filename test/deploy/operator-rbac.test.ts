@@ -38,6 +38,7 @@ const SETTINGS: OperatorSettings = {
   defaultSchedulerName: "kai-scheduler",
   topologyAwareScheduling: true,
   autoMnnvl: true,
+  podGangNames: "legacy",
 };
 
 const CONNECTED = { name: "connected", namespace: "serving", annotations: { "grove.io/mnnvl-group": "default" } };

@@ -66,7 +66,7 @@ describe("the group of a clique", () => {
 });
 
 describe("PodCliques", () => {
-  const on = { autoMnnvl: true };
+  const on = { settings: { autoMnnvl: true } };
 
   test("have the claim in their pod spec, on GPU containers only", () => {
     const { podSpec } = standaloneClique(mixed, 1, templateOf(mixed, "a"), on).spec;
@@ -82,14 +82,14 @@ describe("PodCliques", () => {
     if (groupTemplate === undefined) throw new Error("no group");
     const made = scalingGroup(mixed, 1, groupTemplate);
     const group = { ...made, metadata: { ...made.metadata, uid: "g" } };
-    const position = { set: mixed, setIndex: 1, group, groupTemplate, groupIndex: 0, settings: on };
+    const position = { set: mixed, setIndex: 1, group, groupTemplate, groupIndex: 0, ...on };
     expect(memberClique(templateOf(mixed, "d"), position).spec.podSpec.resourceClaims).toEqual([
       { name: "mnnvl-claim", resourceClaimTemplateName: "w-1-infer" },
     ]);
   });
 
   test("have none when the feature is off, and never two", () => {
-    const off = standaloneClique(mixed, 0, templateOf(mixed, "a"), { autoMnnvl: false });
+    const off = standaloneClique(mixed, 0, templateOf(mixed, "a"), { settings: { autoMnnvl: false } });
     expect(off.spec.podSpec).toBe(templateOf(mixed, "a").spec.podSpec);
     const once = withMnnvlClaim(off.spec.podSpec, templateOf(mixed, "a"), mixed, 0);
     expect(withMnnvlClaim(once, templateOf(mixed, "a"), mixed, 0)).toBe(once);

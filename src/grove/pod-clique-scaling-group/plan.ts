@@ -4,7 +4,7 @@ import type { PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-g
 import { isTerminating } from "../../api/kubernetes/core.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
 import type { Action, Plan, Sweep } from "../actions.ts";
-import { terminationDelayMs } from "../breach.ts";
+import { breachLookMs, terminationDelayMs } from "../breach.ts";
 import { finalizerRemoval } from "../finalizers.ts";
 import { GROUP_FINALIZER, GROUP_REPLICA_INDEX, indexLabelOf, MANAGED_BY, MANAGER, SCALING_GROUP } from "../labels.ts";
 import { mergePatch } from "../merge-patch.ts";
@@ -12,13 +12,14 @@ import { memberCliqueName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
 import { type MemberPosition, memberClique } from "../pod-clique/clique-object.ts";
 import { templatePatch } from "../pod-clique/template-patch.ts";
+import type { PodGangNames } from "../pod-gang/gang-names.ts";
 import { recycleStages } from "../recycle.ts";
 import { groupLevel } from "../resource-claims/levels.ts";
 import { type ClaimView, planClaims } from "../resource-claims/plan.ts";
 import type { OperatorSettings } from "../settings.ts";
 import { cliqueTemplate, templateOfGroup } from "../template.ts";
 import { isOpen, updateTurn } from "../update-turn.ts";
-import { brokenReplicas } from "./gang-termination.ts";
+import { brokenReplicas, type GroupTermination } from "./gang-termination.ts";
 import { type GroupParts, groupReplicas } from "./replicas.ts";
 import { type GroupUpdateProgress, groupUpdate } from "./update.ts";
 
@@ -26,6 +27,8 @@ import { type GroupUpdateProgress, groupUpdate } from "./update.ts";
 export interface ScalingGroupSnapshot extends GroupParts {
   /** Of the claims that its members share; undefined when they share none. */
   readonly claims?: ClaimView | undefined;
+  /** Legacy ones when absent. */
+  readonly gangNames?: PodGangNames | undefined;
 }
 
 export interface ScalingGroupPlanOptions {
@@ -41,16 +44,19 @@ export function planScalingGroup(snapshot: ScalingGroupSnapshot, { settings, now
   const position = templateOfGroup(group, set);
   if (position === undefined) return { stages: [], waitingFor: "its template in the PodCliqueSet" };
 
+  const delayMs = terminationDelayMs(set);
   const replicas = groupReplicas(snapshot);
   const update = groupUpdate(snapshot, replicas, now);
-  const termination = isOpen(update.progress ?? group.status?.updateProgress)
+  const termination: GroupTermination = isOpen(update.progress ?? group.status?.updateProgress)
     ? { replicas: [] }
-    : brokenReplicas(group, replicas, { delayMs: terminationDelayMs(set), nowMs: parseTime(now) });
+    : brokenReplicas(group, replicas, { delayMs, nowMs: parseTime(now) });
   const recycled = [...update.recreate, ...termination.replicas].flatMap(({ members }) => members);
   const going = new Set(recycled);
   const claims = planClaims(set, groupLevel(group, set), snapshot.claims);
+  const looks = [termination.lookAgainMs ?? [], breachLookMs(group, delayMs) ?? []].flat();
   const waits: string[] = [claims.waitingFor ?? [], update.waitingFor ?? []].flat();
-  const members = memberActions(snapshot, { set, group, settings, ...position }, going, waits);
+  const { gangNames } = snapshot;
+  const members = memberActions(snapshot, { set, group, settings, gangNames, ...position }, going, waits);
   return {
     stages: [
       { actions: progressActions(group, update.progress) },
@@ -67,7 +73,7 @@ export function planScalingGroup(snapshot: ScalingGroupSnapshot, { settings, now
     })),
     ...(claims.problem !== undefined && { problem: claims.problem }),
     ...(waits[0] !== undefined && { waitingFor: waits[0] }),
-    ...("lookAgainMs" in termination && { lookAgainMs: termination.lookAgainMs }),
+    ...(looks.length > 0 && { lookAgainMs: Math.min(...looks) }),
   };
 }
 

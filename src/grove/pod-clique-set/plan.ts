@@ -17,7 +17,7 @@ import type {
 import { isTerminating } from "../../api/kubernetes/core.ts";
 import { controllerOf, type KubeObject } from "../../api/kubernetes/meta.ts";
 import type { PodGang } from "../../api/scheduler/pod-gang.ts";
-import type { Action, ActionEvents, Plan } from "../actions.ts";
+import type { Action, ActionEvents, Plan, Stage } from "../actions.ts";
 import { finalizerAddition, finalizerRemoval } from "../finalizers.ts";
 import type { KindName, Kinds } from "../kinds.ts";
 import { indexLabelOf, labelOf, POD_CLIQUE, SCALING_GROUP, SET_FINALIZER, SET_REPLICA_INDEX } from "../labels.ts";
@@ -29,6 +29,7 @@ import { standaloneClique } from "../pod-clique/clique-object.ts";
 import { templatePatch } from "../pod-clique/template-patch.ts";
 import { scalingGroup } from "../pod-clique-scaling-group/group-object.ts";
 import { expectedPodGangs } from "../pod-gang/compose.ts";
+import { type PodGangNames, podGangNames } from "../pod-gang/gang-names.ts";
 import { planPodGangs } from "../pod-gang/plan.ts";
 import { setLevel } from "../resource-claims/levels.ts";
 import { type ClaimView, planClaims } from "../resource-claims/plan.ts";
@@ -101,14 +102,23 @@ export function planPodCliqueSet(snapshot: PodCliqueSetSnapshot, options: PlanOp
   }
   const generation = (begun ?? set.status)?.currentGenerationHash;
   const termination = planGangTermination(snapshot, setReplicas(snapshot, generation), now);
+  const gangNames = podGangNames(set, options.settings.podGangNames, snapshot);
   const cliques = {
-    actions: cliqueActions(snapshot, options.settings, termination.going, waits),
-    sweeps: podsOfExcess(snapshot),
+    actions: cliqueActions(snapshot, { settings: options.settings, gangNames }, termination.going, waits),
   };
-  const groupsAndGangs = groupAndGangStages(snapshot, options, waits);
+  const groupsAndGangs = groupAndGangStages(snapshot, gangNames, options, waits);
   if (isOpen((begun ?? set.status)?.updateProgress)) waits.push("its update");
   return {
-    stages: [first, foundation, ...domains.stages, ...termination.stages, cliques, ...groupsAndGangs.stages],
+    stages: [
+      first,
+      foundation,
+      ...domains.stages,
+      groupsAndGangs.excess,
+      ...termination.stages,
+      cliques,
+      groupsAndGangs.syncs,
+      ...leftOverStages(snapshot),
+    ],
     announcements: termination.announcements,
     ...(waits[0] !== undefined && { waitingFor: waits[0] }),
     ...earliest(termination.lookAgainMs, groupsAndGangs.lookAgainMs),
@@ -185,7 +195,7 @@ function formerSecretActions({ set, secrets, pods }: PodCliqueSetSnapshot): read
 
 function cliqueActions(
   { set, cliques }: PodCliqueSetSnapshot,
-  settings: OperatorSettings,
+  { settings, gangNames }: { readonly settings: OperatorSettings; readonly gangNames: PodGangNames },
   going: ReadonlySet<PodClique>,
   waits: string[],
 ): readonly Action[] {
@@ -203,7 +213,7 @@ function cliqueActions(
         wanted.push(live);
         continue;
       }
-      const object = standaloneClique(set, index, template, settings);
+      const object = standaloneClique(set, index, template, { settings, gangNames });
       wanted.push(object);
       if (live === undefined || isTerminating(live) || !isOwnedBy(live, set)) continue;
       const patch = templatePatch(live, object);
@@ -228,10 +238,11 @@ const isKnownToFit = (clique: PodClique, set: PodCliqueSet): boolean => knownToF
 
 function groupAndGangStages(
   snapshot: PodCliqueSetSnapshot,
+  gangNames: PodGangNames,
   { settings, now }: PlanOptions,
   waits: string[],
-): Pick<Plan, "stages" | "lookAgainMs"> {
-  const { set, groups, cliques, gangs, pods, services, binding } = snapshot;
+): { readonly excess: Stage; readonly syncs: Stage; readonly lookAgainMs?: number | undefined } {
+  const { set, groups, cliques, gangs, pods, binding } = snapshot;
   const wanted = setIndices(set).flatMap((index) =>
     scalingGroups(set.spec.template).map((group) => scalingGroup(set, index, group)),
   );
@@ -260,7 +271,7 @@ function groupAndGangStages(
   );
   const gangPlan = planPodGangs({
     set,
-    expected: expectedPodGangs(set, ownGroups),
+    expected: expectedPodGangs(set, ownGroups, gangNames),
     gangs: new Map(gangs.filter((gang) => isOwnedBy(gang, set)).map((gang) => [gang.metadata.name, gang])),
     cliques: new Map(cliques.map((clique) => [clique.metadata.name, clique])),
     podsByClique: podsByOwner(cliques, pods),
@@ -271,13 +282,23 @@ function groupAndGangStages(
   const [incomplete] = gangPlan.incomplete;
   if (incomplete !== undefined) waits.push(`the pods of PodGang ${incomplete}`);
   return {
-    stages: [
-      { actions: [...deletes, ...gangPlan.deletes] },
-      { actions: deleteExcess(set, "service", services, { errorCode: "ERR_SYNC_SERVICE" }) },
-      { actions: [...syncs, ...gangPlan.creates, ...gangPlan.updates] },
-    ],
-    ...(gangPlan.lookAgainMs !== undefined && { lookAgainMs: gangPlan.lookAgainMs }),
+    excess: { actions: [...gangPlan.deletes, ...deletes] },
+    syncs: { actions: [...syncs, ...gangPlan.creates, ...gangPlan.updates] },
+    lookAgainMs: gangPlan.lookAgainMs,
   };
+}
+
+/**
+ * What replicas that are not wanted leave behind, once none of their cliques is there any more: whoever sees the last of
+ * their pods go may count on their cliques and gangs being gone, as with garbage collection.
+ */
+function leftOverStages(snapshot: PodCliqueSetSnapshot): readonly Stage[] {
+  const { set, cliques, services } = snapshot;
+  if (cliques.some((clique) => isExcess(set, clique))) return [];
+  return [
+    { actions: [], sweeps: podsOfExcess(snapshot) },
+    { actions: deleteExcess(set, "service", services, { errorCode: "ERR_SYNC_SERVICE" }) },
+  ];
 }
 
 /** Pods of a clique that was made again under its name belong to the one that went. */

@@ -19,20 +19,24 @@ import {
 import { withMnnvlClaim } from "../mnnvl/groups.ts";
 import { memberCliqueName, standaloneCliqueName } from "../names.ts";
 import { ownedBy } from "../ownership.ts";
-import { basePodGangName, podGangOfGroupReplica } from "../pod-gang/gang-names.ts";
+import { legacyNames, type PodGangNames } from "../pod-gang/gang-names.ts";
 import { podTemplateHash } from "../pod-template-hash.ts";
 import type { OperatorSettings } from "../settings.ts";
 import { startsAfter } from "../startup-order.ts";
 import { groupCliques } from "../template.ts";
 
-/** What of the settings shows in a PodClique. */
-export type CliqueSettings = Pick<OperatorSettings, "autoMnnvl">;
+/** What shows in a PodClique besides its set. */
+export interface CliqueContext {
+  readonly settings: Pick<OperatorSettings, "autoMnnvl">;
+  /** Legacy ones when absent. */
+  readonly gangNames?: PodGangNames | undefined;
+}
 
 export function standaloneClique(
   set: PodCliqueSet,
   setIndex: number,
   clique: PodCliqueTemplate,
-  settings: CliqueSettings,
+  { settings, gangNames = legacyNames(set) }: CliqueContext,
 ): PodClique {
   const { name } = set.metadata;
   return cliqueObject({
@@ -42,33 +46,27 @@ export function standaloneClique(
     owner: set,
     name: standaloneCliqueName(name, setIndex, clique.name),
     component: "pcs-podclique",
-    labels: { [POD_GANG]: basePodGangName(name, setIndex) },
+    labels: { [POD_GANG]: gangNames.base(setIndex) },
     after: startsAfter(clique, { set: name, setIndex, template: set.spec.template }),
     spec: clique.spec,
     settings,
   });
 }
 
-export interface MemberPosition {
+export interface MemberPosition extends CliqueContext {
   readonly set: PodCliqueSet;
   readonly setIndex: number;
   readonly group: PodCliqueScalingGroup;
   readonly groupTemplate: PodCliqueScalingGroupTemplate;
   readonly groupIndex: number;
-  readonly settings: CliqueSettings;
 }
 
 export function memberClique(clique: PodCliqueTemplate, position: MemberPosition): PodClique {
-  const { set, setIndex, group, groupTemplate, groupIndex, settings } = position;
+  const { set, setIndex, group, groupTemplate, groupIndex, settings, gangNames = legacyNames(set) } = position;
   const { template } = set.spec;
   const scalingGroup = group.metadata.name;
-  const { podGang, basePodGang } = podGangOfGroupReplica({
-    set: set.metadata.name,
-    setIndex,
-    scalingGroup,
-    groupIndex,
-    minAvailable: groupTemplate.minAvailable,
-  });
+  const { name: groupName, minAvailable } = groupTemplate;
+  const base = gangNames.base(setIndex);
   const templatePods = groupCliques(template, groupTemplate).reduce((sum, { spec }) => sum + spec.replicas, 0);
   return cliqueObject({
     set,
@@ -78,8 +76,12 @@ export function memberClique(clique: PodCliqueTemplate, position: MemberPosition
     name: memberCliqueName(scalingGroup, groupIndex, clique.name),
     component: "pcsg-podclique",
     labels: {
-      [POD_GANG]: podGang,
-      ...(basePodGang !== undefined && { [BASE_POD_GANG]: basePodGang }),
+      ...(groupIndex < minAvailable
+        ? { [POD_GANG]: base }
+        : {
+            [POD_GANG]: gangNames.scaled({ setIndex, group: groupName, groupIndex, minAvailable }),
+            [BASE_POD_GANG]: base,
+          }),
       [SCALING_GROUP]: scalingGroup,
       [GROUP_REPLICA_INDEX]: String(groupIndex),
     },
@@ -99,7 +101,7 @@ function cliqueObject(options: {
   readonly labels: Readonly<Record<string, string>>;
   readonly after: readonly string[];
   readonly spec: PodCliqueTemplate["spec"];
-  readonly settings: CliqueSettings;
+  readonly settings: CliqueContext["settings"];
 }): PodClique {
   const { set, setIndex, clique, owner, name, component, labels, after } = options;
   const { startsAfter: _, podSpec, ...spec } = options.spec;

@@ -3,6 +3,7 @@ import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { isTerminating, type Pod } from "../../api/kubernetes/core.ts";
 import type { Action, Plan, Sweep } from "../actions.ts";
+import { breachLookMs, terminationDelayMs } from "../breach.ts";
 import { finalizerRemoval } from "../finalizers.ts";
 import {
   CLIQUE_FINALIZER,
@@ -62,6 +63,7 @@ export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePla
   const { open, waitingFor } = openableGates(clique, stays, snapshot);
   const waits =
     claims?.waitingFor ?? waitingFor ?? (creates.length > 0 ? "its PodGang to list its new pods" : update.waitingFor);
+  const lookAgainMs = set && breachLookMs(clique, terminationDelayMs(set));
   return {
     stages: [
       { actions: progressActions(clique, update.progress) },
@@ -71,11 +73,12 @@ export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePla
       { actions: open.map(openGate), slowStart: true },
     ],
     ...(waits !== undefined && { waitingFor: waits }),
+    ...(lookAgainMs !== undefined && { lookAgainMs }),
     ...(problem !== undefined && { problem }),
   };
 }
 
-/** The set takes the pods of all its excess replicas, and of itself, in one request. */
+/** The set takes the pods of all its excess replicas, after the last of their cliques, and of itself, in one request (`pod-clique-set/sweeps.ts`). */
 const goesWithMany = ({ clique, set }: PodCliqueSnapshot): boolean =>
   set !== undefined &&
   labelOf(clique, SCALING_GROUP) === undefined &&

@@ -48,7 +48,7 @@ const stored = <T extends { readonly metadata: { readonly name: string } }>(obje
 const [a, b] = set.spec.template.cliques;
 const [groupTemplate] = set.spec.template.podCliqueScalingGroups ?? [];
 if (a === undefined || b === undefined || groupTemplate === undefined) throw new Error("templates");
-const worker: PodClique = stored(standaloneClique(set, 1, a, DEFAULT_SETTINGS));
+const worker: PodClique = stored(standaloneClique(set, 1, a, { settings: DEFAULT_SETTINGS }));
 const group = stored(scalingGroup(set, 0, groupTemplate));
 const position = { set, setIndex: 0, group, groupTemplate, groupIndex: 1, settings: DEFAULT_SETTINGS };
 const member: PodClique = stored(memberClique(b, position));
@@ -279,7 +279,7 @@ describe("pods", () => {
     const plain = storedSet({ cliques: [cliqueTemplate("a")] });
     const [one] = plain.spec.template.cliques;
     if (one === undefined) throw new Error("no clique");
-    const clique = stored(standaloneClique(plain, 0, one, DEFAULT_SETTINGS));
+    const clique = stored(standaloneClique(plain, 0, one, { settings: DEFAULT_SETTINGS }));
     expect(withSharedClaims(clique.spec.podSpec, clique, plain, 0)).toBe(clique.spec.podSpec);
     expect(storedPod(clique).spec).not.toHaveProperty("resourceClaims");
   });

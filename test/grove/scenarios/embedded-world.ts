@@ -33,7 +33,8 @@ export interface EmbeddedWorld extends ScenarioWorld {
 
 export interface EmbeddedWorldOptions {
   readonly seed?: number;
-  readonly settings?: OperatorSettings;
+  /** On top of {@link SCENARIO_SETTINGS}. */
+  readonly settings?: Partial<OperatorSettings>;
   /** Of kinds that only some scenarios need. */
   readonly definitions?: readonly CustomResourceDefinition[];
   /** At work at the same time; default 1. */
@@ -58,7 +59,8 @@ const LEASE = { namespace: "kube-system", name: "grove-operator-leader-election"
 export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Promise<EmbeddedWorld> {
   const clock = new VirtualClock();
   const random = seededRandom(options.seed ?? 1);
-  const { settings = SCENARIO_SETTINGS, definitions = [] } = options;
+  const { definitions = [] } = options;
+  const settings = { ...SCENARIO_SETTINGS, ...options.settings };
   const grove = admissionWith(settings);
   const server = createApiServer({
     clock,

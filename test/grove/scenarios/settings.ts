@@ -8,6 +8,7 @@ export const SCENARIO_SETTINGS: OperatorSettings = {
   topologyAwareScheduling: true,
   autoMnnvl: false,
   initContainerImage: "registry.example/grove-initc:v1",
+  podGangNames: "legacy",
 };
 
 /** Multi-node NVLink domains are made; the ComputeDomain CRD has to be there. */
