@@ -208,10 +208,9 @@ describe("ComputeDomains", () => {
     };
     const options = { settings: { ...DEFAULT_SETTINGS, autoMnnvl: true }, now: "2026-01-01T00:00:00Z" };
     const kinds = planPodCliqueSet(snapshot, options).stages.map(({ actions }) => new Set(actions.map(({ of }) => of)));
-    const [domains, cliques] = ["computeDomain", "clique"].map((kind) =>
-      kinds.findIndex((of) => of.has(kind as never)),
-    );
-    expect([domains, cliques]).toEqual([2, 5]);
+    const first = (kind: string): number => kinds.findIndex((of) => of.has(kind as never));
+    expect(first("computeDomain")).toBeGreaterThan(-1);
+    expect(first("computeDomain")).toBeLessThan(first("clique"));
     const deleted = {
       ...mixed,
       metadata: {
