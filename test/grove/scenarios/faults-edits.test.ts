@@ -292,3 +292,31 @@ test("a status that was stored although its answer was lost does not stay when i
   expect(await world.api.get(SERVICES, { namespace: world.namespace, name: "workload2-0" })).toBeDefined();
   expect(world.view.set("workload2")?.status?.lastErrors).toEqual([]);
 });
+
+test("a condition that a scheduler writes in the very moment of our own status write stays", async () => {
+  const world = await openWorld();
+  const key = { namespace: world.namespace, name: "workload2-0" };
+  const condition = {
+    type: "Unhealthy",
+    status: "False",
+    reason: "AllGood",
+    message: "",
+    lastTransitionTime: "2026-01-01T00:00:00Z",
+  };
+  let written = false;
+  world.faults.refuse(({ plural, subresource }) => {
+    if (plural !== "podgangs" || subresource !== "status" || written) return false;
+    written = true;
+    const conditions = world.view.gangs().find(({ metadata }) => metadata.name === key.name)?.status?.conditions ?? [];
+    const patch = { status: { phase: "Pending", conditions: [...conditions, condition] } };
+    // Carried out before the write that is under way.
+    void world.api.patch(POD_GANGS, key, patch, { type: "merge", subresource: "status" });
+    return false;
+  });
+  await world.deploy(scaled());
+  await untilReady(world, 10);
+  await world.settle();
+  expect(written).toBe(true);
+  const conditions = (await world.api.get(POD_GANGS, key)).status?.conditions ?? [];
+  expect(conditions.map(({ type }) => type).toSorted()).toEqual(["Initialized", "Ready", "Scheduled", "Unhealthy"]);
+});
