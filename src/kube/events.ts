@@ -12,7 +12,7 @@ const AGGREGATE_MS = 600_000;
 /** Objects whose last events are remembered; 1,000 × a few hundred bytes. */
 const MAX_REMEMBERED = 1_000;
 /** Events on their way; what the server does not take in time is not worth waiting for. */
-const MAX_IN_FLIGHT = 100;
+const MAX_IN_FLIGHT = 50;
 /** Events of one object: a burst of 25, then one every 5 minutes, as client-go's spam filter. */
 const BURST = 25;
 const REFILL_MS = 300_000;

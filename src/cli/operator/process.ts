@@ -54,7 +54,7 @@ const USER_AGENT = "grove-operator";
 const STOP_STEP_MS = 3_000;
 
 /** Events are told beside the work, at a pace that never gets in its way. */
-const EVENTS_LIMIT = { qps: 10, burst: 100 };
+const EVENTS_LIMIT = { qps: 5, burst: 50 };
 
 export async function startOperatorProcess(options: OperatorProcessOptions): Promise<OperatorProcess> {
   const { configuration, environment, random, log, identity, version } = options;

@@ -33,7 +33,7 @@ export interface StatusDelay<T extends KubeObject> {
 /** Of an object that has all it needs, and of one that still waits for something, such as the gates of its pods (Grove's own interval). */
 const ON_ITS_WAY_MS = { complete: 2_000, waiting: 5_000 };
 /** Of an object that is being made and has said nothing yet. */
-const UNBORN_MS = { complete: 10_000, waiting: 30_000 };
+const UNBORN_MS = { complete: 10_000, waiting: 60_000 };
 
 /** @param isSettled whether this status says that everything is there and ready */
 export function statusDelay<T extends KubeObject & { readonly status?: object }>(
