@@ -27,6 +27,31 @@ export function terminationDelayMs({ spec }: PodCliqueSet): number {
   );
 }
 
+/** The operator looks at everything that often anyway. */
+const LOOK_MAX_MS = 180_000;
+const LOOK_MIN_MS = 1_000;
+
+/**
+ * How soon an object in breach is looked at again without an event: a condition that a lost event has left behind must not call for a termination.
+ * @returns undefined while it is not in breach
+ */
+export function breachLookMs({ status }: PodClique | PodCliqueScalingGroup, delayMs: number): number | undefined {
+  if (conditionOf(status?.conditions, MIN_AVAILABLE_BREACHED)?.status !== "True") return undefined;
+  return Math.max(LOOK_MIN_MS, Math.min(LOOK_MAX_MS, delayMs / 2));
+}
+
+/** When a new breach is to be looked at again, for a controller that has just seen its condition. */
+export function newBreachLookMs(
+  before: PodClique | PodCliqueScalingGroup | undefined,
+  after: PodClique | PodCliqueScalingGroup,
+  set: PodCliqueSet | undefined,
+): number | undefined {
+  if (set === undefined) return undefined;
+  const delayMs = terminationDelayMs(set);
+  const isOld = before !== undefined && breachLookMs(before, delayMs) !== undefined;
+  return isOld ? undefined : breachLookMs(after, delayMs);
+}
+
 /** @returns milliseconds until the breach calls for termination, at most 0 when it does; undefined when there is none that counts */
 export function cliqueBreachMs(clique: PodClique, delayMs: number, nowMs: number): number | undefined {
   const scheduled = conditionOf(clique.status?.conditions, POD_CLIQUE_SCHEDULED);
@@ -43,7 +68,7 @@ export function groupBreachMs(group: PodCliqueScalingGroup, delayMs: number, now
   return remainingMs(group, breach, delayMs, nowMs);
 }
 
-export const isBeingTerminated = ({ status }: PodCliqueScalingGroup): boolean =>
+const isBeingTerminated = ({ status }: PodCliqueScalingGroup): boolean =>
   conditionOf(status?.conditions, GANG_TERMINATION_IN_PROGRESS)?.status === "True";
 
 function remainingMs(

@@ -1,10 +1,11 @@
 /** Finalizers: each controller only takes off its own; what hangs below goes by garbage collection (grove.md 2.6). */
 
 import { isTerminating } from "../api/kubernetes/core.ts";
+import type { KubeObject } from "../api/kubernetes/meta.ts";
 import type { Action, JsonPatchOperation, Plan, Stage, Sweep } from "./actions.ts";
 import type { Kinds } from "./kinds.ts";
 
-type Finalized = "set" | "group" | "clique";
+type Finalized = "set" | "group" | "clique" | "computeDomain";
 
 /**
  * @param below what belongs to the object. Garbage collection would take it too, one object at a time at the pace of the
@@ -22,8 +23,9 @@ export function finalizerRemoval<K extends Finalized>(
     { op: "test", path: `/metadata/finalizers/${index}`, value: finalizer },
     { op: "remove", path: `/metadata/finalizers/${index}` },
   ];
-  const stays = object.metadata.finalizers?.includes(ORPHAN) === true;
-  const sweeps = (stays ? [] : below).map((one): Stage => ({ actions: [], sweeps: one.filter(hasWork) }));
+  const sweeps = (leavesDependents(object) ? [] : below).map(
+    (one): Stage => ({ actions: [], sweeps: one.filter(hasWork) }),
+  );
   const removal = { kind: "patch", of, object, patch, errorCode: "ERR_REMOVE_FINALIZER" } as Action;
   return { stages: [...sweeps, { actions: [removal] }] };
 }
@@ -36,7 +38,7 @@ export function finalizerAddition<K extends Finalized>(of: K, object: Kinds[K], 
   return [{ kind: "patch", of, object, patch, errorCode: "ERR_ADD_FINALIZER" } as Action];
 }
 
-/** Kubernetes puts it on an object that is deleted without its dependents. */
-const ORPHAN = "orphan";
+/** It is deleted without its dependents: Kubernetes puts a finalizer of that name on it. */
+export const leavesDependents = ({ metadata }: KubeObject): boolean => metadata.finalizers?.includes("orphan") === true;
 
 const hasWork = ({ objects }: Sweep): boolean => objects.some((object) => !isTerminating(object));

@@ -1,10 +1,12 @@
 /** Breaches of minAvailable that last: what starts over, and what does not (grove.md 6). */
+
 import { describe, expect, test } from "vitest";
 import type { PodClique } from "../api/grove/pod-clique.ts";
 import type { PodCliqueScalingGroup } from "../api/grove/pod-clique-scaling-group.ts";
 import type { Condition } from "../api/kubernetes/meta.ts";
 import { parseTime } from "../api/kubernetes/time.ts";
 import {
+  breachLookMs,
   cliqueBreachMs,
   GANG_TERMINATION_IN_PROGRESS,
   groupBreachMs,
@@ -15,8 +17,10 @@ import { memberClique, standaloneClique } from "./pod-clique/clique-object.ts";
 import { brokenReplicas } from "./pod-clique-scaling-group/gang-termination.ts";
 import { scalingGroup } from "./pod-clique-scaling-group/group-object.ts";
 import { groupReplicas } from "./pod-clique-scaling-group/replicas.ts";
+import { scalingGroupStatus } from "./pod-clique-scaling-group/status.ts";
 import { planGangTermination } from "./pod-clique-set/gang-termination.ts";
 import { setReplicas } from "./pod-clique-set/replicas.ts";
+import { DEFAULT_SETTINGS } from "./settings.ts";
 import { cliqueTemplate, storedSet } from "./test-objects.ts";
 
 const CREATED = "2026-01-01T00:00:00Z";
@@ -51,12 +55,19 @@ const group = (conditions: readonly Condition[] = healthy): PodCliqueScalingGrou
 const member = (name: string, groupIndex: number, conditions: readonly Condition[] = healthy): PodClique => {
   const template = set.spec.template.cliques.find((one) => one.name === name)!;
   return stored(
-    memberClique(template, { set, setIndex: 0, group: group(), groupTemplate: groupTemplate!, groupIndex }),
+    memberClique(template, {
+      set,
+      setIndex: 0,
+      group: group(),
+      groupTemplate: groupTemplate!,
+      groupIndex,
+      settings: DEFAULT_SETTINGS,
+    }),
     conditions,
   );
 };
 const standalone = (conditions: readonly Condition[] = healthy): PodClique =>
-  stored(standaloneClique(set, 0, set.spec.template.cliques[0]!), conditions);
+  stored(standaloneClique(set, 0, set.spec.template.cliques[0]!, { settings: DEFAULT_SETTINGS }), conditions);
 
 describe("a breach counts", () => {
   test("with the time that is left of the delay", () => {
@@ -80,6 +91,13 @@ describe("a breach counts", () => {
       [fromTheStart, recovering, breached].map((conditions) => groupBreachMs(group(conditions), DELAY_MS, at(60))),
     ).toEqual([undefined, undefined, -50_000]);
   });
+});
+
+test("what is in breach is looked at again before its delay is over, and every 3 minutes at the latest", () => {
+  expect(breachLookMs(standalone(healthy), DELAY_MS)).toBeUndefined();
+  expect(breachLookMs(standalone(breached), DELAY_MS)).toBe(5_000);
+  expect(breachLookMs(group(breached), 4 * 3_600_000)).toBe(180_000);
+  expect(breachLookMs(group(breached), 10)).toBe(1_000);
 });
 
 describe("replicas of a group", () => {
@@ -108,6 +126,34 @@ describe("replicas of a group", () => {
   });
   test("none when fewer than minAvailable would be left", () => {
     expect(terminated(all(breached, breached), 60)).toEqual({ indices: [], lookAgainMs: undefined });
+  });
+});
+
+describe("the mark of a termination", () => {
+  const marked = [...breached, condition(GANG_TERMINATION_IN_PROGRESS, "True")];
+  const isMarked = (conditions: readonly Condition[], ready: number, seconds: number): boolean => {
+    const counts = { replicas: 3, scheduledReplicas: 3, readyReplicas: ready, updatedReplicas: 3 };
+    const status = { ...counts, scheduleGatedReplicas: 0, conditions: ready === 0 ? [] : healthy };
+    const members = [0, 1].flatMap((index) => ["b", "c"].map((name) => ({ ...member(name, index), status })));
+    const after = scalingGroupStatus({
+      group: group(conditions),
+      set,
+      cliques: members,
+      outcome: { complete: true, lastErrors: [] },
+      now: timeAt(seconds),
+    });
+    return after.conditions?.some(({ type }) => type === GANG_TERMINATION_IN_PROGRESS) === true;
+  };
+
+  test("goes with available replicas at once", () => {
+    expect(isMarked(marked, 3, 1)).toBe(false);
+  });
+
+  test("stays while members have just been made again and say nothing yet", () => {
+    expect(isMarked(marked, 0, 1)).toBe(true);
+    const recovering = [condition(MIN_AVAILABLE_BREACHED, "False"), condition(GANG_TERMINATION_IN_PROGRESS, "True")];
+    expect(isMarked(recovering, 0, 4)).toBe(true);
+    expect(isMarked(recovering, 0, 5)).toBe(false);
   });
 });
 

@@ -12,6 +12,7 @@ import { planScalingGroup } from "./pod-clique-scaling-group/plan.ts";
 import { scalingGroupStatus } from "./pod-clique-scaling-group/status.ts";
 import { expectedPodGangs } from "./pod-gang/compose.ts";
 import { canonicalJson, generationHash, podTemplateHash } from "./pod-template-hash.ts";
+import { DEFAULT_SETTINGS } from "./settings.ts";
 import { startsAfter } from "./startup-order.ts";
 import { cliqueTemplate, storedSet } from "./test-objects.ts";
 
@@ -189,6 +190,7 @@ describe("start-up order", () => {
 });
 
 const NOW = "2026-01-01T00:00:00Z";
+const OPTIONS = { settings: DEFAULT_SETTINGS, now: NOW };
 
 describe("scaling group", () => {
   const set = {
@@ -199,7 +201,14 @@ describe("scaling group", () => {
   const groupTemplate = set.spec.template.podCliqueScalingGroups![0]!;
   const member = (name: string, groupIndex: number, status?: object) => {
     const template = set.spec.template.cliques.find((entry) => entry.name === name)!;
-    const clique = memberClique(template, { set, setIndex: 0, group, groupTemplate, groupIndex });
+    const clique = memberClique(template, {
+      set,
+      setIndex: 0,
+      group,
+      groupTemplate,
+      groupIndex,
+      settings: DEFAULT_SETTINGS,
+    });
     return {
       ...clique,
       metadata: { ...clique.metadata, uid: `uid-${clique.metadata.name}` },
@@ -214,7 +223,7 @@ describe("scaling group", () => {
         set,
         cliques: [member("b", 0), member("c", 0), member("b", 5)],
       },
-      NOW,
+      OPTIONS,
     ).stages.flatMap((stage) => stage.actions);
     expect(actions.map((action) => `${action.kind} ${action.object.metadata.name}`)).toEqual([
       "delete w-0-g-5-b",
@@ -227,10 +236,10 @@ describe("scaling group", () => {
     const going = member("b", 0);
     const terminating = { ...going, metadata: { ...going.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } };
     const one = { ...group, spec: { ...group.spec, replicas: 1 } };
-    expect(planScalingGroup({ group: one, set, cliques: [terminating, member("c", 0)] }, NOW)).toMatchObject({
+    expect(planScalingGroup({ group: one, set, cliques: [terminating, member("c", 0)] }, OPTIONS)).toMatchObject({
       waitingFor: "PodClique w-0-g-0-b, which is terminating",
     });
-    expect(planScalingGroup({ group, set: undefined, cliques: [] }, NOW)).toEqual({
+    expect(planScalingGroup({ group, set: undefined, cliques: [] }, OPTIONS)).toEqual({
       stages: [],
       waitingFor: "its PodCliqueSet",
     });

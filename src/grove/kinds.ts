@@ -20,6 +20,13 @@ import {
   type ServiceAccount,
 } from "../api/kubernetes/core.ts";
 import type { Resource } from "../api/kubernetes/meta.ts";
+import {
+  RESOURCE_CLAIM_TEMPLATES,
+  RESOURCE_CLAIMS,
+  type ResourceClaim,
+  type ResourceClaimTemplate,
+} from "../api/kubernetes/resource-claim.ts";
+import { COMPUTE_DOMAINS, type ComputeDomain } from "../api/nvidia/compute-domain.ts";
 import { KAI_POD_GROUPS, KAI_TOPOLOGIES, type KaiPodGroup, type KaiTopology } from "../api/scheduler/kai.ts";
 import { POD_GANGS, type PodGang } from "../api/scheduler/pod-gang.ts";
 import { VOLCANO_POD_GROUPS, type VolcanoPodGroup } from "../api/scheduler/volcano.ts";
@@ -36,6 +43,9 @@ export interface Kinds {
   readonly roleBinding: RoleBinding;
   readonly secret: Secret;
   readonly autoscaler: HorizontalPodAutoscaler;
+  readonly claim: ResourceClaim;
+  readonly claimTemplate: ResourceClaimTemplate;
+  readonly computeDomain: ComputeDomain;
   readonly binding: ClusterTopologyBinding;
   readonly kaiPodGroup: KaiPodGroup;
   readonly kaiTopology: KaiTopology;
@@ -56,6 +66,9 @@ export const RESOURCES: { readonly [K in KindName]: Resource<Kinds[K]> } = {
   roleBinding: ROLE_BINDINGS,
   secret: SECRETS,
   autoscaler: HORIZONTAL_POD_AUTOSCALERS,
+  claim: RESOURCE_CLAIMS,
+  claimTemplate: RESOURCE_CLAIM_TEMPLATES,
+  computeDomain: COMPUTE_DOMAINS,
   binding: CLUSTER_TOPOLOGY_BINDINGS,
   kaiPodGroup: KAI_POD_GROUPS,
   kaiTopology: KAI_TOPOLOGIES,

@@ -15,6 +15,9 @@ export const BASE_POD_GANG = "grove.io/base-podgang";
 export const POD_TEMPLATE_HASH = "grove.io/pod-template-hash";
 export const SCHEDULER_NAME = "grove.io/scheduler-name";
 
+/** On ComputeDomains. */
+export const MNNVL_GROUP = "grove.io/mnnvl-group";
+
 export const TOPOLOGY_NAME_ANNOTATION = "grove.io/topology-name";
 export const RECONCILE_TRIGGER_ANNOTATION = "grove.io/reconcile-trigger";
 
@@ -28,6 +31,7 @@ export const POD_GANG_GATE = "grove.io/podgang-pending-creation";
 export const SET_FINALIZER = "grove.io/podcliqueset.grove.io";
 export const CLIQUE_FINALIZER = "grove.io/podclique.grove.io";
 export const GROUP_FINALIZER = "grove.io/podcliquescalinggroup.grove.io";
+export const COMPUTE_DOMAIN_FINALIZER = "grove.io/computedomain-finalizer";
 
 export type Component =
   | "pcs-headless-service"
@@ -39,7 +43,8 @@ export type Component =
   | "pcs-hpa"
   | "podgang"
   | "pcs-podclique"
-  | "pcsg-podclique";
+  | "pcsg-podclique"
+  | "pcs-computedomain";
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -52,6 +57,9 @@ export const componentLabels = (set: string, component: Component, name: string)
   [APP_NAME]: name.replaceAll(":", "-"),
   [COMPONENT]: component,
 });
+
+/** On resource claims, which have no name label. */
+export const claimLabels = (set: string): Labels => ({ ...managedLabels(set), [COMPONENT]: "resource-claim" });
 
 export const setPodSelector = (set: string): string => selectorText(managedLabels(set));
 export const cliquePodSelector = (set: string, clique: string): string =>

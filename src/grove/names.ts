@@ -12,6 +12,13 @@ export const groupReplicaName = (scalingGroup: string, groupIndex: number): stri
 export const memberCliqueName = (scalingGroup: string, groupIndex: number, clique: string): string =>
   `${scalingGroup}-${groupIndex}-${clique}`;
 
+/** @param index of the replica that has the claim to itself; all replicas share it when absent */
+export const sharedClaimName = (owner: string, index: number | undefined, template: string): string =>
+  `${owner}-${index ?? "all"}-${template}`;
+/** Also the name of the ResourceClaimTemplate that NVIDIA's driver makes for it. */
+export const computeDomainName = (set: string, setIndex: number, mnnvlGroup: string): string =>
+  `${set}-${setIndex}-${mnnvlGroup}`;
+
 export const podHostname = (clique: string, podIndex: number): string => `${clique}-${podIndex}`;
 
 export const serviceAccountName = (set: string): string => set;

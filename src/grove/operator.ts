@@ -15,8 +15,9 @@ import { startPodCliqueController } from "./pod-clique/controller.ts";
 import { startScalingGroupController } from "./pod-clique-scaling-group/controller.ts";
 import { startPodCliqueSetController } from "./pod-clique-set/controller.ts";
 import { startGangBackendController } from "./pod-gang-backend/controller.ts";
+import { wakeOnClaims } from "./resource-claims/wake.ts";
 import type { OperatorContext } from "./runtime/context.ts";
-import { OPTIONAL_KINDS, startStores } from "./runtime/stores.ts";
+import { ON_DEMAND_KINDS, OPTIONAL_KINDS, startStores } from "./runtime/stores.ts";
 import { DEFAULT_SETTINGS, type OperatorSettings } from "./settings.ts";
 
 export interface GroveOperatorOptions {
@@ -84,7 +85,9 @@ export function startGroveOperator(options: GroveOperatorOptions): GroveOperator
   let controllers: readonly Controller[] = [];
 
   const start = async (): Promise<void> => {
-    const needed = Object.entries(stores).filter(([kind]) => !OPTIONAL_KINDS.has(kind as KindName));
+    const needed = Object.entries(stores).filter(
+      ([kind]) => ![OPTIONAL_KINDS, ON_DEMAND_KINDS].some((kinds) => kinds.has(kind as KindName)),
+    );
     await Promise.all(needed.map(([, { synced }]) => synced));
     if (signal.aborted) return;
     const sets = startPodCliqueSetController(context, concurrency.sets ?? 10);
@@ -93,6 +96,7 @@ export function startGroveOperator(options: GroveOperatorOptions): GroveOperator
     const gangBackends = startGangBackendController(context, concurrency.gangs ?? 5);
     const topologies = settings.topologyAwareScheduling ? startClusterTopologyController(context) : undefined;
     controllers = [sets, groups, cliques, gangBackends, ...(topologies === undefined ? [] : [topologies])];
+    wakeOnClaims(stores, { set: sets.enqueue, group: groups.enqueue, clique: cliques.enqueue });
     const enqueueAll = (priority: "fresh" | "resync"): void => {
       for (const set of stores.set.list()) sets.enqueue(keyOf(set), priority);
       for (const group of stores.group.list()) groups.enqueue(keyOf(group), priority);
@@ -101,6 +105,7 @@ export function startGroveOperator(options: GroveOperatorOptions): GroveOperator
       for (const binding of stores.binding.list()) topologies?.enqueue(keyOf(binding), priority);
     };
     enqueueAll("fresh");
+    void stores.computeDomain.synced.then(() => enqueueAll("fresh"));
     let timer = clock.setTimer(options.resyncMs ?? RESYNC_MS, function resync() {
       enqueueAll("resync");
       timer = clock.setTimer(options.resyncMs ?? RESYNC_MS, resync);

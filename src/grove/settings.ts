@@ -2,6 +2,9 @@
 
 export type SchedulerProfileName = "default-scheduler" | "kai-scheduler" | "volcano" | "lpx-scheduler";
 
+/** How PodGangs are named (`pod-gang/gang-names.ts`). */
+export type PodGangScheme = "legacy" | "epoch";
+
 export interface OperatorSettings {
   /** Enabled scheduler profiles; kube's own is always one of them. */
   readonly schedulerProfiles: readonly SchedulerProfileName[];
@@ -12,6 +15,8 @@ export interface OperatorSettings {
   readonly autoMnnvl: boolean;
   /** Complete reference of the image that waits for parent cliques; sets with a start-up order cannot run without one. */
   readonly initContainerImage?: string;
+  /** Of sets that have no PodGang yet. */
+  readonly podGangNames: PodGangScheme;
 }
 
 export const DEFAULT_SETTINGS: OperatorSettings = {
@@ -19,4 +24,5 @@ export const DEFAULT_SETTINGS: OperatorSettings = {
   defaultSchedulerName: "default-scheduler",
   topologyAwareScheduling: false,
   autoMnnvl: false,
+  podGangNames: "legacy",
 };

@@ -1,5 +1,6 @@
 /** Questions about a PodCliqueSet's template. Cliques are found by their exact name, never by a suffix of another name. */
 import type { PodClique } from "../api/grove/pod-clique.ts";
+import type { PodCliqueScalingGroup } from "../api/grove/pod-clique-scaling-group.ts";
 import type {
   PodCliqueScalingGroupTemplate,
   PodCliqueSet,
@@ -7,6 +8,7 @@ import type {
   PodCliqueTemplate,
 } from "../api/grove/pod-clique-set.ts";
 import { GROUP_REPLICA_INDEX, indexLabelOf, labelOf, SCALING_GROUP, SET_REPLICA_INDEX } from "./labels.ts";
+import { scalingGroupName } from "./names.ts";
 
 export const scalingGroups = ({
   podCliqueScalingGroups,
@@ -37,6 +39,21 @@ export function templateOfClique(
   if (index === undefined) return undefined;
   const prefix = `${group ?? set}-${index}-`;
   return name.startsWith(prefix) ? cliqueTemplate(template, name.slice(prefix.length)) : undefined;
+}
+
+export interface GroupPosition {
+  readonly setIndex: number;
+  readonly groupTemplate: PodCliqueScalingGroupTemplate;
+}
+
+/** The template behind a scaling group, by the exact name the set gives, never by a suffix. */
+export function templateOfGroup(group: PodCliqueScalingGroup, set: PodCliqueSet): GroupPosition | undefined {
+  const setIndex = indexLabelOf(group, SET_REPLICA_INDEX);
+  if (setIndex === undefined) return undefined;
+  const groupTemplate = scalingGroups(set.spec.template).find(
+    ({ name }) => scalingGroupName(set.metadata.name, setIndex, name) === group.metadata.name,
+  );
+  return groupTemplate && { setIndex, groupTemplate };
 }
 
 /** Template cliques of a group, in the group's own order. */

@@ -29,7 +29,7 @@ export const cliqueTemplate = (name: string, replicas = 1, minAvailable = replic
 export function storedClique(set: PodCliqueSet, change: Partial<PodClique["spec"]> = {}): PodClique {
   const [template] = set.spec.template.cliques;
   if (template === undefined) throw new TypeError("the set has no cliques");
-  const clique = standaloneClique(set, 0, template);
+  const clique = standaloneClique(set, 0, template, { settings: DEFAULT_SETTINGS });
   return {
     ...clique,
     metadata: { ...clique.metadata, uid: "clique-uid", generation: 1 },

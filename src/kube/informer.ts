@@ -26,6 +26,8 @@ export interface Informer<T extends KubeObject> {
   /** Resolves after the first full list. */
   readonly synced: Promise<void>;
   readonly hasSynced: () => boolean;
+  /** Why the first full list is not there yet, once it has been tried. */
+  readonly failure: () => string | undefined;
   get(namespace: string | undefined, name: string): T | undefined;
   /** By `namespace/name` (or the bare name of a cluster-scoped object). */
   getByKey(key: string): T | undefined;
@@ -46,6 +48,7 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
   const store = new Indexer<T>(options.indexes ?? {});
   const listeners: ((change: Change<T>) => void)[] = [];
   let isSynced = false;
+  let failure: string | undefined;
   let markSynced: () => void = () => undefined;
   const synced = new Promise<void>((resolve) => {
     markSynced = resolve;
@@ -88,10 +91,14 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
         }
         for (const key of gone) remove(key);
         isSynced = true;
+        failure = undefined;
         markSynced();
       },
       put: putEvent,
       remove: (object) => remove(keyOf(object), project(object)),
+      failed(error) {
+        if (!isSynced) failure = error instanceof Error ? error.message : String(error);
+      },
     },
     { ...options, log, metrics },
   );
@@ -100,6 +107,7 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
     resource,
     synced,
     hasSynced: () => isSynced,
+    failure: () => failure,
     get: (namespace, name) => store.get(namespace === undefined ? name : `${namespace}/${name}`),
     getByKey: (key) => store.get(key),
     list: () => store.values(),

@@ -18,6 +18,7 @@ export function mergeInformers<T extends KubeObject>(informers: readonly Informe
     resource: first.resource,
     synced: Promise.all(informers.map(({ synced }) => synced)).then(() => undefined),
     hasSynced: () => informers.every((informer) => informer.hasSynced()),
+    failure: () => informers.map(({ failure }) => failure()).find((failure) => failure !== undefined),
     get: (namespace, name) => firstHit((informer) => informer.get(namespace, name)),
     getByKey: (key) => firstHit((informer) => informer.getByKey(key)),
     list: () => informers.flatMap((informer) => informer.list()),

@@ -33,6 +33,8 @@ export interface ReflectorSink<T> {
   replace(objects: readonly T[]): void;
   put(object: T): void;
   remove(object: T): void;
+  /** A list or watch failed; it is tried again. */
+  failed?(error: unknown): void;
 }
 
 /** Never throws and never ends before `signal` aborts. */
@@ -71,6 +73,7 @@ export async function runReflector<T extends KubeObject>(
         resourceVersion = undefined;
       } else {
         metrics.watchRestarted(resource.plural, "error");
+        sink.failed?.(error);
         log.warn({ resource: resource.plural, error: String(error), failures }, "watch failed, trying again");
       }
       failures++;

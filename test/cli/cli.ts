@@ -52,6 +52,8 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
 
 /** A folder for files of a test. */
 export interface Scratch {
+  /** Its path; removed with everything in it. */
+  readonly folder: string;
   file(name: string, text: string): string;
   kubeconfig(options: KubeconfigOptions): string;
   remove(): void;
@@ -66,6 +68,7 @@ export function scratch(): Scratch {
   };
   let count = 0;
   return {
+    folder,
     file,
     kubeconfig: (options) => file(`kubeconfig-${count++}`, kubeconfigFor(options)),
     remove: () => rmSync(folder, { recursive: true, force: true }),

@@ -1,9 +1,7 @@
 /** The way to the cluster and what can be wrong with it: one line each, with the way out, and no stack trace. */
-import { mkdtempSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { admit } from "../../src/api/admission.ts";
@@ -21,7 +19,7 @@ const servers: ApiServer[] = [];
 beforeEach(() => {
   files = scratch();
   vi.stubEnv("KUBECONFIG", "");
-  vi.stubEnv("HOME", mkdtempSync(join(tmpdir(), "grove-autoscaler-home-")));
+  vi.stubEnv("HOME", files.folder);
 });
 afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.stop()));

@@ -1179,6 +1179,40 @@ export function describeApiServer(name: string, makeTarget: () => Promise<Target
       });
     });
 
+    describe("resource claims", () => {
+      const requests = [{ name: "gpu", exactly: { deviceClassName: "gpus" } }];
+      const complete = [{ name: "gpu", exactly: { deviceClassName: "gpus", allocationMode: "ExactCount", count: 1 } }];
+      const claims = (plural = "resourceclaims"): string => `/apis/resource.k8s.io/v1/namespaces/${ns}/${plural}`;
+      const object = (kind: string, spec: object) => ({
+        apiVersion: "resource.k8s.io/v1",
+        kind,
+        metadata: { name: "a", labels: { team: "x" } },
+        spec,
+      });
+
+      test("a claim gets its defaults, and its spec never changes", async () => {
+        const made = await post(claims(), object("ResourceClaim", { devices: { requests } }));
+        expect([made.status, made.json.spec.devices.requests]).toEqual([201, complete]);
+        const changed = await patch(`${claims()}/a`, { spec: { devices: { requests: [] } } });
+        expect(changed.status).toBe(422);
+        expect(changed.json.message).toMatch(
+          /^ResourceClaim\.resource\.k8s\.io "a" is invalid: .*spec: Invalid value: .*field is immutable/,
+        );
+        const labelled = await patch(`${claims()}/a`, { metadata: { labels: { team: "y" } } });
+        expect([labelled.status, labelled.json.metadata.labels.team]).toEqual([200, "y"]);
+      });
+
+      test("a template too", async () => {
+        const spec = { spec: { devices: { requests } } };
+        const path = claims("resourceclaimtemplates");
+        const made = await post(path, object("ResourceClaimTemplate", spec));
+        expect([made.status, made.json.spec.spec.devices.requests]).toEqual([201, complete]);
+        const other = { spec: { devices: { requests: [{ name: "b", exactly: { deviceClassName: "c" } }] } } };
+        const changed = await patch(`${path}/a`, { spec: other });
+        expect([changed.status, changed.json.message]).toEqual([422, expect.stringContaining("field is immutable")]);
+      });
+    });
+
     describe("accounts", () => {
       test("a token Secret is filled", async () => {
         await post(core("secrets"), {

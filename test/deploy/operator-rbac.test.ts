@@ -11,6 +11,8 @@ import {
 } from "../../src/api/kubernetes/admission-registration.ts";
 import { type CustomResourceDefinition, NODES, PODS, SECRETS } from "../../src/api/kubernetes/core.ts";
 import type { Resource } from "../../src/api/kubernetes/meta.ts";
+import { RESOURCE_CLAIMS } from "../../src/api/kubernetes/resource-claim.ts";
+import { COMPUTE_DOMAINS } from "../../src/api/nvidia/compute-domain.ts";
 import { KAI_POD_GROUPS, KAI_TOPOLOGIES } from "../../src/api/scheduler/kai.ts";
 import { VirtualClock } from "../../src/clock.ts";
 import { startProvisioning } from "../../src/grove/certificates/provision.ts";
@@ -24,6 +26,8 @@ import { silentLogger } from "../../src/log.ts";
 import { seededRandom } from "../../src/random.ts";
 import { createApiServer } from "../../src/sim/api-server/api-server.ts";
 import { createNamespace } from "../../src/sim/world.ts";
+import { COMPUTE_DOMAIN_DEFINITION } from "../grove/fixtures/compute-domain-crd.ts";
+import { connectedSharing } from "../grove/scenarios/mnnvl.ts";
 import { clique, workload } from "../grove/workloads.ts";
 import { filesIn, readManifestFile } from "./manifests.ts";
 import { rbacOf } from "./rbac.ts";
@@ -33,8 +37,11 @@ const SETTINGS: OperatorSettings = {
   schedulerProfiles: ["kai-scheduler", "default-scheduler"],
   defaultSchedulerName: "kai-scheduler",
   topologyAwareScheduling: true,
-  autoMnnvl: false,
+  autoMnnvl: true,
+  podGangNames: "legacy",
 };
+
+const CONNECTED = { name: "connected", namespace: "serving", annotations: { "grove.io/mnnvl-group": "default" } };
 
 const asCustomResource = ({ group, version, kind, plural, namespaced }: Resource): CustomResourceDefinition => ({
   apiVersion: "apiextensions.k8s.io/v1",
@@ -73,6 +80,7 @@ test("the standalone operator is refused nothing", async () => {
     ...[MUTATING_WEBHOOK_CONFIGURATIONS, VALIDATING_WEBHOOK_CONFIGURATIONS, KAI_POD_GROUPS, KAI_TOPOLOGIES].map(
       (resource) => asCustomResource(resource as Resource),
     ),
+    COMPUTE_DOMAIN_DEFINITION,
   ]);
   await createNamespace(admin, NAMESPACE);
   await createNamespace(admin, "serving");
@@ -127,8 +135,21 @@ test("the standalone operator is refused nothing", async () => {
   await clock.advance(30_000);
   expect((await admin.list(PODS, { namespace: "serving" })).items).toHaveLength(4);
   expect((await admin.list(KAI_POD_GROUPS, { namespace: "serving" })).items).toHaveLength(2);
+  // With claims and domains, of which somebody deletes and edits some.
+  const connected = { namespace: "serving", name: "connected" };
+  await admin.create(POD_CLIQUE_SETS, { ...connectedSharing("connected", 2), metadata: CONNECTED } as never);
   await admin.setScale(POD_CLIQUE_SETS, key, 2);
   await clock.advance(30_000);
+  const claims = (await admin.list(RESOURCE_CLAIMS, { namespace: "serving" })).items.map(
+    ({ metadata }) => metadata.name,
+  );
+  expect(claims).toHaveLength(11);
+  expect((await admin.list(COMPUTE_DOMAINS, { namespace: "serving" })).items).toHaveLength(2);
+  const edited = { metadata: { labels: { "app.kubernetes.io/component": "edited" } } };
+  await admin.patch(RESOURCE_CLAIMS, { ...connected, name: claims[0] ?? "" }, edited, { type: "merge" });
+  const bare = { metadata: { finalizers: null } };
+  await admin.patch(COMPUTE_DOMAINS, { ...connected, name: "connected-0-default" }, bare, { type: "merge" });
+  await admin.setScale(POD_CLIQUE_SETS, connected, 1);
   await admin.setScale(POD_CLIQUE_SETS, key, 1);
   await admin.patch(CLUSTER_TOPOLOGY_BINDINGS, { name: "dc" }, { spec: binding("other").spec }, { type: "merge" });
   // Half of the certificates' Secret is lost.
@@ -136,6 +157,7 @@ test("the standalone operator is refused nothing", async () => {
   await admin.patch(SECRETS, secret, { data: { "tls.key": null } }, { type: "merge" });
   await clock.advance(240_000);
   await admin.delete(POD_CLIQUE_SETS, key);
+  await admin.delete(POD_CLIQUE_SETS, connected);
   await admin.delete(CLUSTER_TOPOLOGY_BINDINGS, { name: "dc" });
   await clock.advance(60_000);
   await lease.release();
@@ -144,5 +166,6 @@ test("the standalone operator is refused nothing", async () => {
   expect(certificates).toBe(2);
   expect((await admin.list(NODES)).items).toEqual([]);
   expect((await admin.list(POD_CLIQUE_SETS)).items).toEqual([]);
+  expect((await admin.list(COMPUTE_DOMAINS)).items).toEqual([]);
   expect(rbac.denied).toEqual([]);
 });

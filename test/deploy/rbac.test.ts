@@ -7,6 +7,7 @@ import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/
 import { customResourceDefinitions } from "../../src/api/crds/all.ts";
 import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../src/api/grove/pod-clique-set.ts";
 import { PODS, SERVICES } from "../../src/api/kubernetes/core.ts";
+import { RESOURCE_CLAIM_TEMPLATES, RESOURCE_CLAIMS } from "../../src/api/kubernetes/resource-claim.ts";
 import { formatTime } from "../../src/api/kubernetes/time.ts";
 import { startAutoscaler } from "../../src/autoscaler/controller.ts";
 import { VirtualClock } from "../../src/clock.ts";
@@ -165,6 +166,29 @@ test("the service can do all it does, and every permission is used", async () =>
     { namespace: SET.namespace, replicas: 2 },
   );
   await admin.create(POD_CLIQUE_SETS, withHpa as unknown as PodCliqueSet);
+
+  // A set whose pods share claims, from a template of its own and one of the cluster.
+  const claims = { namespace: SET.namespace, name: "claims" };
+  const spec = { devices: { requests: [{ name: "gpu", exactly: { deviceClassName: "gpus" } }] } };
+  await admin.create(RESOURCE_CLAIM_TEMPLATES, {
+    apiVersion: "resource.k8s.io/v1",
+    kind: "ResourceClaimTemplate",
+    metadata: { namespace: SET.namespace, name: "ext" },
+    spec: { spec },
+  });
+  const withClaims = workload(
+    claims.name,
+    {
+      resourceClaimTemplates: [{ name: "own", templateSpec: { spec } }],
+      resourceSharing: [
+        { name: "own", scope: "PerReplica" },
+        { name: "ext", scope: "AllReplicas" },
+      ],
+      cliques: [clique("a", 1, 1)],
+    },
+    { namespace: SET.namespace, replicas: 2 },
+  );
+  await admin.create(POD_CLIQUE_SETS, withClaims as unknown as PodCliqueSet);
   await clock.advance(60_000);
   const [service] = (await admin.list(SERVICES, { namespace: SET.namespace })).items;
   await admin.patch(
@@ -181,6 +205,9 @@ test("the service can do all it does, and every permission is used", async () =>
   );
   await clock.advance(240_000);
   await admin.setScale(POD_CLIQUE_SETS, own, 1);
+  const edited = { metadata: { labels: { "app.kubernetes.io/component": "edited" } } };
+  await admin.patch(RESOURCE_CLAIMS, { ...claims, name: "claims-all-ext" }, edited, { type: "merge" });
+  await admin.setScale(POD_CLIQUE_SETS, claims, 1);
   await clock.advance(60_000);
   await admin.delete(POD_CLIQUE_SETS, own);
   await admin.delete(POD_CLIQUE_SETS, SET);

@@ -9,6 +9,7 @@ import {
   isPodReady,
   NAMESPACES,
   PODS,
+  type Pod,
   ROLE_BINDINGS,
   ROLES,
   SECRETS,
@@ -349,6 +350,25 @@ describe("healing and deletion", () => {
     expect(await world.names(SERVICES)).not.toContain("workload2-0");
     expect(world.problems).toEqual([]);
   });
+});
+
+test("under OnDelete a replacement is counted as updated before it runs", async () => {
+  const object = workload2();
+  await running({ ...object, spec: { ...object.spec, updateStrategy: { type: "OnDelete" } } });
+  const key = { namespace: ns, name: "workload2" };
+  const { template } = (await world.api.get(POD_CLIQUE_SETS, key)).spec;
+  const cliques = template.cliques.map((one) => ({ ...one, labels: { ...one.labels, changed: "yes" } }));
+  await world.api.patch(POD_CLIQUE_SETS, key, { spec: { template: { cliques } } }, { type: "merge" });
+  await world.settle();
+  const pods = (await world.list(PODS)).filter(({ metadata }) => metadata.name.startsWith("workload2-0-pc-a-"));
+  await world.api.delete(PODS, { namespace: ns, name: pods[0]?.metadata.name ?? "" });
+  const isNew = ({ metadata }: Pod): boolean => metadata.labels?.["changed"] === "yes";
+  for (let step = 0; !(await world.list(PODS)).some((pod) => isNew(pod) && isPodReady(pod)); step++) {
+    expect(step).toBeLessThan(100);
+    await world.settle(50);
+  }
+  const clique = await world.api.get(POD_CLIQUES, { namespace: ns, name: "workload2-0-pc-a" });
+  expect(clique.status).toMatchObject({ updatedReplicas: 1, replicas: 2 });
 });
 
 test("autoscalers follow their configuration and go with their replica", async () => {

@@ -50,6 +50,8 @@ export interface TestWorldOptions {
   readonly settings?: Partial<OperatorSettings>;
   /** Kinds of others that are installed from the start. */
   readonly definitions?: readonly CustomResourceDefinition[];
+  /** API groups that the operator finds not served, as on a cluster without them. */
+  readonly absentGroups?: ReadonlySet<string>;
 }
 
 export async function startTestWorld(options: TestWorldOptions = {}): Promise<TestWorld> {
@@ -82,7 +84,7 @@ export async function startTestWorld(options: TestWorldOptions = {}): Promise<Te
   };
   const api = server.api;
   const operator = startGroveOperator({
-    api: recordedApi(server.apiAs({ username: OPERATOR }), writes),
+    api: recordedApi(withoutGroups(server.apiAs({ username: OPERATOR }), options.absentGroups), writes),
     clock,
     random,
     signal: stop.signal,
@@ -119,4 +121,15 @@ export async function startTestWorld(options: TestWorldOptions = {}): Promise<Te
   await clock.advance(1000);
   await operator.ready;
   return world;
+}
+
+/** Lists of these groups fail as those of unknown kinds do. */
+function withoutGroups(api: KubeApi, groups: ReadonlySet<string> = new Set()): KubeApi {
+  return {
+    ...api,
+    list: async (resource, options) => {
+      if (!groups.has(resource.group)) return api.list(resource, options);
+      throw new ApiError(404, "NotFound", "the server could not find the requested resource");
+    },
+  };
 }

@@ -19,6 +19,7 @@ import { KAI_DEFINITIONS } from "../grove/fixtures/scheduler-crds.ts";
 import { objectSet } from "../grove/scenarios/object-set.ts";
 import { untilUpdated } from "../grove/scenarios/rolling-updates.ts";
 import type { ScenarioWorld } from "../grove/scenarios/scenario-world.ts";
+import { SCENARIO_SETTINGS } from "../grove/scenarios/settings.ts";
 import { untilPods, untilReady } from "../grove/scenarios/steps.ts";
 import { onAgents, workload2 } from "../grove/workloads.ts";
 import { applyFolder, type Cluster, openCluster } from "./cluster.ts";
@@ -69,7 +70,13 @@ describe.skipIf(!canStartControlPlane())("an operator process", () => {
           : VALIDATING_WEBHOOK_CONFIGURATIONS;
       await api.create(kind, { ...configuration, webhooks });
     }
-    world = await openLane({ api, namespace: NAMESPACE, signal: hardware.signal, problems: [] });
+    world = await openLane({
+      api,
+      namespace: NAMESPACE,
+      signal: hardware.signal,
+      problems: [],
+      settings: SCENARIO_SETTINGS,
+    });
     await world.prepare(30);
     await startOperator();
   });

@@ -5,7 +5,7 @@ import type { PodCliqueSet } from "./pod-clique-set.ts";
 
 export const MNNVL_GROUP_ANNOTATION = "grove.io/mnnvl-group";
 /** Out of the group that a level above names; always accepted. */
-const NO_MNNVL_GROUP = "none";
+export const NO_MNNVL_GROUP = "none";
 
 /** On create; later the annotation is immutable. `isEnabled` undefined: not known, only the form is checked. */
 export function validateMnnvlGroups(set: PodCliqueSet, isEnabled: boolean | undefined): readonly FieldError[] {

@@ -11,7 +11,7 @@ export interface StartupParent {
 export const INIT_CONTAINER = "grove-initc";
 const POD_CLIQUE_LABEL = "grove.io/podclique";
 
-export class InvalidParentsError extends Error {
+class InvalidParentsError extends Error {
   constructor(message: string) {
     super(`ERR_INVALID_INPUT: ${message}`);
     this.name = "InvalidParentsError";

@@ -1,6 +1,7 @@
 /** `grove-autoscaler operator`: the Grove operator alone, as one process in the foreground that takes upstream's configuration file. */
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { setFlagsFromString } from "node:v8";
 import type { Command } from "commander";
 import packageJson from "../../../package.json" with { type: "json" };
 import { wallClock } from "../../clock.ts";
@@ -24,6 +25,8 @@ export function addOperatorCommand(program: Command, terminal: Terminal): void {
 }
 
 async function runOperator(file: string, terminal: Terminal): Promise<void> {
+  // An operator is a small process that lives long: twice the memory for the same speed is no bargain (bench/README.md).
+  setFlagsFromString("--optimize-for-size");
   const signal = firstSignal();
   const [{ readOperatorConfiguration, ConfigurationError }, { createLogger }, { startOperatorProcess }] =
     await Promise.all([

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { certificateNames, initContainerImage, operatorNamespace, operatorUser } from "./environment.ts";
+import { certificateNames, initContainerImage, operatorNamespace, operatorUser, podGangNames } from "./environment.ts";
 
 describe("the image of the init container", () => {
   test.each([
@@ -23,6 +23,15 @@ describe("the image of the init container", () => {
     expect(initContainerImage({ GROVE_INIT_CONTAINER_IMAGE: "initc", ...tag }, "1")).toBe("initc:main");
     expect(initContainerImage({ GROVE_INIT_CONTAINER_IMAGE: "initc:v1", ...tag }, "1")).toBe("initc:v1");
   });
+});
+
+test("the names of PodGangs: legacy unless told otherwise, and nothing else than the two", () => {
+  expect(podGangNames({})).toBe("legacy");
+  expect(podGangNames({ GROVE_PODGANG_NAMES: "" })).toBe("legacy");
+  expect(podGangNames({ GROVE_PODGANG_NAMES: " epoch " })).toBe("epoch");
+  expect(() => podGangNames({ GROVE_PODGANG_NAMES: "Epoch" })).toThrow(
+    expect.objectContaining({ exitCode: 2, message: expect.stringContaining('"Epoch"; use legacy') }),
+  );
 });
 
 test("the namespace is that of the pod, of the mounted account, of the kubeconfig, in this order", () => {

@@ -1,6 +1,9 @@
 /** What the operator learns from its environment: the manifests put it there (grove.md 8.4). */
 import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
+import type { PodGangScheme } from "../../grove/settings.ts";
+import { ExitError } from "../errors.ts";
+import { EXIT } from "./exit-codes.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -18,6 +21,16 @@ export function initContainerImage(environment: Environment, version: string): s
   const name = image.slice(image.lastIndexOf("/") + 1);
   if (name.includes(":") || name.includes("@")) return image;
   return `${image}:${environment["GROVE_INIT_CONTAINER_TAG"]?.trim() || version}`;
+}
+
+/** How PodGangs of new sets are named: upstream's file has no field for it. */
+export function podGangNames(environment: Environment): PodGangScheme {
+  const given = environment["GROVE_PODGANG_NAMES"]?.trim() || "legacy";
+  if (given === "legacy" || given === "epoch") return given;
+  throw new ExitError(
+    EXIT.configuration,
+    `GROVE_PODGANG_NAMES is ${JSON.stringify(given)}; use legacy (names as up to v0.1.0-alpha.12-rc1) or epoch (as later)`,
+  );
 }
 
 /** Where the operator itself is: of POD_NAMESPACE, the mounted account, else the kubeconfig's. */

@@ -1,18 +1,10 @@
 /** Auto-MNNVL needs the ComputeDomain CRD of NVIDIA's DRA driver; upstream's end-to-end test reads these words in the log (grove.md 8.7). */
-import type { Resource } from "../../api/kubernetes/meta.ts";
+import { COMPUTE_DOMAINS } from "../../api/nvidia/compute-domain.ts";
 import { isNotFound } from "../../kube/api-error.ts";
 import type { KubeApi } from "../../kube/kube-api.ts";
 import type { Logger } from "../../log.ts";
 import { ExitError } from "../errors.ts";
 import { EXIT } from "./exit-codes.ts";
-
-const COMPUTE_DOMAINS: Resource = {
-  group: "resource.nvidia.com",
-  version: "v1beta1",
-  kind: "ComputeDomain",
-  plural: "computedomains",
-  namespaced: true,
-};
 
 /** @throws ExitError */
 export async function checkMnnvl(api: KubeApi, log: Logger): Promise<void> {

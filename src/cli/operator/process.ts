@@ -26,7 +26,7 @@ import { ExitError } from "../errors.ts";
 import { guardWrites } from "../run/guarded-api.ts";
 import { checkCluster, operatorKinds } from "../run/preflight.ts";
 import { scopedClock } from "../run/scoped-clock.ts";
-import { certificateNames, initContainerImage, operatorNamespace, operatorUser } from "./environment.ts";
+import { certificateNames, initContainerImage, operatorNamespace, operatorUser, podGangNames } from "./environment.ts";
 import { EXIT } from "./exit-codes.ts";
 import { checkMnnvl } from "./mnnvl-preflight.ts";
 import { startWebhooks } from "./webhooks.ts";
@@ -58,6 +58,10 @@ const EVENTS_LIMIT = { qps: 10, burst: 100 };
 
 export async function startOperatorProcess(options: OperatorProcessOptions): Promise<OperatorProcess> {
   const { configuration, environment, random, log, identity, version } = options;
+  const settings = settingsOf(configuration, {
+    initContainerImage: initContainerImage(environment, version),
+    podGangNames: podGangNames(environment),
+  });
   const life = new AbortController();
   const clock = scopedClock(options.clock, life.signal);
   const work = new AbortController();
@@ -85,7 +89,6 @@ export async function startOperatorProcess(options: OperatorProcessOptions): Pro
     // Leases, certificates and admission must not wait in line behind a thousand pod creations.
     const urgent = client();
     const namespace = operatorNamespace(environment, credentials.namespace);
-    const settings = settingsOf(configuration, initContainerImage(environment, version));
 
     // 2. What has to be there before anything starts.
     if (settings.autoMnnvl) await checkMnnvl(urgent, log);

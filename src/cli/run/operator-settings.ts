@@ -13,7 +13,11 @@ export async function readOperatorSettings(config: ServiceConfig, version: strin
   const { operatorConfig: path } = config;
   if (path === undefined) return { ...DEFAULT_SETTINGS, ...(image !== undefined && { initContainerImage: image }) };
   try {
-    return settingsOf(readOperatorConfiguration(await readFile(path, "utf8")), image);
+    const { podGangNames } = DEFAULT_SETTINGS;
+    return settingsOf(readOperatorConfiguration(await readFile(path, "utf8")), {
+      initContainerImage: image,
+      podGangNames,
+    });
   } catch (error) {
     if (error instanceof ConfigurationError) throw new UsageError(`${path}: ${error.message} (--operator-config)`);
     throw new UsageError(

@@ -100,6 +100,9 @@ describe("certificates in the cluster", () => {
     await clock.advance(5_000);
     expect(served).toHaveLength(1);
     expect(served[0]?.certificate).toBe(await secretText("tls.crt"));
+    // Whoever looks for what is left of deleted sets looks for that label, and in every namespace.
+    const { items } = await api.list(SECRETS, { labelSelector: "app.kubernetes.io/managed-by=grove-operator" });
+    expect(items).toEqual([]);
     const ca = await secretText("ca.crt");
     expect(await bundleOf(MUTATING_WEBHOOK_CONFIGURATIONS, "podcliqueset-defaulting-webhook")).toBe(ca);
     expect(await bundleOf(VALIDATING_WEBHOOK_CONFIGURATIONS, "somebody-elses")).toBe("");

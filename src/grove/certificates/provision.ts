@@ -40,8 +40,9 @@ export interface ProvisionOptions {
 const KEY = "certificates";
 /** A wrong clock or a lost event is found after this time. */
 const LOOK_MS = 3_600_000;
+/** Not `managed-by: grove-operator`: whoever looks for what is left of a deleted set finds it by that label. */
 const LABELS = {
-  "app.kubernetes.io/managed-by": "grove-operator",
+  "app.kubernetes.io/name": "grove-operator",
   "app.kubernetes.io/component": "webhook",
   "app.kubernetes.io/part-of": "grove",
 } as const;

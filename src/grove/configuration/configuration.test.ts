@@ -92,13 +92,14 @@ network:
     "default-scheduler",
   ]);
   expect(configuration.controllers.podGang).toEqual({ concurrentSyncs: 5 });
-  const settings = settingsOf(configuration, "registry/initc:1");
+  const settings = settingsOf(configuration, { initContainerImage: "registry/initc:1", podGangNames: "epoch" });
   expect(settings).toEqual({
     schedulerProfiles: ["kai-scheduler", "volcano", "default-scheduler"],
     defaultSchedulerName: "kai-scheduler",
     topologyAwareScheduling: true,
     autoMnnvl: false,
     initContainerImage: "registry/initc:1",
+    podGangNames: "epoch",
   });
   expect(admissionOptionsOf(settings)).toEqual({
     schedulerNames: ["kai-scheduler", "volcano", "default-scheduler"],

@@ -5,7 +5,8 @@ import { equalJson } from "../../api/json.ts";
 import { isTerminating } from "../../api/kubernetes/core.ts";
 import { keyOf } from "../../api/kubernetes/meta.ts";
 import { type Controller, startController } from "../../kube/controller.ts";
-import { labelOf, SCALING_GROUP } from "../labels.ts";
+import { newBreachLookMs } from "../breach.ts";
+import { labelOf, PART_OF, SCALING_GROUP } from "../labels.ts";
 import type { OperatorContext } from "../runtime/context.ts";
 import { runPass } from "../runtime/pass.ts";
 import { statusDelay } from "../runtime/status-delay.ts";
@@ -22,7 +23,7 @@ const COALESCE_MS = 20;
 const RECREATE_MS = 250;
 
 export function startScalingGroupController(context: OperatorContext, workers: number): Controller {
-  const { stores } = context;
+  const { stores, settings } = context;
   const recorder = context.recorderFor(NAME);
   const delay = statusDelay<PodCliqueScalingGroup>(
     ({ spec }, status) => status.availableReplicas >= spec.replicas && status.scheduledReplicas >= spec.replicas,
@@ -36,10 +37,10 @@ export function startScalingGroupController(context: OperatorContext, workers: n
         context,
         recorder,
         store: stores.group,
-        observe: () => observeScalingGroup(key, stores),
+        observe: () => observeScalingGroup(key, stores, settings.podGangNames),
         object: ({ group }) => group,
         statusDelay: delay,
-        plan: planScalingGroup,
+        plan: (snapshot, now) => planScalingGroup(snapshot, { settings, now }),
         status: (snapshot, outcome, now) => scalingGroupStatus({ ...snapshot, outcome, now }),
         onStatus: (group, status) => {
           const { scheduledReplicas } = status as PodCliqueScalingGroupStatus;
@@ -64,6 +65,9 @@ export function startScalingGroupController(context: OperatorContext, workers: n
     if (after === undefined) return;
     if (before?.metadata.generation !== after.metadata.generation || isTerminating(after))
       controller.enqueue(keyOf(after));
+    const set = stores.set.get(after.metadata.namespace, labelOf(after, PART_OF) ?? "");
+    const lookMs = newBreachLookMs(before, after, set);
+    if (lookMs !== undefined) controller.enqueueAfter(keyOf(after), lookMs);
   });
   stores.clique.onChange(({ before, after }) => {
     const clique = after ?? before;

@@ -1,57 +1,68 @@
 /** Pure: what a PodCliqueScalingGroup needs done to have its member PodCliques (grove.md 7.1, 9.1). */
 import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-group.ts";
-import type { PodCliqueScalingGroupTemplate, PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { isTerminating } from "../../api/kubernetes/core.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
 import type { Action, Plan, Sweep } from "../actions.ts";
-import { terminationDelayMs } from "../breach.ts";
+import { breachLookMs, terminationDelayMs } from "../breach.ts";
 import { finalizerRemoval } from "../finalizers.ts";
-import {
-  GROUP_FINALIZER,
-  GROUP_REPLICA_INDEX,
-  indexLabelOf,
-  MANAGED_BY,
-  MANAGER,
-  SCALING_GROUP,
-  SET_REPLICA_INDEX,
-} from "../labels.ts";
+import { GROUP_FINALIZER, GROUP_REPLICA_INDEX, indexLabelOf, MANAGED_BY, MANAGER, SCALING_GROUP } from "../labels.ts";
 import { mergePatch } from "../merge-patch.ts";
-import { memberCliqueName, scalingGroupName } from "../names.ts";
+import { memberCliqueName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
 import { type MemberPosition, memberClique } from "../pod-clique/clique-object.ts";
 import { templatePatch } from "../pod-clique/template-patch.ts";
+import type { PodGangNames } from "../pod-gang/gang-names.ts";
 import { recycleStages } from "../recycle.ts";
-import { cliqueTemplate, scalingGroups } from "../template.ts";
+import { groupLevel } from "../resource-claims/levels.ts";
+import { type ClaimView, planClaims } from "../resource-claims/plan.ts";
+import type { OperatorSettings } from "../settings.ts";
+import { cliqueTemplate, templateOfGroup } from "../template.ts";
 import { isOpen, updateTurn } from "../update-turn.ts";
-import { brokenReplicas } from "./gang-termination.ts";
+import { brokenReplicas, type GroupTermination } from "./gang-termination.ts";
 import { type GroupParts, groupReplicas } from "./replicas.ts";
 import { type GroupUpdateProgress, groupUpdate } from "./update.ts";
 
 /** `cliques` are the PodCliques labelled as members; the set is absent when it is gone. */
-export type ScalingGroupSnapshot = GroupParts;
+export interface ScalingGroupSnapshot extends GroupParts {
+  /** Of the claims that its members share; undefined when they share none. */
+  readonly claims?: ClaimView | undefined;
+  /** Legacy ones when absent. */
+  readonly gangNames?: PodGangNames | undefined;
+}
 
-export function planScalingGroup(snapshot: ScalingGroupSnapshot, now: string): Plan {
+export interface ScalingGroupPlanOptions {
+  readonly settings: OperatorSettings;
+  /** RFC 3339. */
+  readonly now: string;
+}
+
+export function planScalingGroup(snapshot: ScalingGroupSnapshot, { settings, now }: ScalingGroupPlanOptions): Plan {
   const { group, set, cliques } = snapshot;
   if (isTerminating(group)) return finalizerRemoval("group", group, GROUP_FINALIZER, [[membersOf(snapshot)]]);
   if (set === undefined || isTerminating(set)) return { stages: [], waitingFor: "its PodCliqueSet" };
-  const position = templateOf(group, set);
+  const position = templateOfGroup(group, set);
   if (position === undefined) return { stages: [], waitingFor: "its template in the PodCliqueSet" };
 
+  const delayMs = terminationDelayMs(set);
   const replicas = groupReplicas(snapshot);
   const update = groupUpdate(snapshot, replicas, now);
-  const termination = isOpen(update.progress ?? group.status?.updateProgress)
+  const termination: GroupTermination = isOpen(update.progress ?? group.status?.updateProgress)
     ? { replicas: [] }
-    : brokenReplicas(group, replicas, { delayMs: terminationDelayMs(set), nowMs: parseTime(now) });
+    : brokenReplicas(group, replicas, { delayMs, nowMs: parseTime(now) });
   const recycled = [...update.recreate, ...termination.replicas].flatMap(({ members }) => members);
   const going = new Set(recycled);
-  const waits: string[] = update.waitingFor === undefined ? [] : [update.waitingFor];
-  const members = memberActions(snapshot, { set, group, ...position }, going, waits);
+  const claims = planClaims(set, groupLevel(group, set), snapshot.claims);
+  const looks = [termination.lookAgainMs ?? [], breachLookMs(group, delayMs) ?? []].flat();
+  const waits: string[] = [claims.waitingFor ?? [], update.waitingFor ?? []].flat();
+  const { gangNames } = snapshot;
+  const members = memberActions(snapshot, { set, group, settings, gangNames, ...position }, going, waits);
   return {
     stages: [
       { actions: progressActions(group, update.progress) },
+      { actions: claims.actions },
       { actions: excess(group, cliques).map(deleteMember) },
-      { actions: members },
+      { actions: claims.isIncomplete ? [] : members },
       ...recycleStages(recycled),
     ],
     announcements: termination.replicas.map(({ index }) => ({
@@ -60,8 +71,9 @@ export function planScalingGroup(snapshot: ScalingGroupSnapshot, now: string): P
       failure: "PodCliqueScalingGroupReplicaDeleteFailed",
       message: `replica ${index} of PodCliqueScalingGroup ${group.metadata.name} was below minAvailable for ${set.spec.template.terminationDelay ?? "4h"} and starts over`,
     })),
+    ...(claims.problem !== undefined && { problem: claims.problem }),
     ...(waits[0] !== undefined && { waitingFor: waits[0] }),
-    ...("lookAgainMs" in termination && { lookAgainMs: termination.lookAgainMs }),
+    ...(looks.length > 0 && { lookAgainMs: Math.min(...looks) }),
   };
 }
 
@@ -117,21 +129,6 @@ function memberActions(
     }
   }
   return actions;
-}
-
-export interface TemplatePosition {
-  readonly setIndex: number;
-  readonly groupTemplate: PodCliqueScalingGroupTemplate;
-}
-
-/** By the exact name the set gives, never by a suffix. */
-function templateOf(group: PodCliqueScalingGroup, set: PodCliqueSet): TemplatePosition | undefined {
-  const setIndex = indexLabelOf(group, SET_REPLICA_INDEX);
-  if (setIndex === undefined) return undefined;
-  const groupTemplate = scalingGroups(set.spec.template).find(
-    ({ name }) => scalingGroupName(set.metadata.name, setIndex, name) === group.metadata.name,
-  );
-  return groupTemplate && { setIndex, groupTemplate };
 }
 
 /** Every member at or above the wanted number, so that holes in the existing indices do no harm. */

@@ -37,7 +37,7 @@ export function startPodCliqueSetController(context: OperatorContext, workers: n
         context,
         recorder,
         store: stores.set,
-        observe: () => observePodCliqueSet(key, stores),
+        observe: () => observePodCliqueSet(key, stores, settings),
         object: ({ set }) => set,
         statusDelay: delay,
         plan: (snapshot, now) => planPodCliqueSet(snapshot, { settings, now }),
@@ -86,7 +86,8 @@ export function startPodCliqueSetController(context: OperatorContext, workers: n
       enqueueSet(before);
   });
   // Deleted by hand: heals at once.
-  for (const store of [stores.service, stores.serviceAccount, stores.role, stores.roleBinding, stores.autoscaler]) {
+  const { service, serviceAccount, role, roleBinding, autoscaler, computeDomain } = stores;
+  for (const store of [service, serviceAccount, role, roleBinding, autoscaler, computeDomain]) {
     store.onChange(({ before, after }: Change<KubeObject>) => {
       if (after === undefined && before !== undefined && controllerOf(before) !== undefined) enqueueSet(before);
     });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import type { Secret } from "../../api/kubernetes/core.ts";
 import { SET_FINALIZER } from "../labels.ts";
@@ -25,10 +26,15 @@ const snapshot = (set: PodCliqueSet, change: Partial<PodCliqueSetSnapshot> = {})
   autoscalers: [],
   ...change,
 });
+/** Stages that have something to do. */
 const stepsOf = (input: PodCliqueSetSnapshot): readonly (readonly string[])[] =>
-  planPodCliqueSet(input, options).stages.map(({ actions }) =>
-    actions.map(({ kind, of, object }) => `${kind} ${of} ${object.metadata.name}`),
-  );
+  planPodCliqueSet(input, options)
+    .stages.filter(({ actions }) => actions.length > 0)
+    .map(({ actions }) => actions.map(({ kind, of, object }) => `${kind} ${of} ${object.metadata.name}`));
+const deletions = (input: PodCliqueSetSnapshot): readonly string[] =>
+  stepsOf(input)
+    .flat()
+    .flatMap((step) => (step.startsWith("delete ") ? [step.slice("delete ".length)] : []));
 const set = storedSet({ cliques: [cliqueTemplate("a", 2)] });
 
 test("a fresh set: finalizer, foundation, cliques, gangs, in this order", () => {
@@ -43,8 +49,6 @@ test("a fresh set: finalizer, foundation, cliques, gangs, in this order", () => 
       "create service w-0",
     ],
     ["create clique w-0-a"],
-    [],
-    [],
     ["create gang w-0"],
   ]);
 });
@@ -73,29 +77,51 @@ test("an object of another owner is neither taken nor replaced, and the set says
     },
   };
   const input = snapshot(set, { cliques: [other] });
-  expect(stepsOf(input)[2]).toEqual([]);
+  expect(
+    stepsOf(input)
+      .flat()
+      .filter((step) => step.includes("clique")),
+  ).toEqual([]);
   expect(planPodCliqueSet(input, options).waitingFor).toBe("PodClique w-0-a, which has another owner");
 });
 
 test("scale-in takes the highest indices first, with their Services", () => {
   const wide = storedSet({ cliques: [cliqueTemplate("a", 2)] }, 3);
-  const stored = [0, 1, 2].map((index) => standaloneClique(wide, index, wide.spec.template.cliques[0]!));
+  const stored = [0, 1, 2].map((index) =>
+    standaloneClique(wide, index, wide.spec.template.cliques[0]!, { settings: DEFAULT_SETTINGS }),
+  );
   const input = snapshot(set, { cliques: stored, services: [0, 1, 2].map((index) => headlessService(wide, index)) });
-  const steps = stepsOf(input);
-  expect(steps[2]).toEqual(["delete clique w-2-a", "delete clique w-1-a"]);
-  expect(steps[4]).toEqual(["delete service w-2", "delete service w-1"]);
+  expect(deletions(input)).toEqual(["clique w-2-a", "clique w-1-a"]);
+  const [kept] = stored;
+  expect(deletions({ ...input, cliques: [kept!] })).toEqual(["service w-2", "service w-1"]);
 });
 
-test("pods of replicas that are not wanted go with their cliques, in one request", () => {
+test("gangs of replicas that are not wanted go before their cliques", () => {
+  const wide = storedSet({ cliques: [cliqueTemplate("a", 2)] }, 2);
+  const cliques = [0, 1].map((index) =>
+    standaloneClique(wide, index, wide.spec.template.cliques[0]!, { settings: DEFAULT_SETTINGS }),
+  );
+  const gangs = planPodCliqueSet(snapshot(wide, { cliques }), options)
+    .stages.flatMap(({ actions }) => actions)
+    .flatMap((action) => (action.kind === "create" && action.of === "gang" ? [action.object] : []));
+  expect(deletions(snapshot(set, { cliques, gangs }))).toEqual(["gang w-1", "clique w-1-a"]);
+});
+
+test("pods of replicas that are not wanted go after the last of their cliques, in one request", () => {
   const wide = storedSet({ cliques: [cliqueTemplate("a", 2)] }, 3);
-  const stored = [0, 1, 2].map((index) => standaloneClique(wide, index, wide.spec.template.cliques[0]!));
+  const stored = [0, 1, 2].map((index) =>
+    standaloneClique(wide, index, wide.spec.template.cliques[0]!, { settings: DEFAULT_SETTINGS }),
+  );
   const pods = stored.map((clique) =>
     storedPod({ ...clique, metadata: { ...clique.metadata, uid: clique.metadata.name } }),
   );
-  const { stages } = planPodCliqueSet(snapshot(set, { cliques: stored, pods }), options);
-  expect(
-    stages.flatMap(({ sweeps = [] }) => sweeps).map(({ labelSelector, objects }) => [labelSelector, objects.length]),
-  ).toEqual([
+  const sweeps = (cliques: readonly PodClique[]) =>
+    planPodCliqueSet(snapshot(set, { cliques, pods }), options)
+      .stages.flatMap((stage) => stage.sweeps ?? [])
+      .map(({ labelSelector, objects }) => [labelSelector, objects.length]);
+  expect(sweeps(stored)).toEqual([]);
+  expect(sweeps(stored.slice(0, 2))).toEqual([]);
+  expect(sweeps(stored.slice(0, 1))).toEqual([
     [
       "app.kubernetes.io/managed-by=grove-operator,app.kubernetes.io/part-of=w,app.kubernetes.io/component=pcs-podclique,grove.io/podcliqueset-replica-index in (2,1)",
       2,
@@ -104,7 +130,7 @@ test("pods of replicas that are not wanted go with their cliques, in one request
 });
 
 test("a set that goes takes everything with it, unless its dependents are to stay", () => {
-  const cliques = [standaloneClique(set, 0, set.spec.template.cliques[0]!)];
+  const cliques = [standaloneClique(set, 0, set.spec.template.cliques[0]!, { settings: DEFAULT_SETTINGS })];
   const going = (finalizers: readonly string[]): PodCliqueSetSnapshot =>
     snapshot({ ...set, metadata: { ...set.metadata, deletionTimestamp: options.now, finalizers } }, { cliques });
   const swept = (finalizers: readonly string[]): readonly string[] =>

@@ -17,18 +17,22 @@ import type {
 import { isTerminating } from "../../api/kubernetes/core.ts";
 import { controllerOf, type KubeObject } from "../../api/kubernetes/meta.ts";
 import type { PodGang } from "../../api/scheduler/pod-gang.ts";
-import type { Action, ActionEvents, Plan } from "../actions.ts";
+import type { Action, ActionEvents, Plan, Stage } from "../actions.ts";
 import { finalizerAddition, finalizerRemoval } from "../finalizers.ts";
 import type { KindName, Kinds } from "../kinds.ts";
 import { indexLabelOf, labelOf, POD_CLIQUE, SCALING_GROUP, SET_FINALIZER, SET_REPLICA_INDEX } from "../labels.ts";
 import { mergePatch } from "../merge-patch.ts";
+import { type DomainView, planComputeDomains, planDomainRemoval } from "../mnnvl/compute-domains.ts";
 import { formerTokenSecretName, standaloneCliqueName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
 import { standaloneClique } from "../pod-clique/clique-object.ts";
 import { templatePatch } from "../pod-clique/template-patch.ts";
 import { scalingGroup } from "../pod-clique-scaling-group/group-object.ts";
 import { expectedPodGangs } from "../pod-gang/compose.ts";
+import { type PodGangNames, podGangNames } from "../pod-gang/gang-names.ts";
 import { planPodGangs } from "../pod-gang/plan.ts";
+import { setLevel } from "../resource-claims/levels.ts";
+import { type ClaimView, planClaims } from "../resource-claims/plan.ts";
 import type { OperatorSettings } from "../settings.ts";
 import { hasStartupOrder } from "../startup-order.ts";
 import { scalingGroups, setIndices, standaloneCliques } from "../template.ts";
@@ -56,6 +60,10 @@ export interface PodCliqueSetSnapshot {
   readonly autoscalers: readonly HorizontalPodAutoscaler[];
   /** The one that the set's topology constraints name. */
   readonly binding?: ClusterTopologyBinding | undefined;
+  /** Of the claims that all its pods share; undefined when they share none. */
+  readonly claims?: ClaimView | undefined;
+  /** Undefined when the operator makes no ComputeDomains. */
+  readonly computeDomains?: DomainView | undefined;
 }
 
 export interface PlanOptions {
@@ -67,21 +75,50 @@ export interface PlanOptions {
 export function planPodCliqueSet(snapshot: PodCliqueSetSnapshot, options: PlanOptions): Plan {
   const { set } = snapshot;
   const { now } = options;
-  if (isTerminating(set)) return finalizerRemoval("set", set, SET_FINALIZER, wholeSet(snapshot));
+  if (isTerminating(set)) {
+    const domains = planDomainRemoval(set, snapshot.computeDomains);
+    if (domains.waitingFor !== undefined) return domains;
+    const removal = finalizerRemoval("set", set, SET_FINALIZER, wholeSet(snapshot));
+    return { stages: [...domains.stages, ...removal.stages] };
+  }
   const waits: string[] = [];
   const begun = beginUpdate(set, now);
   const first = { actions: [...finalizerAddition("set", set, SET_FINALIZER), ...statusActions(set, begun)] };
-  const foundation = { actions: foundationActions(snapshot, waits) };
+  const claims = planClaims(set, setLevel(set), snapshot.claims);
+  const domains = planComputeDomains(set, snapshot.computeDomains);
+  const foundation = { actions: [...foundationActions(snapshot, waits), ...claims.actions] };
+  const problem = claims.problem ?? domains.problem;
+  const unknown = claims.isIncomplete ? claims.waitingFor : domains.waitingFor;
+  if (problem !== undefined || unknown !== undefined) {
+    return {
+      stages: [first, foundation, ...domains.stages],
+      ...(problem !== undefined && { problem }),
+      ...(unknown !== undefined && { waitingFor: unknown }),
+    };
+  }
+  if (claims.waitingFor !== undefined) waits.push(claims.waitingFor);
   if (hasStartupOrder(set.spec.template) && !hasToken(ownSecret(snapshot))) {
-    return { stages: [first, foundation], waitingFor: "the token of its service account" };
+    return { stages: [first, foundation, ...domains.stages], waitingFor: "the token of its service account" };
   }
   const generation = (begun ?? set.status)?.currentGenerationHash;
   const termination = planGangTermination(snapshot, setReplicas(snapshot, generation), now);
-  const cliques = { actions: cliqueActions(snapshot, termination.going, waits), sweeps: podsOfExcess(snapshot) };
-  const groupsAndGangs = groupAndGangStages(snapshot, options, waits);
+  const gangNames = podGangNames(set, options.settings.podGangNames, snapshot);
+  const cliques = {
+    actions: cliqueActions(snapshot, { settings: options.settings, gangNames }, termination.going, waits),
+  };
+  const groupsAndGangs = groupAndGangStages(snapshot, gangNames, options, waits);
   if (isOpen((begun ?? set.status)?.updateProgress)) waits.push("its update");
   return {
-    stages: [first, foundation, ...termination.stages, cliques, ...groupsAndGangs.stages],
+    stages: [
+      first,
+      foundation,
+      ...domains.stages,
+      groupsAndGangs.excess,
+      ...termination.stages,
+      cliques,
+      groupsAndGangs.syncs,
+      ...leftOverStages(snapshot),
+    ],
     announcements: termination.announcements,
     ...(waits[0] !== undefined && { waitingFor: waits[0] }),
     ...earliest(termination.lookAgainMs, groupsAndGangs.lookAgainMs),
@@ -158,6 +195,7 @@ function formerSecretActions({ set, secrets, pods }: PodCliqueSetSnapshot): read
 
 function cliqueActions(
   { set, cliques }: PodCliqueSetSnapshot,
+  { settings, gangNames }: { readonly settings: OperatorSettings; readonly gangNames: PodGangNames },
   going: ReadonlySet<PodClique>,
   waits: string[],
 ): readonly Action[] {
@@ -175,7 +213,7 @@ function cliqueActions(
         wanted.push(live);
         continue;
       }
-      const object = standaloneClique(set, index, template);
+      const object = standaloneClique(set, index, template, { settings, gangNames });
       wanted.push(object);
       if (live === undefined || isTerminating(live) || !isOwnedBy(live, set)) continue;
       const patch = templatePatch(live, object);
@@ -200,10 +238,11 @@ const isKnownToFit = (clique: PodClique, set: PodCliqueSet): boolean => knownToF
 
 function groupAndGangStages(
   snapshot: PodCliqueSetSnapshot,
+  gangNames: PodGangNames,
   { settings, now }: PlanOptions,
   waits: string[],
-): Pick<Plan, "stages" | "lookAgainMs"> {
-  const { set, groups, cliques, gangs, pods, services, binding } = snapshot;
+): { readonly excess: Stage; readonly syncs: Stage; readonly lookAgainMs?: number | undefined } {
+  const { set, groups, cliques, gangs, pods, binding } = snapshot;
   const wanted = setIndices(set).flatMap((index) =>
     scalingGroups(set.spec.template).map((group) => scalingGroup(set, index, group)),
   );
@@ -232,7 +271,7 @@ function groupAndGangStages(
   );
   const gangPlan = planPodGangs({
     set,
-    expected: expectedPodGangs(set, ownGroups),
+    expected: expectedPodGangs(set, ownGroups, gangNames),
     gangs: new Map(gangs.filter((gang) => isOwnedBy(gang, set)).map((gang) => [gang.metadata.name, gang])),
     cliques: new Map(cliques.map((clique) => [clique.metadata.name, clique])),
     podsByClique: podsByOwner(cliques, pods),
@@ -243,13 +282,23 @@ function groupAndGangStages(
   const [incomplete] = gangPlan.incomplete;
   if (incomplete !== undefined) waits.push(`the pods of PodGang ${incomplete}`);
   return {
-    stages: [
-      { actions: [...deletes, ...gangPlan.deletes] },
-      { actions: deleteExcess(set, "service", services, { errorCode: "ERR_SYNC_SERVICE" }) },
-      { actions: [...syncs, ...gangPlan.creates, ...gangPlan.updates] },
-    ],
-    ...(gangPlan.lookAgainMs !== undefined && { lookAgainMs: gangPlan.lookAgainMs }),
+    excess: { actions: [...gangPlan.deletes, ...deletes] },
+    syncs: { actions: [...syncs, ...gangPlan.creates, ...gangPlan.updates] },
+    lookAgainMs: gangPlan.lookAgainMs,
   };
+}
+
+/**
+ * What replicas that are not wanted leave behind, once none of their cliques is there any more: whoever sees the last of
+ * their pods go may count on their cliques and gangs being gone, as with garbage collection.
+ */
+function leftOverStages(snapshot: PodCliqueSetSnapshot): readonly Stage[] {
+  const { set, cliques, services } = snapshot;
+  if (cliques.some((clique) => isExcess(set, clique))) return [];
+  return [
+    { actions: [], sweeps: podsOfExcess(snapshot) },
+    { actions: deleteExcess(set, "service", services, { errorCode: "ERR_SYNC_SERVICE" }) },
+  ];
 }
 
 /** Pods of a clique that was made again under its name belong to the one that went. */

@@ -28,7 +28,7 @@ export function wholeSet({
   ];
 }
 
-/** Pods of standalone cliques of replicas from `spec.replicas` on, whose cliques have just been deleted. */
+/** Pods of standalone cliques of replicas from `spec.replicas` on. Only the set makes such cliques, so none is made meanwhile. */
 export function podsOfExcess({ set, pods }: PodCliqueSetSnapshot): readonly Sweep[] {
   const excess = pods.filter(
     (pod) =>

@@ -16,14 +16,28 @@ import {
   SET_REPLICA_INDEX,
   TOPOLOGY_NAME_ANNOTATION,
 } from "../labels.ts";
+import { withMnnvlClaim } from "../mnnvl/groups.ts";
 import { memberCliqueName, standaloneCliqueName } from "../names.ts";
 import { ownedBy } from "../ownership.ts";
-import { basePodGangName, podGangOfGroupReplica } from "../pod-gang/gang-names.ts";
+import { legacyNames, type PodGangNames } from "../pod-gang/gang-names.ts";
 import { podTemplateHash } from "../pod-template-hash.ts";
+import type { OperatorSettings } from "../settings.ts";
 import { startsAfter } from "../startup-order.ts";
 import { groupCliques } from "../template.ts";
 
-export function standaloneClique(set: PodCliqueSet, setIndex: number, clique: PodCliqueTemplate): PodClique {
+/** What shows in a PodClique besides its set. */
+export interface CliqueContext {
+  readonly settings: Pick<OperatorSettings, "autoMnnvl">;
+  /** Legacy ones when absent. */
+  readonly gangNames?: PodGangNames | undefined;
+}
+
+export function standaloneClique(
+  set: PodCliqueSet,
+  setIndex: number,
+  clique: PodCliqueTemplate,
+  { settings, gangNames = legacyNames(set) }: CliqueContext,
+): PodClique {
   const { name } = set.metadata;
   return cliqueObject({
     set,
@@ -32,13 +46,14 @@ export function standaloneClique(set: PodCliqueSet, setIndex: number, clique: Po
     owner: set,
     name: standaloneCliqueName(name, setIndex, clique.name),
     component: "pcs-podclique",
-    labels: { [POD_GANG]: basePodGangName(name, setIndex) },
+    labels: { [POD_GANG]: gangNames.base(setIndex) },
     after: startsAfter(clique, { set: name, setIndex, template: set.spec.template }),
     spec: clique.spec,
+    settings,
   });
 }
 
-export interface MemberPosition {
+export interface MemberPosition extends CliqueContext {
   readonly set: PodCliqueSet;
   readonly setIndex: number;
   readonly group: PodCliqueScalingGroup;
@@ -47,16 +62,11 @@ export interface MemberPosition {
 }
 
 export function memberClique(clique: PodCliqueTemplate, position: MemberPosition): PodClique {
-  const { set, setIndex, group, groupTemplate, groupIndex } = position;
+  const { set, setIndex, group, groupTemplate, groupIndex, settings, gangNames = legacyNames(set) } = position;
   const { template } = set.spec;
   const scalingGroup = group.metadata.name;
-  const { podGang, basePodGang } = podGangOfGroupReplica({
-    set: set.metadata.name,
-    setIndex,
-    scalingGroup,
-    groupIndex,
-    minAvailable: groupTemplate.minAvailable,
-  });
+  const { name: groupName, minAvailable } = groupTemplate;
+  const base = gangNames.base(setIndex);
   const templatePods = groupCliques(template, groupTemplate).reduce((sum, { spec }) => sum + spec.replicas, 0);
   return cliqueObject({
     set,
@@ -66,13 +76,18 @@ export function memberClique(clique: PodCliqueTemplate, position: MemberPosition
     name: memberCliqueName(scalingGroup, groupIndex, clique.name),
     component: "pcsg-podclique",
     labels: {
-      [POD_GANG]: podGang,
-      ...(basePodGang !== undefined && { [BASE_POD_GANG]: basePodGang }),
+      ...(groupIndex < minAvailable
+        ? { [POD_GANG]: base }
+        : {
+            [POD_GANG]: gangNames.scaled({ setIndex, group: groupName, groupIndex, minAvailable }),
+            [BASE_POD_GANG]: base,
+          }),
       [SCALING_GROUP]: scalingGroup,
       [GROUP_REPLICA_INDEX]: String(groupIndex),
     },
     after: startsAfter(clique, { set: set.metadata.name, setIndex, template, groupIndex }),
     spec: { ...clique.spec, podSpec: withEnvironment(clique.spec.podSpec, groupEnvironment(templatePods)) },
+    settings,
   });
 }
 
@@ -86,9 +101,11 @@ function cliqueObject(options: {
   readonly labels: Readonly<Record<string, string>>;
   readonly after: readonly string[];
   readonly spec: PodCliqueTemplate["spec"];
+  readonly settings: CliqueContext["settings"];
 }): PodClique {
   const { set, setIndex, clique, owner, name, component, labels, after } = options;
-  const { startsAfter: _, ...spec } = options.spec;
+  const { startsAfter: _, podSpec, ...spec } = options.spec;
+  const connected = options.settings.autoMnnvl ? withMnnvlClaim(podSpec, clique, set, setIndex) : podSpec;
   const annotations = podAnnotations(clique);
   return {
     apiVersion: apiVersionOf(POD_CLIQUES),
@@ -107,7 +124,7 @@ function cliqueObject(options: {
       ownerReferences: ownedBy(owner),
       finalizers: [CLIQUE_FINALIZER],
     },
-    spec: { ...spec, ...(after.length > 0 && { startsAfter: after }) },
+    spec: { ...spec, podSpec: connected, ...(after.length > 0 && { startsAfter: after }) },
   };
 }
 

@@ -5,7 +5,8 @@ import { isPodScheduled, isTerminating, type Pod, podCondition } from "../../api
 import { keyOf } from "../../api/kubernetes/meta.ts";
 import type { PodGang } from "../../api/scheduler/pod-gang.ts";
 import { type Controller, startController } from "../../kube/controller.ts";
-import { BASE_POD_GANG, indexLabelOf, labelOf, POD_CLIQUE, POD_GANG, SET_REPLICA_INDEX } from "../labels.ts";
+import { newBreachLookMs } from "../breach.ts";
+import { BASE_POD_GANG, indexLabelOf, labelOf, PART_OF, POD_CLIQUE, POD_GANG, SET_REPLICA_INDEX } from "../labels.ts";
 import type { OperatorContext } from "../runtime/context.ts";
 import { runPass } from "../runtime/pass.ts";
 import { statusDelay } from "../runtime/status-delay.ts";
@@ -23,7 +24,10 @@ export function startPodCliqueController(context: OperatorContext, workers: numb
   const { stores, settings } = context;
   const recorder = context.recorderFor(NAME);
   const delay = statusDelay<PodClique>(
-    ({ spec }, status) => status.readyReplicas >= spec.replicas && status.scheduledReplicas >= spec.replicas,
+    ({ spec }, status) =>
+      // Whoever updates it pod by pod by hand looks at its counts after each.
+      status.updateProgress !== undefined ||
+      (status.readyReplicas >= spec.replicas && status.scheduledReplicas >= spec.replicas),
   );
   const controller = startController({
     ...context,
@@ -61,6 +65,9 @@ export function startPodCliqueController(context: OperatorContext, workers: numb
     if (after === undefined) return;
     const changed = before?.metadata.generation !== after.metadata.generation;
     if (before === undefined || changed || isTerminating(after)) controller.enqueue(keyOf(after));
+    const set = stores.set.get(after.metadata.namespace, labelOf(after, PART_OF) ?? "");
+    const lookMs = newBreachLookMs(before, after, set);
+    if (lookMs !== undefined) controller.enqueueAfter(keyOf(after), lookMs);
   });
   stores.pod.onChange(({ before, after }) => {
     const pod = after ?? before;

@@ -4,6 +4,8 @@ import { isPodScheduled, type Pod } from "../../api/kubernetes/core.ts";
 import { parseKey } from "../../api/kubernetes/meta.ts";
 import { BASE_POD_GANG, labelOf, PART_OF, POD_GANG } from "../labels.ts";
 import { isOwnedBy } from "../ownership.ts";
+import { cliqueLevel } from "../resource-claims/levels.ts";
+import { observeClaims } from "../resource-claims/observe.ts";
 import { BY_CLIQUE, type Stores, scoped } from "../runtime/stores.ts";
 import type { PodCliqueSnapshot } from "./plan.ts";
 
@@ -16,11 +18,14 @@ export function observePodClique(key: string, stores: Stores): PodCliqueSnapshot
     return gang === undefined ? undefined : stores.gang.get(namespace, gang);
   };
   const baseGang = gangOf(BASE_POD_GANG);
-  const set = labelOf(clique, PART_OF);
+  const setName = labelOf(clique, PART_OF);
+  const set = setName === undefined ? undefined : stores.set.get(namespace, setName);
+  const pods = podsOf(clique, stores);
   return {
     clique,
-    set: set === undefined ? undefined : stores.set.get(namespace, set),
-    pods: podsOf(clique, stores),
+    set,
+    pods,
+    claims: observeClaims(set, set && cliqueLevel(clique, set), stores, () => pods),
     gang: gangOf(POD_GANG),
     baseGang,
     baseScheduled: new Map(

@@ -3,9 +3,22 @@ import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { isTerminating, type Pod } from "../../api/kubernetes/core.ts";
 import type { Action, Plan, Sweep } from "../actions.ts";
+import { breachLookMs, terminationDelayMs } from "../breach.ts";
 import { finalizerRemoval } from "../finalizers.ts";
-import { CLIQUE_FINALIZER, labelOf, MANAGED_BY, MANAGER, POD_CLIQUE, POD_TEMPLATE_HASH } from "../labels.ts";
+import {
+  CLIQUE_FINALIZER,
+  indexLabelOf,
+  labelOf,
+  MANAGED_BY,
+  MANAGER,
+  POD_CLIQUE,
+  POD_TEMPLATE_HASH,
+  SCALING_GROUP,
+  SET_REPLICA_INDEX,
+} from "../labels.ts";
 import { mergePatch } from "../merge-patch.ts";
+import { cliqueLevel } from "../resource-claims/levels.ts";
+import { type ClaimView, planClaims } from "../resource-claims/plan.ts";
 import type { OperatorSettings } from "../settings.ts";
 import { type GangSnapshot, gateRemovalPatch, openableGates } from "./gates.ts";
 import { startupProblem } from "./init-container.ts";
@@ -19,6 +32,8 @@ export interface PodCliqueSnapshot extends GangSnapshot {
   readonly set: PodCliqueSet | undefined;
   /** Pods that this clique owns, terminating ones included. */
   readonly pods: readonly Pod[];
+  /** Of the claims that its pods share; undefined when they share none. */
+  readonly claims?: ClaimView | undefined;
 }
 
 export interface PodCliquePlanOptions {
@@ -29,31 +44,45 @@ export interface PodCliquePlanOptions {
 
 export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePlanOptions): Plan {
   const { clique } = snapshot;
-  if (isTerminating(clique)) return finalizerRemoval("clique", clique, CLIQUE_FINALIZER, [[podsOf(snapshot)]]);
+  if (isTerminating(clique)) {
+    return finalizerRemoval("clique", clique, CLIQUE_FINALIZER, goesWithMany(snapshot) ? [] : [[podsOf(snapshot)]]);
+  }
   const update = cliqueUpdate(snapshot, options.now);
   const scale = scaleActions(snapshot, new Set(update.deletes), options);
   const { set } = snapshot;
-  const problem = set && startupProblem(clique, set, options.settings.initContainerImage);
+  const claims = set && planClaims(set, cliqueLevel(clique, set), snapshot.claims);
+  const problem = (set && startupProblem(clique, set, options.settings.initContainerImage)) ?? claims?.problem;
   // Pods that start in an order need to know the set; without it they are about to go anyway.
   // Nor are pods made for a set that goes: its own pods are going.
   const isWanted = set === undefined ? (clique.spec.startsAfter ?? []).length === 0 : !isTerminating(set);
+  const mayCreate = isWanted && problem === undefined && claims?.waitingFor === undefined;
   const deletes = [...update.deletes.map(deletePod), ...scale.filter(({ kind }) => kind === "delete")];
-  const creates = problem === undefined && isWanted ? scale.filter(({ kind }) => kind === "create") : [];
+  const creates = mayCreate ? scale.filter(({ kind }) => kind === "create") : [];
   const deleted = new Set(deletes.map(({ object }) => object.metadata.name));
   const stays = snapshot.pods.filter(({ metadata }) => !deleted.has(metadata.name));
   const { open, waitingFor } = openableGates(clique, stays, snapshot);
-  const waits = waitingFor ?? (creates.length > 0 ? "its PodGang to list its new pods" : update.waitingFor);
+  const waits =
+    claims?.waitingFor ?? waitingFor ?? (creates.length > 0 ? "its PodGang to list its new pods" : update.waitingFor);
+  const lookAgainMs = set && breachLookMs(clique, terminationDelayMs(set));
   return {
     stages: [
       { actions: progressActions(clique, update.progress) },
+      { actions: claims?.actions ?? [] },
       { actions: deletes },
       { actions: creates, slowStart: true },
       { actions: open.map(openGate), slowStart: true },
     ],
     ...(waits !== undefined && { waitingFor: waits }),
+    ...(lookAgainMs !== undefined && { lookAgainMs }),
     ...(problem !== undefined && { problem }),
   };
 }
+
+/** The set takes the pods of all its excess replicas, after the last of their cliques, and of itself, in one request (`pod-clique-set/sweeps.ts`). */
+const goesWithMany = ({ clique, set }: PodCliqueSnapshot): boolean =>
+  set !== undefined &&
+  labelOf(clique, SCALING_GROUP) === undefined &&
+  (isTerminating(set) || (indexLabelOf(clique, SET_REPLICA_INDEX) ?? 0) >= set.spec.replicas);
 
 /** No other clique can have this name while this one is there. */
 const podsOf = ({ clique: { metadata }, pods }: PodCliqueSnapshot): Sweep => ({

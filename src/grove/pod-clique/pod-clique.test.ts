@@ -231,6 +231,22 @@ describe("status", () => {
     expect([condition?.status, condition?.reason]).toEqual(want);
   });
 
+  test("a clique that was never scheduled says so since it was made, one that lost its pods since then", () => {
+    const made = { ...clique, metadata: { ...clique.metadata, creationTimestamp: "2026-01-01T00:00:00Z" } };
+    const scheduledSince = (of: typeof made, pods: readonly PodState[]) =>
+      conditionOf(
+        podCliqueStatus({ clique: of, set, pods: pods.map((state) => storedPod(of, state)), outcome, now }).conditions,
+        "PodCliqueScheduled",
+      );
+    expect(scheduledSince(made, [])).toMatchObject({ status: "False", lastTransitionTime: "2026-01-01T00:00:00Z" });
+    const pods = [good, { ...good, index: 1 }];
+    const up = scheduledSince(made, pods);
+    expect(up).toMatchObject({ status: "True", lastTransitionTime: now });
+    const status = { replicas: 2, scheduledReplicas: 2, readyReplicas: 2, updatedReplicas: 2, conditions: [up!] };
+    const lost = scheduledSince({ ...made, status: status as never }, []);
+    expect(lost).toMatchObject({ status: "False", lastTransitionTime: now });
+  });
+
   test("standalone cliques publish a selector, members do not", () => {
     expect(statusOf([]).hpaPodSelector).toBe(
       "app.kubernetes.io/managed-by=grove-operator,app.kubernetes.io/part-of=w,grove.io/podclique=w-0-a",

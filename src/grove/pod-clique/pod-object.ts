@@ -8,6 +8,7 @@ import { cliqueEnvironment, withEnvironment } from "../environment.ts";
 import { labelOf, managedLabels, PART_OF, POD_CLIQUE, POD_GANG_GATE, POD_INDEX, SET_REPLICA_INDEX } from "../labels.ts";
 import { headlessServiceName, podHostname } from "../names.ts";
 import { ownedBy } from "../ownership.ts";
+import { withSharedClaims } from "../resource-claims/inject.ts";
 import type { OperatorSettings } from "../settings.ts";
 import { withInitContainer } from "./init-container.ts";
 
@@ -29,6 +30,8 @@ function plainPod({ clique, set: owner, settings, podIndex }: PodParts): Pod {
   const setIndex = Number(labelOf(clique, SET_REPLICA_INDEX) ?? 0);
   const { podSpec } = clique.spec;
   const { initContainerImage } = settings;
+  const sharing = (spec: PodSpec): PodSpec =>
+    owner === undefined ? spec : withSharedClaims(spec, clique, owner, podIndex);
   const inOrder = (spec: PodSpec): PodSpec =>
     owner === undefined || initContainerImage === undefined
       ? spec
@@ -51,7 +54,7 @@ function plainPod({ clique, set: owner, settings, podIndex }: PodParts): Pod {
       ownerReferences: ownedBy(clique),
     },
     spec: {
-      ...inOrder(withEnvironment(podSpec, cliqueEnvironment({ set, setIndex, clique: name, namespace }))),
+      ...inOrder(sharing(withEnvironment(podSpec, cliqueEnvironment({ set, setIndex, clique: name, namespace })))),
       restartPolicy: "Always",
       hostname: podHostname(name, podIndex),
       subdomain: headlessServiceName(set, setIndex),

@@ -82,15 +82,19 @@ function conditions(
 ): readonly Condition[] {
   const minAvailable = minAvailableOf(clique);
   const scheduled = scheduledReplicas >= minAvailable;
+  const known = clique.status?.conditions;
+  // What was never scheduled has not been since it was made: gang termination tells by this time whether it ever was (grove.md 6.1).
+  const isFirst = !known?.some(({ type }) => type === POD_CLIQUE_SCHEDULED);
+  const since = isFirst && !scheduled ? (clique.metadata.creationTimestamp ?? now) : now;
   const withScheduled = withCondition(
-    clique.status?.conditions,
+    known,
     {
       type: POD_CLIQUE_SCHEDULED,
       status: scheduled ? "True" : "False",
       reason: scheduled ? "SufficientScheduledPods" : "InsufficientScheduledPods",
       message: `${scheduledReplicas} pods are scheduled, minAvailable is ${minAvailable}`,
     },
-    now,
+    since,
   );
   return withCondition(withScheduled, breach(clique, pods, scheduledReplicas, minAvailable), now);
 }

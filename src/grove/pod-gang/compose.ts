@@ -3,7 +3,7 @@ import type { PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-g
 import type { PodCliqueScalingGroupTemplate, PodCliqueSet, PodCliqueTemplate } from "../../api/grove/pod-clique-set.ts";
 import { groupReplicaName, memberCliqueName, scalingGroupName, standaloneCliqueName } from "../names.ts";
 import { groupCliques, minAvailableOf, scalingGroups, setIndices, standaloneCliques } from "../template.ts";
-import { basePodGangName, scaledPodGangName } from "./gang-names.ts";
+import { legacyNames, type PodGangNames } from "./gang-names.ts";
 
 export interface ExpectedPodGroup {
   /** Name of the PodClique. */
@@ -30,20 +30,23 @@ export interface ExpectedPodGang {
   /** One replica of a group above its minimum, not the base gang of a set replica. */
   readonly scaled: boolean;
   readonly groupReplicas: readonly ExpectedGroupReplica[];
+  /** Of its naming scheme. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** @param groups live scaling groups by name; their `spec.replicas` wins over the template's */
 export function expectedPodGangs(
   set: PodCliqueSet,
   groups: ReadonlyMap<string, PodCliqueScalingGroup>,
+  names: PodGangNames = legacyNames(set),
 ): readonly ExpectedPodGang[] {
   return setIndices(set).flatMap((setIndex) => [
-    baseGang(set, setIndex),
-    ...scalingGroups(set.spec.template).flatMap((group) => scaledGangs(set, setIndex, group, groups)),
+    baseGang(set, setIndex, names),
+    ...scalingGroups(set.spec.template).flatMap((group) => scaledGangs({ set, setIndex, group, groups, names })),
   ]);
 }
 
-function baseGang(set: PodCliqueSet, setIndex: number): ExpectedPodGang {
+function baseGang(set: PodCliqueSet, setIndex: number, names: PodGangNames): ExpectedPodGang {
   const { name } = set.metadata;
   const { template } = set.spec;
   const standalone = standaloneCliques(template).map((clique) => ({
@@ -55,31 +58,40 @@ function baseGang(set: PodCliqueSet, setIndex: number): ExpectedPodGang {
     [...Array(group.minAvailable).keys()].map((groupIndex) => groupReplica(set, setIndex, group, groupIndex)),
   );
   return {
-    name: basePodGangName(name, setIndex),
+    name: names.base(setIndex),
     setIndex,
     podGroups: [...standalone, ...members.flatMap(({ podGroups }) => podGroups)],
     scaled: false,
     groupReplicas: members.map(({ replica }) => replica),
+    labels: names.labels({ setIndex, scaled: false }),
   };
 }
 
-function scaledGangs(
-  set: PodCliqueSet,
-  setIndex: number,
-  group: PodCliqueScalingGroupTemplate,
-  groups: ReadonlyMap<string, PodCliqueScalingGroup>,
-): readonly ExpectedPodGang[] {
+function scaledGangs({
+  set,
+  setIndex,
+  group,
+  groups,
+  names,
+}: {
+  readonly set: PodCliqueSet;
+  readonly setIndex: number;
+  readonly group: PodCliqueScalingGroupTemplate;
+  readonly groups: ReadonlyMap<string, PodCliqueScalingGroup>;
+  readonly names: PodGangNames;
+}): readonly ExpectedPodGang[] {
   const groupName = scalingGroupName(set.metadata.name, setIndex, group.name);
   const replicas = groups.get(groupName)?.spec.replicas ?? group.replicas;
   const gangs: ExpectedPodGang[] = [];
   for (let groupIndex = group.minAvailable; groupIndex < replicas; groupIndex++) {
     const { podGroups, replica } = groupReplica(set, setIndex, group, groupIndex);
     gangs.push({
-      name: scaledPodGangName(groupName, groupIndex, group.minAvailable),
+      name: names.scaled({ setIndex, group: group.name, groupIndex, minAvailable: group.minAvailable }),
       setIndex,
       podGroups,
       scaled: true,
       groupReplicas: [replica],
+      labels: names.labels({ setIndex, scaled: true }),
     });
   }
   return gangs;

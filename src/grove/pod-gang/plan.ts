@@ -93,7 +93,7 @@ function createGang(gang: ExpectedPodGang, input: Input): Action {
     metadata: {
       name: gang.name,
       ...(set.metadata.namespace !== undefined && { namespace: set.metadata.namespace }),
-      ...gangMetadata(undefined, topologyOf(gang, input), input),
+      ...gangMetadata(undefined, gang, topologyOf(gang, input), input),
       ownerReferences: ownedBy(set),
     },
     // Listed pods lose their gates, so none is listed before the gang is whole.
@@ -106,7 +106,7 @@ function updateGang(live: PodGang, gang: ExpectedPodGang, progress: GangProgress
   const listed = progress.complete || isInitialized(live);
   const references = (clique: string): PodReferences => (listed ? liveReferences(clique, gang.name, input) : []);
   const topology = topologyOf(gang, input);
-  const metadata = gangMetadata(live, topology, input);
+  const metadata = gangMetadata(live, gang, topology, input);
   const patch = mergePatch(
     { metadata: pick(live.metadata), spec: live.spec },
     {
@@ -176,10 +176,15 @@ function liveReferences(clique: string, gang: string, { podsByClique, set }: Pod
  * Labels and annotations: those of the operator, over the set's own, over what is there under `grove.io/` and what
  * scheduler backends keep on the gang (grove.md 3.3; upstream drops the latter).
  */
-function gangMetadata(live: PodGang | undefined, { topologyName }: PodGangTopology, { common }: Input): Metadata {
+function gangMetadata(
+  live: PodGang | undefined,
+  gang: ExpectedPodGang,
+  { topologyName }: PodGangTopology,
+  { common }: Input,
+): Metadata {
   const { [TOPOLOGY_NAME_ANNOTATION]: _, ...kept } = keep(live?.metadata.annotations);
   return {
-    labels: { ...keep(live?.metadata.labels), ...common.labels },
+    labels: { ...keep(live?.metadata.labels), ...common.labels, ...gang.labels },
     annotations: {
       ...kept,
       ...common.annotations,

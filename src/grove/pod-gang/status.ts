@@ -31,7 +31,7 @@ export function gangProgress(
 }
 
 /** A gang that comes up is told of in two steps, whole and running, unless one of them takes longer than this. */
-export const PATIENCE_MS = 10_000;
+export const PATIENCE_MS = 20_000;
 
 /** Whether a step in between may go untold for now. Whatever broke is told at once. */
 export function isOnItsWay(live: PodGang, { complete, scheduled, ready }: GangProgress, now: string): boolean {

@@ -30,12 +30,10 @@ export interface StatusDelay<T extends KubeObject> {
   ): number;
 }
 
-/** Of an object that has all it needs. */
-const ON_ITS_WAY_MS = 2_000;
-/** Of an object that still waits for something, such as the gates of its pods: Grove's own interval. */
-const WAITING_MS = 5_000;
+/** Of an object that has all it needs, and of one that still waits for something, such as the gates of its pods (Grove's own interval). */
+const ON_ITS_WAY_MS = { complete: 2_000, waiting: 5_000 };
 /** Of an object that is being made and has said nothing yet. */
-const UNBORN_MS = 15_000;
+const UNBORN_MS = { complete: 10_000, waiting: 30_000 };
 
 /** @param isSettled whether this status says that everything is there and ready */
 export function statusDelay<T extends KubeObject & { readonly status?: object }>(
@@ -51,7 +49,8 @@ export function statusDelay<T extends KubeObject & { readonly status?: object }>
         return 0;
       }
       const sinceMs = waitingSinceMs.get(key) ?? nowMs;
-      const patienceMs = change.outcome.complete ? ON_ITS_WAY_MS : object.status === undefined ? UNBORN_MS : WAITING_MS;
+      const patience = object.status === undefined ? UNBORN_MS : ON_ITS_WAY_MS;
+      const patienceMs = change.outcome.complete ? patience.complete : patience.waiting;
       const dueMs = sinceMs + patienceMs - nowMs;
       if (dueMs > 0) waitingSinceMs.set(key, sinceMs);
       else waitingSinceMs.delete(key);

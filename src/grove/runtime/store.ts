@@ -10,7 +10,7 @@ import { controllerOf, type KubeObject, keyOf, type Resource } from "../../api/k
 import { formatTime } from "../../api/kubernetes/time.ts";
 import type { Clock } from "../../clock.ts";
 import { isNotFound } from "../../kube/api-error.ts";
-import type { IndexFunctions } from "../../kube/indexer.ts";
+import { Indexer, type IndexFunctions } from "../../kube/indexer.ts";
 import type { Change, Informer } from "../../kube/informer.ts";
 import type { KubeApi } from "../../kube/kube-api.ts";
 import type { JsonPatchOperation } from "../actions.ts";
@@ -18,6 +18,8 @@ import type { JsonPatchOperation } from "../actions.ts";
 export interface Store<T extends KubeObject> {
   readonly synced: Promise<unknown>;
   hasSynced(): boolean;
+  /** Why the kind cannot be read, as long as it never could. */
+  failure(): string | undefined;
   get(namespace: string | undefined, name: string): T | undefined;
   list(): readonly T[];
   byIndex(index: string, value: string): readonly T[];
@@ -63,8 +65,10 @@ export function createStore<T extends KubeObject>({
   informers,
   indexes,
 }: StoreOptions<T>): Store<T> {
-  /** The server's answers to our writes, as long as they are newer than the cache. */
+  /** The server's answers to our writes, as long as they are newer than the cache; the oldest first. */
   const written = new Map<string, Written<T>>();
+  /** Those of them that were created and that the cache does not have yet. */
+  const unseen = new Indexer<T>(indexes);
   /** By uid. */
   const deleted = new Map<string, { readonly time: string; readonly atMs: number }>();
 
@@ -84,17 +88,20 @@ export function createStore<T extends KubeObject>({
     if (deletion === undefined) return latest;
     return { ...latest, metadata: { ...latest.metadata, deletionTimestamp: deletion.time } };
   };
+  const forget = (key: string): void => {
+    written.delete(key);
+    unseen.delete(key);
+  };
   const expire = (): void => {
     const beforeMs = clock.monotonicMs() - OVERLAY_EXPIRY_MS;
-    for (const [key, { atMs }] of written) if (atMs < beforeMs) written.delete(key);
-    for (const [uid, { atMs }] of deleted) if (atMs < beforeMs) deleted.delete(uid);
-  };
-  const unseen = (): readonly T[] => {
-    if (written.size === 0 && deleted.size === 0) return [];
-    expire();
-    const result: T[] = [];
-    for (const [key, { object, created }] of written) if (created && cached(key) === undefined) result.push(object);
-    return result;
+    for (const [key, { atMs }] of written) {
+      if (atMs >= beforeMs) break;
+      forget(key);
+    }
+    for (const [uid, { atMs }] of deleted) {
+      if (atMs >= beforeMs) break;
+      deleted.delete(uid);
+    }
   };
   const remember = (object: T, created: boolean): void => {
     const key = keyOf(object);
@@ -102,14 +109,17 @@ export function createStore<T extends KubeObject>({
     if (known !== undefined && !isNewer(object, known)) return;
     const before = written.get(key);
     const isCreated = created || (before?.created === true && before.object.metadata.uid === object.metadata.uid);
+    // To the end of the line.
+    written.delete(key);
     written.set(key, { object, created: isCreated, atMs: clock.monotonicMs() });
+    if (isCreated && known === undefined) unseen.put(object);
   };
 
   const foreignListeners: ((change: Change<T>) => void)[] = [];
   const markDeleted = (object: T): void => {
     const { uid } = object.metadata;
     const known = cached(keyOf(object));
-    if (known === undefined) written.delete(keyOf(object));
+    if (known === undefined) forget(keyOf(object));
     else if (uid !== undefined && !isTerminating(known)) {
       deleted.set(uid, { time: formatTime(clock.nowMs()), atMs: clock.monotonicMs() });
     }
@@ -120,17 +130,23 @@ export function createStore<T extends KubeObject>({
       const { before, after } = change;
       const object = after ?? before;
       if (object === undefined) return;
-      const own = written.get(keyOf(object))?.object;
+      const key = keyOf(object);
+      const own = written.get(key)?.object;
+      unseen.delete(key);
       if (own === undefined || after === undefined || isNewer(after, own)) {
         for (const listener of foreignListeners) listener(change);
       }
-      if (own !== undefined && (after === undefined || !isNewer(own, after))) written.delete(keyOf(object));
+      if (own !== undefined && (after === undefined || !isNewer(own, after))) written.delete(key);
       if (after === undefined || isTerminating(after)) deleted.delete(object.metadata.uid ?? "");
     });
   }
 
   return {
     synced: Promise.all(informers.map(({ synced }) => synced)),
+    failure() {
+      for (const { failure } of informers) if (failure() !== undefined) return failure();
+      return undefined;
+    },
     hasSynced: () => informers.every(({ hasSynced }) => hasSynced()),
     get(namespace, name) {
       const key = keyOf({ metadata: { name, ...(namespace !== undefined && { namespace }) } });
@@ -138,10 +154,14 @@ export function createStore<T extends KubeObject>({
       const object = cached(key) ?? (own?.created ? own.object : undefined);
       return object && overlaid(object);
     },
-    list: () => [...informers.flatMap((informer) => informer.list()), ...unseen()].map(overlaid),
+    list() {
+      expire();
+      return [...informers.flatMap((informer) => informer.list()), ...unseen.values()].map(overlaid);
+    },
     byIndex(index, value) {
+      expire();
       const hits = informers.flatMap((informer) => informer.byIndex(index, value));
-      const mine = unseen().filter((object) => indexes[index]?.(object).includes(value));
+      const mine = unseen.byIndex(index, value);
       return (mine.length === 0 ? hits : [...hits, ...mine]).map(overlaid);
     },
     onChange(listener) {
@@ -203,7 +223,9 @@ interface Written<T> {
 /** Of the same object; resource versions of one resource are comparable as integers (KEP-5504). */
 function isNewer(object: KubeObject, than: KubeObject): boolean {
   if (object.metadata.uid !== than.metadata.uid) return false;
-  return BigInt(object.metadata.resourceVersion ?? "0") > BigInt(than.metadata.resourceVersion ?? "0");
+  const [a, b] = [object.metadata.resourceVersion ?? "0", than.metadata.resourceVersion ?? "0"];
+  // As whole numbers of any size, without making them: this is asked for every object of every pass.
+  return a.length === b.length ? a > b : a.length > b.length;
 }
 
 const keyOfObject = ({ metadata: { name, namespace } }: KubeObject) => ({

@@ -14,6 +14,7 @@ import {
   SCALING_GROUP,
 } from "../labels.ts";
 import { topologyNameOf } from "../topology/topology-of-set.ts";
+import { onDemand } from "./on-demand.ts";
 import { createStore, type Store } from "./store.ts";
 
 export type Stores = { readonly [K in KindName]: Store<Kinds[K]> };
@@ -60,6 +61,9 @@ const INDEXES: { readonly [K in KindName]: IndexFunctions<Kinds[K]> } = {
   roleBinding: PART,
   secret: PART,
   autoscaler: PART,
+  claim: PART,
+  claimTemplate: {},
+  computeDomain: PART,
   binding: {},
   // Not only those with our label: one of the same name that is somebody else's has to be seen.
   kaiPodGroup: {},
@@ -76,6 +80,8 @@ const MANAGED_ONLY: ReadonlySet<KindName> = new Set<KindName>([
   "roleBinding",
   "secret",
   "autoscaler",
+  "claim",
+  "computeDomain",
 ]);
 
 export interface StoresOptions extends Omit<InformerOptions<KubeObject>, "resource" | "indexes" | "scope" | "project"> {
@@ -84,6 +90,9 @@ export interface StoresOptions extends Omit<InformerOptions<KubeObject>, "resour
   /** Kinds that are not followed: their stores stay empty, and cost no request. */
   readonly without?: ReadonlySet<KindName>;
 }
+
+/** Kinds that are followed once something asks for them: not every cluster serves them. */
+export const ON_DEMAND_KINDS: ReadonlySet<KindName> = new Set<KindName>(["claim", "claimTemplate", "computeDomain"]);
 
 /** Kinds of schedulers, which may not be installed: nothing waits for their first list. */
 export const OPTIONAL_KINDS: ReadonlySet<KindName> = new Set<KindName>([
@@ -105,8 +114,11 @@ export function startStores(options: StoresOptions): Stores {
       : namespaces === undefined
         ? [selector]
         : namespaces.map((namespace) => ({ ...selector, namespace }));
-    const informers = scopes.map((scope) => startInformer({ ...common, resource, indexes, scope }));
-    return createStore({ api: options.api, clock: options.clock, resource, informers, indexes });
+    const follow = (): Store<Kinds[K]> => {
+      const informers = scopes.map((scope) => startInformer({ ...common, resource, indexes, scope }));
+      return createStore({ api: options.api, clock: options.clock, resource, informers, indexes });
+    };
+    return ON_DEMAND_KINDS.has(kind) ? onDemand(follow) : follow();
   };
   return {
     set: start("set"),
@@ -120,6 +132,9 @@ export function startStores(options: StoresOptions): Stores {
     roleBinding: start("roleBinding"),
     secret: start("secret"),
     autoscaler: start("autoscaler"),
+    claim: start("claim"),
+    claimTemplate: start("claimTemplate"),
+    computeDomain: start("computeDomain"),
     binding: start("binding"),
     kaiPodGroup: start("kaiPodGroup"),
     kaiTopology: start("kaiTopology"),

@@ -105,6 +105,8 @@ export const BUILTIN_COLUMNS: Readonly<Record<string, readonly Column[]>> = {
     column<Event>("Count", (event) => String(event.count ?? 1), wide),
     column<Event>("Name", (event) => event.metadata.name, { ...wide, format: "name" }),
   ],
+  ResourceClaim: [NAME_COLUMN, column<StoredObject>("State", (o) => claimState(o)), AGE_COLUMN],
+  ResourceClaimTemplate: [NAME_COLUMN, AGE_COLUMN],
   HorizontalPodAutoscaler: [
     NAME_COLUMN,
     column<HorizontalPodAutoscaler>("Reference", ({ spec: { scaleTargetRef: ref } }) => `${ref.kind}/${ref.name}`),
@@ -240,4 +242,13 @@ const count = (value: unknown): number =>
 function number(object: StoredObject, ...path: string[]): number {
   const value = valueAt(object, path);
   return typeof value === "number" ? value : 0;
+}
+
+function claimState({ metadata, status }: StoredObject): string {
+  const states = [
+    metadata.deletionTimestamp !== undefined && "deleted",
+    valueAt(status, ["allocation"]) !== undefined ? "allocated" : metadata.deletionTimestamp === undefined && "pending",
+    count(valueAt(status, ["reservedFor"])) > 0 && "reserved",
+  ];
+  return states.filter((state) => state !== false).join(",");
 }

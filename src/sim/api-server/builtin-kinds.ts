@@ -8,6 +8,7 @@ import { forbiddenField, required } from "./failure.ts";
 import { isObject, type JsonObject, type StoredObject, sameJson, valueAt } from "./json.ts";
 import type { Kind, KindRules } from "./kind.ts";
 import { POD_RULES } from "./pods.ts";
+import { CLAIM_RULES, CLAIM_TEMPLATE_RULES } from "./resource-claims.ts";
 
 interface Row {
   readonly group: string;
@@ -198,12 +199,14 @@ const ROWS: readonly Row[] = [
     type: "resource.v1.ResourceClaim",
     subresources: ["status"],
     strictVersion: true,
+    rules: CLAIM_RULES,
   },
   {
     group: "resource.k8s.io",
     kind: "ResourceClaimTemplate",
     type: "resource.v1.ResourceClaimTemplate",
     strictVersion: true,
+    rules: CLAIM_TEMPLATE_RULES,
   },
   {
     group: "apiextensions.k8s.io",

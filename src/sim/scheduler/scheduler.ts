@@ -24,10 +24,11 @@ export interface SchedulerOptions {
   readonly component?: string;
   /** Reason of the event that a pod does not fit. Default `FailedScheduling`, as kube-scheduler; KAI says `Unschedulable`. */
   readonly misfitReason?: string;
+  /** Changes come in bursts (a gang's pods are ungated one by one): how long it waits for the rest. Default 50. */
+  readonly batchMs?: number;
   readonly log?: Logger;
 }
 
-/** Changes come in bursts (a gang's pods are ungated one by one): wait this long for the rest. */
 const BATCH_MS = 50;
 /** Without any change it looks again after this time, should a change have been missed. */
 const RETRY_MS = 30_000;
@@ -45,7 +46,7 @@ interface Report {
 
 export function startScheduler(options: SchedulerOptions): void {
   const { api, clock, random, signal, schedulerNames } = options;
-  const { component = "gang-scheduler", misfitReason = "FailedScheduling" } = options;
+  const { component = "gang-scheduler", misfitReason = "FailedScheduling", batchMs = BATCH_MS } = options;
   const shared = { api, clock, random, signal, ...(options.log && { log: options.log }) };
   const pods = startInformer({ ...shared, resource: PODS });
   const nodes = startInformer({ ...shared, resource: NODES });
@@ -56,7 +57,7 @@ export function startScheduler(options: SchedulerOptions): void {
   const reports = new Map<string, Report>();
 
   const controller = startController({ ...shared, name: "scheduler", reconcile: round });
-  const wake = (): void => controller.enqueueAfter(ROUND, BATCH_MS);
+  const wake = (): void => controller.enqueueAfter(ROUND, batchMs);
   pods.onChange(({ before, after }) => {
     if (after === undefined) {
       assumed.delete(before?.metadata.uid ?? "");

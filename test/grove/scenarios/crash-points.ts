@@ -1,8 +1,9 @@
 /** Runs something once in peace, then once for each write of the operator in it, with the operator killed right after that write. */
-import { type EmbeddedWorld, startEmbeddedWorld } from "./embedded-world.ts";
+import { type EmbeddedWorld, type EmbeddedWorldOptions, startEmbeddedWorld } from "./embedded-world.ts";
 import { type ObjectSet, objectSet } from "./object-set.ts";
 
 export interface CrashStory {
+  readonly world?: EmbeddedWorldOptions;
   /** Default 1: the operator dies after each of its writes, one run a write. */
   readonly everyWrites?: number;
   /** Brings the world to where the crashes begin. */
@@ -18,11 +19,16 @@ export interface CrashRun {
 }
 
 /** Deletes everything at the end of each run, and requires that nothing stays. */
-export async function crashEverywhere({ everyWrites = 1, prepare, act }: CrashStory): Promise<readonly CrashRun[]> {
+export async function crashEverywhere({
+  world: options,
+  everyWrites = 1,
+  prepare,
+  act,
+}: CrashStory): Promise<readonly CrashRun[]> {
   const runs: CrashRun[] = [];
   let writes = Number.POSITIVE_INFINITY;
   for (let k = 0; k <= writes; k += everyWrites) {
-    const world = await startEmbeddedWorld();
+    const world = await startEmbeddedWorld(options);
     await prepare(world);
     const before = world.faults.writeCount();
     if (k > 0) world.faults.crashAfterWrite(k);

@@ -1,9 +1,11 @@
 /** A scenario world in this process on virtual time: embedded API server, this operator, the gang scheduler and the kubelets of the embedded world. */
 import { admit } from "../../../src/api/admission.ts";
 import { customResourceDefinitions } from "../../../src/api/crds/all.ts";
+import type { CustomResourceDefinition } from "../../../src/api/kubernetes/core.ts";
 import { guardWrites } from "../../../src/cli/run/guarded-api.ts";
 import { VirtualClock } from "../../../src/clock.ts";
 import { startGroveOperator } from "../../../src/grove/operator.ts";
+import type { OperatorSettings } from "../../../src/grove/settings.ts";
 import { startLeaderElection } from "../../../src/kube/lease.ts";
 import { seededRandom } from "../../../src/random.ts";
 import { createApiServer } from "../../../src/sim/api-server/api-server.ts";
@@ -16,7 +18,7 @@ import { checkInvariants } from "./invariants.ts";
 import { createScenarioNodes } from "./nodes.ts";
 import { problemLog } from "./problem-log.ts";
 import type { ScenarioWorld } from "./scenario-world.ts";
-import { SCENARIO_SETTINGS } from "./settings.ts";
+import { admissionWith, SCENARIO_SETTINGS } from "./settings.ts";
 
 export interface EmbeddedWorld extends ScenarioWorld {
   readonly clock: VirtualClock;
@@ -31,6 +33,10 @@ export interface EmbeddedWorld extends ScenarioWorld {
 
 export interface EmbeddedWorldOptions {
   readonly seed?: number;
+  /** On top of {@link SCENARIO_SETTINGS}. */
+  readonly settings?: Partial<OperatorSettings>;
+  /** Of kinds that only some scenarios need. */
+  readonly definitions?: readonly CustomResourceDefinition[];
   /** At work at the same time; default 1. */
   readonly operators?: number;
   /** Each operator works only while it holds the Lease that they share. */
@@ -53,16 +59,19 @@ const LEASE = { namespace: "kube-system", name: "grove-operator-leader-election"
 export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Promise<EmbeddedWorld> {
   const clock = new VirtualClock();
   const random = seededRandom(options.seed ?? 1);
+  const { definitions = [] } = options;
+  const settings = { ...SCENARIO_SETTINGS, ...options.settings };
+  const grove = admissionWith(settings);
   const server = createApiServer({
     clock,
     random,
     ...(options.tokenDelayMs !== undefined && { tokenDelayMs: options.tokenDelayMs }),
     admit: ({ operation, object, oldObject, subresource }) =>
       subresource === undefined
-        ? admit({ operation, object, ...(oldObject !== undefined && { oldObject }) }, { nowMs: clock.nowMs() })
+        ? admit({ operation, object, ...(oldObject !== undefined && { oldObject }) }, { grove, nowMs: clock.nowMs() })
         : {},
   });
-  await server.installCustomResources([...customResourceDefinitions(), ...KAI_DEFINITIONS]);
+  await server.installCustomResources([...customResourceDefinitions(), ...KAI_DEFINITIONS, ...definitions]);
   const { api } = server;
   const stop = new AbortController();
   const { signal } = stop;
@@ -95,7 +104,7 @@ export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Pr
     const operatorApi = faults.throughFaults(server.apiAs({ username: OPERATOR }), process);
     const common = { clock, random, log };
     if (options.withLease !== true) {
-      startGroveOperator({ ...common, api: operatorApi, signal: life.signal, settings: SCENARIO_SETTINGS });
+      startGroveOperator({ ...common, api: operatorApi, signal: life.signal, settings });
       return;
     }
     const leadership = startLeaderElection({
@@ -113,7 +122,7 @@ export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Pr
       void close();
       process.crash();
     });
-    startGroveOperator({ ...common, api: guarded, signal: work, settings: SCENARIO_SETTINGS });
+    startGroveOperator({ ...common, api: guarded, signal: work, settings });
   }
   signal.addEventListener(
     "abort",
@@ -144,6 +153,7 @@ export async function startEmbeddedWorld(options: EmbeddedWorldOptions = {}): Pr
     clock,
     namespace: NAMESPACE,
     nodeNames,
+    admission: grove,
     terminationDelayMs: 10_000,
     cluster,
     problems,

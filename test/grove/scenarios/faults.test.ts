@@ -1,11 +1,14 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { ApiError } from "../../../src/kube/api-error.ts";
+import { COMPUTE_DOMAIN_DEFINITION } from "../fixtures/compute-domain-crd.ts";
 import { onAgents, workload1, workload1Gt, workload2 } from "../workloads.ts";
 import { type CrashStory, crashEverywhere } from "./crash-points.ts";
 import { type EmbeddedWorld, startEmbeddedWorld } from "./embedded-world.ts";
+import { connectedSharing } from "./mnnvl.ts";
 import { type ObjectSet, objectSet } from "./object-set.ts";
 import { untilUpdated } from "./rolling-updates.ts";
-import { activePods, deployReady, podsOf, uidOf, uidsOf, untilReady } from "./steps.ts";
+import { MNNVL_SETTINGS } from "./settings.ts";
+import { activePods, deployReady, podsOf, uidOf, uidsOf, untilPods, untilReady } from "./steps.ts";
 
 const worlds: EmbeddedWorld[] = [];
 afterEach(async () => {
@@ -97,6 +100,19 @@ const STORIES: readonly (CrashStory & { readonly name: string; readonly minWrite
         });
         await world.uncordon(pod?.spec.nodeName ?? "");
         await untilReady(world, 10);
+      },
+    },
+    {
+      name: "claims and domains come, and some of them go",
+      minWrites: 40,
+      pods: 2,
+      world: { settings: MNNVL_SETTINGS, definitions: [COMPUTE_DOMAIN_DEFINITION] },
+      prepare: (world) => world.prepare(10),
+      async act(world) {
+        await world.deploy(connectedSharing("connected", 2));
+        await untilPods(world, 4);
+        await world.scale("set", "connected", 1);
+        await untilPods(world, 2);
       },
     },
   ];

@@ -12,6 +12,8 @@ export interface HardwareOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly signal: AbortSignal;
+  /** How long the scheduler waits for the rest of a burst of changes. */
+  readonly batchMs?: number;
 }
 
 /** From a bound pod to a ready one. */

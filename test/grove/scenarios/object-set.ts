@@ -3,15 +3,15 @@ import { isTerminating, PODS, type Pod, SERVICES, type Service } from "../../../
 import type { KubeObject } from "../../../src/api/kubernetes/meta.ts";
 import { POD_GANGS, type PodGang } from "../../../src/api/scheduler/pod-gang.ts";
 import type { ScenarioWorld } from "./scenario-world.ts";
-import { MANAGED_KINDS } from "./world-actions.ts";
+import { listInstalled, MANAGED_KINDS } from "./world-actions.ts";
 
 /** By `Kind/name`; pods by hostname, so that a hostname that is taken twice shows as `Pod/x #2`. */
 export type ObjectSet = Readonly<Record<string, unknown>>;
 
 export async function objectSet({ api, namespace }: ScenarioWorld): Promise<ObjectSet> {
   const managed = { namespace, labelSelector: "app.kubernetes.io/managed-by=grove-operator" };
-  const lists = await Promise.all(MANAGED_KINDS.map((kind) => api.list(kind, managed)));
-  const objects = lists.flatMap(({ items }) => items);
+  const lists = await Promise.all(MANAGED_KINDS.map((kind) => listInstalled(api, kind, managed)));
+  const objects = lists.flat();
   const pods = objects.filter(({ kind }) => kind === PODS.kind);
   const hostnames = new Map(pods.map((pod) => [pod.metadata.name, nameOf(pod)]));
   const set: Record<string, unknown> = {};

@@ -62,6 +62,8 @@ export interface ScenarioWorld {
   scale(level: ScaledLevel, name: string, replicas: number): Promise<void>;
   /** Applies (server side) a new value of the variable UPDATE_TRIGGER in the first container of these cliques. @returns the value */
   triggerUpdate(set: string, cliques: readonly string[]): Promise<string>;
+  /** Replaces a set by a function of the stored one. Throws what admission has against it. */
+  editSet(set: string, edit: (set: PodCliqueSet) => PodCliqueSet): Promise<void>;
   /** Replaces the spec of a set's template by a function of the stored one. */
   editTemplate(
     set: string,

@@ -1,5 +1,6 @@
 /** What a scenario does to a cluster, by API calls only; the same in every world. */
 import { admit } from "../../../src/api/admission.ts";
+import type { GroveAdmissionOptions } from "../../../src/api/grove/admission-options.ts";
 import { POD_CLIQUES } from "../../../src/api/grove/pod-clique.ts";
 import { POD_CLIQUE_SCALING_GROUPS } from "../../../src/api/grove/pod-clique-scaling-group.ts";
 import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../../src/api/grove/pod-clique-set.ts";
@@ -14,12 +15,28 @@ import {
   SERVICES,
 } from "../../../src/api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../../../src/api/kubernetes/meta.ts";
+import { RESOURCE_CLAIMS } from "../../../src/api/kubernetes/resource-claim.ts";
+import { COMPUTE_DOMAINS } from "../../../src/api/nvidia/compute-domain.ts";
 import { KAI_POD_GROUPS } from "../../../src/api/scheduler/kai.ts";
 import { POD_GANGS } from "../../../src/api/scheduler/pod-gang.ts";
 import type { Clock } from "../../../src/clock.ts";
 import { isConflict, isNotFound } from "../../../src/kube/api-error.ts";
-import type { KubeApi } from "../../../src/kube/kube-api.ts";
+import type { KubeApi, ListOptions } from "../../../src/kube/kube-api.ts";
 import type { ScaledLevel, ScenarioWorld } from "./scenario-world.ts";
+
+/** Nothing where the kind is not installed. */
+export async function listInstalled(
+  api: KubeApi,
+  kind: Resource,
+  options: ListOptions,
+): Promise<readonly KubeObject[]> {
+  try {
+    return (await api.list(kind, options)).items;
+  } catch (error) {
+    if (isNotFound(error)) return [];
+    throw error;
+  }
+}
 
 const LEVELS: Readonly<Record<ScaledLevel, Resource>> = {
   set: POD_CLIQUE_SETS,
@@ -40,6 +57,8 @@ export const MANAGED_KINDS: readonly Resource[] = [
   SECRETS,
   HORIZONTAL_POD_AUTOSCALERS,
   KAI_POD_GROUPS,
+  RESOURCE_CLAIMS,
+  COMPUTE_DOMAINS,
 ];
 
 const MANAGER = "grove-operator";
@@ -52,40 +71,41 @@ export interface ActionsOptions {
   readonly clock: Clock;
   readonly namespace: string;
   readonly nodeNames: readonly string[];
+  /** As the webhooks of the operator have it. */
+  readonly admission: GroveAdmissionOptions;
 }
 
 export type WorldActions = Pick<
   ScenarioWorld,
-  "prepare" | "cordon" | "uncordon" | "deploy" | "scale" | "triggerUpdate" | "editTemplate" | "deletePod"
+  "prepare" | "cordon" | "uncordon" | "deploy" | "scale" | "triggerUpdate" | "editSet" | "editTemplate" | "deletePod"
 > & {
   deleteSets(): Promise<void>;
   /** Names of what is left of sets: objects by label, and any whose owner does not exist. */
   leftovers(): Promise<readonly string[]>;
 };
 
-export function worldActions({ api, clock, namespace, nodeNames }: ActionsOptions): WorldActions {
+export function worldActions({ api, clock, namespace, nodeNames, admission }: ActionsOptions): WorldActions {
   let trigger = 0;
   const setUnschedulable = async (names: readonly string[], unschedulable: boolean): Promise<void> => {
     await Promise.all(names.map((name) => api.patch(NODES, { name }, { spec: { unschedulable } }, { type: "merge" })));
   };
-  const edit = async (name: string, change: (set: PodCliqueSet) => Partial<PodCliqueSet["spec"]>): Promise<void> => {
+  /** What the webhooks would do, where there are none. */
+  const admitted = (object: object, oldObject?: PodCliqueSet): PodCliqueSet => {
+    const request = { object: object as PodCliqueSet, ...(oldObject !== undefined && { oldObject }) };
+    const operation = oldObject === undefined ? "CREATE" : "UPDATE";
+    const answer = admit({ operation, ...request }, { grove: admission, nowMs: clock.nowMs() });
+    if (answer.errors.length > 0) throw new Error(`${request.object.metadata.name}: ${JSON.stringify(answer.errors)}`);
+    return answer.object as PodCliqueSet;
+  };
+  const edit = async (name: string, change: (set: PodCliqueSet) => PodCliqueSet): Promise<void> => {
     for (let attempt = 1; ; attempt++) {
       const set = await api.get(POD_CLIQUE_SETS, { namespace, name });
       try {
-        await api.update(POD_CLIQUE_SETS, { ...set, spec: { ...set.spec, ...change(set) } });
+        await api.update(POD_CLIQUE_SETS, admitted(change(set), set));
         return;
       } catch (error) {
         if (!isConflict(error) || attempt === EDIT_ATTEMPTS) throw error;
       }
-    }
-  };
-  /** Nothing where the kind is not installed. */
-  const listed = async (kind: Resource): Promise<readonly KubeObject[]> => {
-    try {
-      return (await api.list(kind, { namespace })).items;
-    } catch (error) {
-      if (isNotFound(error)) return [];
-      throw error;
     }
   };
   return {
@@ -97,9 +117,7 @@ export function worldActions({ api, clock, namespace, nodeNames }: ActionsOption
     uncordon: (...names) => setUnschedulable(names, false),
     async deploy(set) {
       const object = { ...set, metadata: { ...set.metadata, namespace } };
-      const admitted = admit({ operation: "CREATE", object: object as never }, { nowMs: clock.nowMs() });
-      if (admitted.errors.length > 0) throw new Error(`${set.metadata.name}: ${JSON.stringify(admitted.errors)}`);
-      await api.create(POD_CLIQUE_SETS, admitted.object as PodCliqueSet);
+      await api.create(POD_CLIQUE_SETS, admitted(object));
     },
     async scale(level, name, replicas) {
       await api.patch(LEVELS[level], { namespace, name }, { spec: { replicas } }, { type: "merge" });
@@ -119,7 +137,9 @@ export function worldActions({ api, clock, namespace, nodeNames }: ActionsOption
       await api.patch(POD_CLIQUE_SETS, { namespace, name }, applied, options);
       return value;
     },
-    editTemplate: (name, change) => edit(name, (set) => change(set.spec.template, set.spec)),
+    editSet: edit,
+    editTemplate: (name, change) =>
+      edit(name, (set) => ({ ...set, spec: { ...set.spec, ...change(set.spec.template, set.spec) } })),
     async deletePod(name) {
       await api.delete(PODS, { namespace, name });
     },
@@ -132,7 +152,7 @@ export function worldActions({ api, clock, namespace, nodeNames }: ActionsOption
     },
     async leftovers() {
       const sets = (await api.list(POD_CLIQUE_SETS, { namespace })).items as readonly KubeObject[];
-      const lists = await Promise.all(MANAGED_KINDS.map((kind) => listed(kind)));
+      const lists = await Promise.all(MANAGED_KINDS.map((kind) => listInstalled(api, kind, { namespace })));
       const all = [...sets, ...lists.flat()];
       const uids = new Set(all.map(({ metadata }) => metadata.uid));
       const isManaged = ({ metadata }: KubeObject): boolean =>
