@@ -68,6 +68,12 @@ export function groupBreachMs(group: PodCliqueScalingGroup, delayMs: number, now
   return remainingMs(group, breach, delayMs, nowMs);
 }
 
+/** Whether a breach of it calls for a termination, sooner or later. */
+export const breachCounts = (object: PodClique | PodCliqueScalingGroup): boolean =>
+  (object.kind === "PodClique"
+    ? cliqueBreachMs(object as PodClique, 0, 0)
+    : groupBreachMs(object as PodCliqueScalingGroup, 0, 0)) !== undefined;
+
 const isBeingTerminated = ({ status }: PodCliqueScalingGroup): boolean =>
   conditionOf(status?.conditions, GANG_TERMINATION_IN_PROGRESS)?.status === "True";
 
@@ -81,7 +87,8 @@ function remainingMs(
   return delayMs - (nowMs - parseTime(breach.lastTransitionTime));
 }
 
-function changedAfterStart({ metadata }: KubeObject, condition: Condition | undefined): boolean {
+/** A condition that has said something else than the first look at the object. */
+export function changedAfterStart({ metadata }: KubeObject, condition: Condition | undefined): boolean {
   if (condition === undefined) return false;
   return parseTime(condition.lastTransitionTime) > parseTime(metadata.creationTimestamp ?? "") + FIRST_STATUS_MS;
 }

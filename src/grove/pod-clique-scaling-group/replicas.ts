@@ -10,7 +10,7 @@ import { memberCliqueName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
 import { podTemplateHash } from "../pod-template-hash.ts";
 import { cliqueTemplate, minAvailableOf } from "../template.ts";
-import { isUpdated } from "../updated.ts";
+import { hasOldPods, isUpdated } from "../updated.ts";
 
 export interface GroupReplica {
   readonly index: number;
@@ -78,8 +78,4 @@ const isConverged = (clique: PodClique, hash: string | undefined, generation: st
   clique.status?.currentPodCliqueSetGenerationHash === generation;
 
 /** Under OnDelete a member gets the new template while its pods stay; a later rolling update has to find those too. */
-function isOld({ metadata, status }: PodClique, hash: string | undefined): boolean {
-  if (hash === undefined) return false;
-  const present = status?.currentPodTemplateHash;
-  return metadata.labels?.[POD_TEMPLATE_HASH] !== hash || (present !== undefined && present !== hash);
-}
+const isOld = (clique: PodClique, hash: string | undefined): boolean => hash !== undefined && hasOldPods(clique, hash);

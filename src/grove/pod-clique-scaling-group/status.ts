@@ -3,7 +3,7 @@ import type { PodCliqueScalingGroup, PodCliqueScalingGroupStatus } from "../../a
 import { conditionOf, withCondition } from "../../api/kubernetes/conditions.ts";
 import type { Condition } from "../../api/kubernetes/meta.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
-import { GANG_TERMINATION_IN_PROGRESS, MIN_AVAILABLE_BREACHED } from "../breach.ts";
+import { changedAfterStart, GANG_TERMINATION_IN_PROGRESS, MIN_AVAILABLE_BREACHED } from "../breach.ts";
 import { groupPodSelector, labelOf, PART_OF } from "../labels.ts";
 import type { PassOutcome } from "../pass-outcome.ts";
 import { isOpen } from "../update-turn.ts";
@@ -24,12 +24,18 @@ export function scalingGroupStatus(input: ScalingGroupStatusInput): PodCliqueSca
   const updating = isOpen(old?.updateProgress);
   const converged = generation !== undefined && !updating && replicas.every((replica) => replica.converged);
   const setName = labelOf(group, PART_OF);
+  const scheduledReplicas = replicas.filter(({ scheduled }) => scheduled).length;
+  // What was never up has not been since it was made: gang termination tells by this time whether it ever was (grove.md 6.1).
+  const wasUp =
+    Math.max(old?.scheduledReplicas ?? 0, scheduledReplicas) >= group.spec.minAvailable ||
+    changedAfterStart(group, conditionOf(old?.conditions, MIN_AVAILABLE_BREACHED));
+  const since = wasUp ? now : (group.metadata.creationTimestamp ?? now);
   const availableReplicas = replicas.filter(({ available }) => available).length;
   return {
     ...old,
     ...(observedGeneration !== undefined && { observedGeneration }),
     replicas: group.spec.replicas,
-    scheduledReplicas: replicas.filter(({ scheduled }) => scheduled).length,
+    scheduledReplicas,
     availableReplicas,
     updatedReplicas: replicas.filter(({ updated }) => updated).length,
     ...(setName !== undefined && { selector: groupPodSelector(setName, group.metadata.name) }),
@@ -43,7 +49,7 @@ export function scalingGroupStatus(input: ScalingGroupStatusInput): PodCliqueSca
     }),
     conditions: recovered(
       old?.conditions,
-      withCondition(old?.conditions, breach(group, replicas, updating), now),
+      withCondition(old?.conditions, breach(group, replicas, updating), since),
       availableReplicas >= group.spec.minAvailable,
       now,
     ),

@@ -4,12 +4,20 @@ import type { PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-g
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { isTerminating } from "../../api/kubernetes/core.ts";
 import type { KubeObject } from "../../api/kubernetes/meta.ts";
-import { indexLabelOf, SET_REPLICA_INDEX } from "../labels.ts";
+import { indexLabelOf, labelOf, SCALING_GROUP, SET_REPLICA_INDEX } from "../labels.ts";
 import { scalingGroupName, standaloneCliqueName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
 import { podTemplateHash } from "../pod-template-hash.ts";
-import { groupCliques, minAvailableOf, scalingGroups, setIndices, standaloneCliques } from "../template.ts";
-import { isUpdated } from "../updated.ts";
+import {
+  groupCliques,
+  minAvailableOf,
+  scalingGroups,
+  setIndices,
+  standaloneCliques,
+  templateOfClique,
+} from "../template.ts";
+import { isOpen } from "../update-turn.ts";
+import { hasOldPods, isUpdated } from "../updated.ts";
 
 export interface SetReplica {
   readonly index: number;
@@ -45,6 +53,14 @@ export function setReplicas({ set, cliques, groups }: SetParts, generation: stri
     minAvailable: group.minAvailable,
     podsPerMinimum: groupCliques(template, group).reduce((sum, clique) => sum + minAvailableOf(clique), 0),
   }));
+  const membersByGroup = Map.groupBy(
+    cliques.filter((clique) => labelOf(clique, SCALING_GROUP) !== undefined && !isTerminating(clique)),
+    (clique) => labelOf(clique, SCALING_GROUP) ?? "",
+  );
+  const hashOf = (member: PodClique): string => {
+    const wanted = templateOfClique(member, set);
+    return wanted === undefined ? "" : podTemplateHash(wanted, template.priorityClassName);
+  };
   return setIndices(set).map((index) => {
     const liveCliques = named(cliquesByIndex.get(index));
     const liveGroups = named(groupsByIndex.get(index));
@@ -59,7 +75,12 @@ export function setReplicas({ set, cliques, groups }: SetParts, generation: stri
     const isComplete = ownCliques.length === standalone.length && ownGroups.length === grouped.length;
     const updatedCliques = ownCliques.filter(({ clique, hash }) => isUpdated(clique, hash, generation)).length;
     const updatedGroups = ownGroups.filter(
-      ({ group }) => generation !== undefined && group.status?.currentPodCliqueSetGenerationHash === generation,
+      ({ group }) =>
+        generation !== undefined &&
+        group.status?.currentPodCliqueSetGenerationHash === generation &&
+        // What is said there may be from before an update that was taken back: members of that one have to go too.
+        !isOpen(group.status.updateProgress) &&
+        !(membersByGroup.get(group.metadata.name) ?? []).some((member) => hasOldPods(member, hashOf(member))),
     ).length;
     return {
       index,

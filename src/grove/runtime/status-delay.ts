@@ -4,10 +4,12 @@
  * between. So what is on its way waits a moment for more to change, and what arrives, breaks or fails is written at once.
  */
 
+import type { PodClique } from "../../api/grove/pod-clique.ts";
+import type { PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-group.ts";
 import { equalJson } from "../../api/json.ts";
 import { conditionOf } from "../../api/kubernetes/conditions.ts";
 import { type Condition, type KubeObject, keyOf } from "../../api/kubernetes/meta.ts";
-import { MIN_AVAILABLE_BREACHED } from "../breach.ts";
+import { breachCounts, MIN_AVAILABLE_BREACHED } from "../breach.ts";
 import type { PassOutcome } from "../pass-outcome.ts";
 import { isOpen } from "../update-turn.ts";
 
@@ -72,7 +74,8 @@ function isUrgent<T extends KubeObject & { readonly status?: object }>(
     isOpen(before.updateProgress) ||
     isOpen(after.updateProgress) ||
     !equalJson(before.lastErrors ?? [], after.lastErrors ?? []) ||
-    breaks(before, after)
+    breaks(before, after) ||
+    heals(object, before, after)
   );
 }
 
@@ -80,4 +83,10 @@ function isUrgent<T extends KubeObject & { readonly status?: object }>(
 function breaks(before: AnyStatus, after: AnyStatus): boolean {
   const [was, is] = [before, after].map(({ conditions }) => conditionOf(conditions, MIN_AVAILABLE_BREACHED));
   return was !== undefined && was.status !== "True" && is?.status === "True";
+}
+
+/** In time: what is over must not be terminated for it. */
+function heals(object: KubeObject, before: AnyStatus, after: AnyStatus): boolean {
+  const [was, is] = [before, after].map(({ conditions }) => conditionOf(conditions, MIN_AVAILABLE_BREACHED));
+  return was?.status === "True" && is?.status !== "True" && breachCounts(object as PodClique | PodCliqueScalingGroup);
 }
