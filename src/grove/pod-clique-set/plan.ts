@@ -3,7 +3,7 @@
 import type { ClusterTopologyBinding } from "../../api/grove/cluster-topology-binding.ts";
 import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-group.ts";
-import type { PodCliqueSet, PodCliqueSetStatus } from "../../api/grove/pod-clique-set.ts";
+import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { equalJson } from "../../api/json.ts";
 import type {
   HorizontalPodAutoscaler,
@@ -21,7 +21,6 @@ import type { Action, ActionEvents, Plan, Stage } from "../actions.ts";
 import { finalizerAddition, finalizerRemoval } from "../finalizers.ts";
 import type { KindName, Kinds } from "../kinds.ts";
 import { indexLabelOf, labelOf, POD_CLIQUE, SCALING_GROUP, SET_FINALIZER, SET_REPLICA_INDEX } from "../labels.ts";
-import { mergePatch } from "../merge-patch.ts";
 import { type DomainView, planComputeDomains, planDomainRemoval } from "../mnnvl/compute-domains.ts";
 import { formerTokenSecretName, standaloneCliqueName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
@@ -35,6 +34,7 @@ import { setLevel } from "../resource-claims/levels.ts";
 import { type ClaimView, planClaims } from "../resource-claims/plan.ts";
 import type { OperatorSettings } from "../settings.ts";
 import { hasStartupOrder } from "../startup-order.ts";
+import { statusActions } from "../status-actions.ts";
 import { scalingGroups, setIndices, standaloneCliques } from "../template.ts";
 import { isOpen } from "../update-turn.ts";
 import { hasToken, podRole, podRoleBinding, serviceAccount, tokenSecret } from "./access-objects.ts";
@@ -83,7 +83,7 @@ export function planPodCliqueSet(snapshot: PodCliqueSetSnapshot, options: PlanOp
   }
   const waits: string[] = [];
   const begun = beginUpdate(set, now);
-  const first = { actions: [...finalizerAddition("set", set, SET_FINALIZER), ...statusActions(set, begun)] };
+  const first = { actions: [...finalizerAddition("set", set, SET_FINALIZER), ...statusActions("set", set, begun)] };
   const claims = planClaims(set, setLevel(set), snapshot.claims);
   const domains = planComputeDomains(set, snapshot.computeDomains);
   const foundation = { actions: [...foundationActions(snapshot, waits), ...claims.actions] };
@@ -128,21 +128,6 @@ export function planPodCliqueSet(snapshot: PodCliqueSetSnapshot, options: PlanOp
 function earliest(...times: readonly (number | undefined)[]): { readonly lookAgainMs?: number } {
   const known = times.filter((time) => time !== undefined);
   return known.length === 0 ? {} : { lookAgainMs: Math.min(...known) };
-}
-
-function statusActions(set: PodCliqueSet, status: PodCliqueSetStatus | undefined): readonly Action[] {
-  const patch = status && mergePatch(set.status, status);
-  if (patch === undefined) return [];
-  return [
-    {
-      kind: "patch",
-      of: "set",
-      object: set,
-      patch: { status: patch },
-      subresource: "status",
-      errorCode: "ERR_UPDATE_STATUS",
-    },
-  ];
 }
 
 const ownSecret = ({ set, secrets }: PodCliqueSetSnapshot): Secret | undefined =>
