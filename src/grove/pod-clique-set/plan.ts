@@ -134,7 +134,7 @@ const ownSecret = ({ set, secrets }: PodCliqueSetSnapshot): Secret | undefined =
   secrets.find(({ metadata }) => metadata.name === tokenSecret(set).metadata.name);
 
 function foundationActions(snapshot: PodCliqueSetSnapshot, waits: string[]): readonly Action[] {
-  const { set, serviceAccounts, roles, roleBindings, secrets, services, autoscalers } = snapshot;
+  const { set, serviceAccounts, roles, roleBindings, secrets, autoscalers } = snapshot;
   const sync = <K extends KindName>(of: K, live: readonly Kinds[K][], wanted: readonly Kinds[K][], code: string) =>
     createMissing({ set, of, live, wanted, errorCode: code }, waits);
   return [
@@ -144,26 +144,31 @@ function foundationActions(snapshot: PodCliqueSetSnapshot, waits: string[]): rea
     ...sync("secret", secrets, [tokenSecret(set)], "ERR_SYNC_SECRET"),
     ...formerSecretActions(snapshot),
     ...syncAll(
-      {
-        set,
-        of: "service",
-        // Those of replicas that are not wanted go last, after the pods that they name.
-        live: services.filter((service) => !isExcess(set, service)),
-        wanted: setIndices(set).map((index) => headlessService(set, index)),
-      },
-      {
-        errorCode: "ERR_SYNC_SERVICE",
-        owned: ({ metadata, spec }) => ({ metadata: { labels: metadata.labels }, spec }),
-      },
-      waits,
-    ),
-    ...syncAll(
       { set, of: "autoscaler", live: autoscalers, wanted: expectedAutoscalers(set) },
       { errorCode: "ERR_SYNC_HPA", owned: ({ metadata, spec }) => ({ metadata: { labels: metadata.labels }, spec }) },
       waits,
     ),
   ];
 }
+
+/**
+ * Headless Services of the wanted replicas. A thousand of them would hold up the pods, which need them only once they run, and they do not run before
+ * their gangs list them. Those of replicas that are not wanted go last, after the pods that they name.
+ */
+const serviceActions = ({ set, services }: PodCliqueSetSnapshot, waits: string[]): readonly Action[] =>
+  syncAll(
+    {
+      set,
+      of: "service",
+      live: services.filter((service) => !isExcess(set, service)),
+      wanted: setIndices(set).map((index) => headlessService(set, index)),
+    },
+    {
+      errorCode: "ERR_SYNC_SERVICE",
+      owned: ({ metadata, spec }) => ({ metadata: { labels: metadata.labels }, spec }),
+    },
+    waits,
+  );
 
 /** The secret of an older operator goes once no pod mounts it. */
 function formerSecretActions({ set, secrets, pods }: PodCliqueSetSnapshot): readonly Action[] {
@@ -268,7 +273,7 @@ function groupAndGangStages(
   if (incomplete !== undefined) waits.push(`the pods of PodGang ${incomplete}`);
   return {
     excess: { actions: [...gangPlan.deletes, ...deletes] },
-    syncs: { actions: [...syncs, ...gangPlan.creates, ...gangPlan.updates] },
+    syncs: { actions: [...serviceActions(snapshot, waits), ...syncs, ...gangPlan.creates, ...gangPlan.updates] },
     lookAgainMs: gangPlan.lookAgainMs,
   };
 }
