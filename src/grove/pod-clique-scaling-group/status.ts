@@ -3,7 +3,7 @@ import type { PodCliqueScalingGroup, PodCliqueScalingGroupStatus } from "../../a
 import { conditionOf, withCondition } from "../../api/kubernetes/conditions.ts";
 import type { Condition } from "../../api/kubernetes/meta.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
-import { GANG_TERMINATION_IN_PROGRESS, MIN_AVAILABLE_BREACHED } from "../breach.ts";
+import { GANG_TERMINATION_IN_PROGRESS, MIN_AVAILABLE_BREACHED, timeOfLoss } from "../breach.ts";
 import { groupPodSelector, labelOf, PART_OF } from "../labels.ts";
 import type { PassOutcome } from "../pass-outcome.ts";
 import { isOpen } from "../update-turn.ts";
@@ -43,7 +43,7 @@ export function scalingGroupStatus(input: ScalingGroupStatusInput): PodCliqueSca
     }),
     conditions: recovered(
       old?.conditions,
-      withCondition(old?.conditions, breach(group, replicas, updating), now),
+      withBreach(group, breach(group, replicas, updating), now),
       availableReplicas >= group.spec.minAvailable,
       now,
     ),
@@ -66,6 +66,17 @@ function recovered(
   const lastsMs = was?.status === "False" ? parseTime(now) - parseTime(was.lastTransitionTime) : 0;
   if (!isAvailable && lastsMs < RECOVERY_MS) return after;
   return after.filter(({ type }) => type !== GANG_TERMINATION_IN_PROGRESS);
+}
+
+/** A group that was healthy and is in breach within its first seconds counts for gang termination as any other (grove.md 6.1). */
+function withBreach(
+  group: PodCliqueScalingGroup,
+  next: Omit<Condition, "lastTransitionTime">,
+  now: string,
+): readonly Condition[] {
+  const known = group.status?.conditions;
+  const isLoss = next.status === "True" && conditionOf(known, next.type)?.status === "False";
+  return withCondition(known, next, isLoss ? timeOfLoss(group, now) : now);
 }
 
 function breach(
