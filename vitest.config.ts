@@ -10,6 +10,8 @@ const shared = {
 
 export default defineConfig({
   test: {
+    // One core less is the default; on two that is one, and the demo waits for most of its minute.
+    maxWorkers: 2,
     projects: [
       {
         test: {

@@ -7,7 +7,6 @@ import type { Action, Plan, Sweep } from "../actions.ts";
 import { breachLookMs, terminationDelayMs } from "../breach.ts";
 import { finalizerRemoval } from "../finalizers.ts";
 import { GROUP_FINALIZER, GROUP_REPLICA_INDEX, indexLabelOf, MANAGED_BY, MANAGER, SCALING_GROUP } from "../labels.ts";
-import { mergePatch } from "../merge-patch.ts";
 import { memberCliqueName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
 import { type MemberPosition, memberClique } from "../pod-clique/clique-object.ts";
@@ -17,11 +16,12 @@ import { recycleStages } from "../recycle.ts";
 import { groupLevel } from "../resource-claims/levels.ts";
 import { type ClaimView, planClaims } from "../resource-claims/plan.ts";
 import type { OperatorSettings } from "../settings.ts";
+import { progressActions } from "../status-actions.ts";
 import { cliqueTemplate, templateOfGroup } from "../template.ts";
 import { isOpen, updateTurn } from "../update-turn.ts";
 import { brokenReplicas, type GroupTermination } from "./gang-termination.ts";
 import { type GroupParts, groupReplicas } from "./replicas.ts";
-import { type GroupUpdateProgress, groupUpdate } from "./update.ts";
+import { groupUpdate } from "./update.ts";
 
 /** `cliques` are the PodCliques labelled as members; the set is absent when it is gone. */
 export interface ScalingGroupSnapshot extends GroupParts {
@@ -59,7 +59,7 @@ export function planScalingGroup(snapshot: ScalingGroupSnapshot, { settings, now
   const members = memberActions(snapshot, { set, group, settings, gangNames, ...position }, going, waits);
   return {
     stages: [
-      { actions: progressActions(group, update.progress) },
+      { actions: progressActions("group", group, update.progress) },
       { actions: claims.actions },
       { actions: excess(group, cliques).map(deleteMember) },
       { actions: claims.isIncomplete ? [] : members },
@@ -83,21 +83,6 @@ const membersOf = ({ group: { metadata }, cliques }: ScalingGroupSnapshot): Swee
   labelSelector: `${MANAGED_BY}=${MANAGER},${SCALING_GROUP}=${metadata.name}`,
   objects: cliques,
 });
-
-function progressActions(group: PodCliqueScalingGroup, progress: GroupUpdateProgress | undefined): readonly Action[] {
-  const patch = progress && mergePatch(group.status, { ...group.status, updateProgress: progress });
-  if (patch === undefined) return [];
-  return [
-    {
-      kind: "patch",
-      of: "group",
-      object: group,
-      patch: { status: patch },
-      subresource: "status",
-      errorCode: "ERR_UPDATE_STATUS",
-    },
-  ];
-}
 
 /** Members that are missing; under OnDelete also the present template for those that are there. */
 function memberActions(

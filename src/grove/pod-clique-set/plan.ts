@@ -3,7 +3,7 @@
 import type { ClusterTopologyBinding } from "../../api/grove/cluster-topology-binding.ts";
 import type { PodClique } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueScalingGroup } from "../../api/grove/pod-clique-scaling-group.ts";
-import type { PodCliqueSet, PodCliqueSetStatus } from "../../api/grove/pod-clique-set.ts";
+import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { equalJson } from "../../api/json.ts";
 import type {
   HorizontalPodAutoscaler,
@@ -21,7 +21,6 @@ import type { Action, ActionEvents, Plan, Stage } from "../actions.ts";
 import { finalizerAddition, finalizerRemoval } from "../finalizers.ts";
 import type { KindName, Kinds } from "../kinds.ts";
 import { indexLabelOf, labelOf, POD_CLIQUE, SCALING_GROUP, SET_FINALIZER, SET_REPLICA_INDEX } from "../labels.ts";
-import { mergePatch } from "../merge-patch.ts";
 import { type DomainView, planComputeDomains, planDomainRemoval } from "../mnnvl/compute-domains.ts";
 import { formerTokenSecretName, standaloneCliqueName } from "../names.ts";
 import { isOwnedBy } from "../ownership.ts";
@@ -35,6 +34,7 @@ import { setLevel } from "../resource-claims/levels.ts";
 import { type ClaimView, planClaims } from "../resource-claims/plan.ts";
 import type { OperatorSettings } from "../settings.ts";
 import { hasStartupOrder } from "../startup-order.ts";
+import { statusActions } from "../status-actions.ts";
 import { scalingGroups, setIndices, standaloneCliques } from "../template.ts";
 import { isOpen } from "../update-turn.ts";
 import { hasToken, podRole, podRoleBinding, serviceAccount, tokenSecret } from "./access-objects.ts";
@@ -83,7 +83,7 @@ export function planPodCliqueSet(snapshot: PodCliqueSetSnapshot, options: PlanOp
   }
   const waits: string[] = [];
   const begun = beginUpdate(set, now);
-  const first = { actions: [...finalizerAddition("set", set, SET_FINALIZER), ...statusActions(set, begun)] };
+  const first = { actions: [...finalizerAddition("set", set, SET_FINALIZER), ...statusActions("set", set, begun)] };
   const claims = planClaims(set, setLevel(set), snapshot.claims);
   const domains = planComputeDomains(set, snapshot.computeDomains);
   const foundation = { actions: [...foundationActions(snapshot, waits), ...claims.actions] };
@@ -130,26 +130,11 @@ function earliest(...times: readonly (number | undefined)[]): { readonly lookAga
   return known.length === 0 ? {} : { lookAgainMs: Math.min(...known) };
 }
 
-function statusActions(set: PodCliqueSet, status: PodCliqueSetStatus | undefined): readonly Action[] {
-  const patch = status && mergePatch(set.status, status);
-  if (patch === undefined) return [];
-  return [
-    {
-      kind: "patch",
-      of: "set",
-      object: set,
-      patch: { status: patch },
-      subresource: "status",
-      errorCode: "ERR_UPDATE_STATUS",
-    },
-  ];
-}
-
 const ownSecret = ({ set, secrets }: PodCliqueSetSnapshot): Secret | undefined =>
   secrets.find(({ metadata }) => metadata.name === tokenSecret(set).metadata.name);
 
 function foundationActions(snapshot: PodCliqueSetSnapshot, waits: string[]): readonly Action[] {
-  const { set, serviceAccounts, roles, roleBindings, secrets, services, autoscalers } = snapshot;
+  const { set, serviceAccounts, roles, roleBindings, secrets, autoscalers } = snapshot;
   const sync = <K extends KindName>(of: K, live: readonly Kinds[K][], wanted: readonly Kinds[K][], code: string) =>
     createMissing({ set, of, live, wanted, errorCode: code }, waits);
   return [
@@ -159,26 +144,31 @@ function foundationActions(snapshot: PodCliqueSetSnapshot, waits: string[]): rea
     ...sync("secret", secrets, [tokenSecret(set)], "ERR_SYNC_SECRET"),
     ...formerSecretActions(snapshot),
     ...syncAll(
-      {
-        set,
-        of: "service",
-        // Those of replicas that are not wanted go last, after the pods that they name.
-        live: services.filter((service) => !isExcess(set, service)),
-        wanted: setIndices(set).map((index) => headlessService(set, index)),
-      },
-      {
-        errorCode: "ERR_SYNC_SERVICE",
-        owned: ({ metadata, spec }) => ({ metadata: { labels: metadata.labels }, spec }),
-      },
-      waits,
-    ),
-    ...syncAll(
       { set, of: "autoscaler", live: autoscalers, wanted: expectedAutoscalers(set) },
       { errorCode: "ERR_SYNC_HPA", owned: ({ metadata, spec }) => ({ metadata: { labels: metadata.labels }, spec }) },
       waits,
     ),
   ];
 }
+
+/**
+ * Headless Services of the wanted replicas. A thousand of them would hold up the pods, which need them only once they run, and they do not run before
+ * their gangs list them. Those of replicas that are not wanted go last, after the pods that they name.
+ */
+const serviceActions = ({ set, services }: PodCliqueSetSnapshot, waits: string[]): readonly Action[] =>
+  syncAll(
+    {
+      set,
+      of: "service",
+      live: services.filter((service) => !isExcess(set, service)),
+      wanted: setIndices(set).map((index) => headlessService(set, index)),
+    },
+    {
+      errorCode: "ERR_SYNC_SERVICE",
+      owned: ({ metadata, spec }) => ({ metadata: { labels: metadata.labels }, spec }),
+    },
+    waits,
+  );
 
 /** The secret of an older operator goes once no pod mounts it. */
 function formerSecretActions({ set, secrets, pods }: PodCliqueSetSnapshot): readonly Action[] {
@@ -283,7 +273,7 @@ function groupAndGangStages(
   if (incomplete !== undefined) waits.push(`the pods of PodGang ${incomplete}`);
   return {
     excess: { actions: [...gangPlan.deletes, ...deletes] },
-    syncs: { actions: [...syncs, ...gangPlan.creates, ...gangPlan.updates] },
+    syncs: { actions: [...serviceActions(snapshot, waits), ...syncs, ...gangPlan.creates, ...gangPlan.updates] },
     lookAgainMs: gangPlan.lookAgainMs,
   };
 }

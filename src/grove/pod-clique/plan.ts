@@ -16,14 +16,14 @@ import {
   SCALING_GROUP,
   SET_REPLICA_INDEX,
 } from "../labels.ts";
-import { mergePatch } from "../merge-patch.ts";
 import { cliqueLevel } from "../resource-claims/levels.ts";
 import { type ClaimView, planClaims } from "../resource-claims/plan.ts";
 import type { OperatorSettings } from "../settings.ts";
+import { progressActions } from "../status-actions.ts";
 import { type GangSnapshot, gateRemovalPatch, openableGates } from "./gates.ts";
 import { startupProblem } from "./init-container.ts";
 import { podIndexOf, podObject } from "./pod-object.ts";
-import { type CliqueUpdateProgress, cliqueUpdate } from "./update.ts";
+import { cliqueUpdate } from "./update.ts";
 import { inVictimOrder } from "./victims.ts";
 
 export interface PodCliqueSnapshot extends GangSnapshot {
@@ -66,7 +66,7 @@ export function planPodClique(snapshot: PodCliqueSnapshot, options: PodCliquePla
   const lookAgainMs = set && breachLookMs(clique, terminationDelayMs(set));
   return {
     stages: [
-      { actions: progressActions(clique, update.progress) },
+      { actions: progressActions("clique", clique, update.progress) },
       { actions: claims?.actions ?? [] },
       { actions: deletes },
       { actions: creates, slowStart: true },
@@ -91,22 +91,6 @@ const podsOf = ({ clique: { metadata }, pods }: PodCliqueSnapshot): Sweep => ({
   labelSelector: `${MANAGED_BY}=${MANAGER},${POD_CLIQUE}=${metadata.name}`,
   objects: pods,
 });
-
-function progressActions(clique: PodClique, progress: CliqueUpdateProgress | undefined): readonly Action[] {
-  if (progress === undefined) return [];
-  const patch = mergePatch(clique.status, { ...clique.status, updateProgress: progress });
-  if (patch === undefined) return [];
-  return [
-    {
-      kind: "patch",
-      of: "clique",
-      object: clique,
-      patch: { status: patch },
-      subresource: "status",
-      errorCode: "ERR_UPDATE_STATUS",
-    },
-  ];
-}
 
 /** @param going pods that the update takes away */
 function scaleActions(
