@@ -10,7 +10,7 @@ import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
 import { conditionOf } from "../api/kubernetes/conditions.ts";
 import { isTerminating } from "../api/kubernetes/core.ts";
 import type { Condition, KubeObject } from "../api/kubernetes/meta.ts";
-import { parseTime } from "../api/kubernetes/time.ts";
+import { formatTime, parseTime } from "../api/kubernetes/time.ts";
 
 export const MIN_AVAILABLE_BREACHED = "MinAvailableBreached";
 export const POD_CLIQUE_SCHEDULED = "PodCliqueScheduled";
@@ -85,6 +85,17 @@ function remainingMs(
 ): number | undefined {
   if (isTerminating(object) || breach?.status !== "True") return undefined;
   return delayMs - (nowMs - parseTime(breach.lastTransitionTime));
+}
+
+/**
+ * The time of a change for the worse, so that {@link changedAfterStart} tells it from the first status: what was up and is lost in its first seconds has
+ * been up. At most 6 s ahead of `now`.
+ */
+export function timeOfLoss({ metadata }: KubeObject, now: string): string {
+  const { creationTimestamp } = metadata;
+  if (creationTimestamp === undefined) return now;
+  // Times have whole seconds.
+  return formatTime(Math.max(parseTime(now), parseTime(creationTimestamp) + FIRST_STATUS_MS + 1_000));
 }
 
 /** A condition that has said something else than the first look at the object. */

@@ -14,6 +14,7 @@ import {
   POD_CLIQUE_SCHEDULED,
 } from "./breach.ts";
 import { memberClique, standaloneClique } from "./pod-clique/clique-object.ts";
+import { podCliqueStatus } from "./pod-clique/status.ts";
 import { brokenReplicas } from "./pod-clique-scaling-group/gang-termination.ts";
 import { scalingGroup } from "./pod-clique-scaling-group/group-object.ts";
 import { groupReplicas } from "./pod-clique-scaling-group/replicas.ts";
@@ -90,6 +91,26 @@ describe("a breach counts", () => {
     expect(
       [fromTheStart, recovering, breached].map((conditions) => groupBreachMs(group(conditions), DELAY_MS, at(60))),
     ).toEqual([undefined, undefined, -50_000]);
+  });
+});
+
+describe("what was up and is lost in its first seconds", () => {
+  const made = { creationTimestamp: timeAt(-2) };
+  const outcome = { complete: true, lastErrors: [] };
+  test("counts, for a clique", () => {
+    const up = standalone(healthy);
+    const clique = { ...up, metadata: { ...up.metadata, ...made, generation: 1 } };
+    const status = podCliqueStatus({ clique, set, pods: [], outcome, now: BROKEN });
+    expect(cliqueBreachMs({ ...clique, status }, DELAY_MS, at(11))).toBe(-1_000);
+    const again = podCliqueStatus({ clique: { ...clique, status }, set, pods: [], outcome, now: timeAt(3) });
+    expect(again.conditions).toEqual(status.conditions);
+  });
+  test("counts, for a group", () => {
+    const up = group(healthy);
+    const young = { ...up, metadata: { ...up.metadata, ...made }, status: { ...up.status!, scheduledReplicas: 2 } };
+    const status = scalingGroupStatus({ group: young, set, cliques: [], outcome, now: BROKEN });
+    // The time of a group's breach is also what its delay is measured from.
+    expect(groupBreachMs({ ...young, status }, DELAY_MS, at(14))).toBe(0);
   });
 });
 

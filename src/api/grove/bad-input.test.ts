@@ -68,6 +68,11 @@ describe("create", () => {
     ],
     ["bad label value", one({}, { labels: { k: "-v" } }), `${A}.labels[k]: "-v" is not a valid label value`],
     [
+      "no container",
+      one({ podSpec: { containers: [] } }),
+      `${A}.spec.podSpec.containers: must have at least one container`,
+    ],
+    [
       "nodeName",
       one({ podSpec: { ...podSpec, nodeName: "n" } }),
       `${A}.spec.podSpec.nodeName: must not be set; use nodeSelector or affinity`,

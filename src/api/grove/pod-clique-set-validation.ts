@@ -123,6 +123,7 @@ function checkPodSpec({ spec: { podSpec } }: PodCliqueTemplate, path: string, re
   if (podSpec.nodeName !== undefined && podSpec.nodeName !== "") {
     report(`${path}.nodeName`, "must not be set; use nodeSelector or affinity");
   }
+  if (podSpec.containers.length === 0) report(`${path}.containers`, "must have at least one container");
   for (const list of ["initContainers", "containers"] as const) {
     for (const [index, container] of (podSpec[list] ?? []).entries()) {
       const names = (container.env ?? []).map(({ name }) => name);

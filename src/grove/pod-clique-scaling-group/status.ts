@@ -3,7 +3,7 @@ import type { PodCliqueScalingGroup, PodCliqueScalingGroupStatus } from "../../a
 import { conditionOf, withCondition } from "../../api/kubernetes/conditions.ts";
 import type { Condition } from "../../api/kubernetes/meta.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
-import { changedAfterStart, GANG_TERMINATION_IN_PROGRESS, MIN_AVAILABLE_BREACHED } from "../breach.ts";
+import { changedAfterStart, GANG_TERMINATION_IN_PROGRESS, MIN_AVAILABLE_BREACHED, timeOfLoss } from "../breach.ts";
 import { groupPodSelector, labelOf, PART_OF } from "../labels.ts";
 import type { PassOutcome } from "../pass-outcome.ts";
 import { isOpen } from "../update-turn.ts";
@@ -25,11 +25,9 @@ export function scalingGroupStatus(input: ScalingGroupStatusInput): PodCliqueSca
   const converged = generation !== undefined && !updating && replicas.every((replica) => replica.converged);
   const setName = labelOf(group, PART_OF);
   const scheduledReplicas = replicas.filter(({ scheduled }) => scheduled).length;
-  // What was never up has not been since it was made: gang termination tells by this time whether it ever was (grove.md 6.1).
   const wasUp =
     Math.max(old?.scheduledReplicas ?? 0, scheduledReplicas) >= group.spec.minAvailable ||
     changedAfterStart(group, conditionOf(old?.conditions, MIN_AVAILABLE_BREACHED));
-  const since = wasUp ? now : (group.metadata.creationTimestamp ?? now);
   const availableReplicas = replicas.filter(({ available }) => available).length;
   return {
     ...old,
@@ -49,7 +47,7 @@ export function scalingGroupStatus(input: ScalingGroupStatusInput): PodCliqueSca
     }),
     conditions: recovered(
       old?.conditions,
-      withCondition(old?.conditions, breach(group, replicas, updating), since),
+      withBreach(group, breach(group, replicas, updating), { wasUp, now }),
       availableReplicas >= group.spec.minAvailable,
       now,
     ),
@@ -72,6 +70,21 @@ function recovered(
   const lastsMs = was?.status === "False" ? parseTime(now) - parseTime(was.lastTransitionTime) : 0;
   if (!isAvailable && lastsMs < RECOVERY_MS) return after;
   return after.filter(({ type }) => type !== GANG_TERMINATION_IN_PROGRESS);
+}
+
+/**
+ * Gang termination tells by the time of this condition whether the group ever was up (grove.md 6.1): one that never was has been in breach since it was
+ * made, and one that was and is lost within its first seconds counts as any other.
+ */
+function withBreach(
+  group: PodCliqueScalingGroup,
+  next: Omit<Condition, "lastTransitionTime">,
+  { wasUp, now }: { readonly wasUp: boolean; readonly now: string },
+): readonly Condition[] {
+  const known = group.status?.conditions;
+  const isLoss = next.status === "True" && conditionOf(known, next.type)?.status === "False";
+  const since = isLoss ? timeOfLoss(group, now) : now;
+  return withCondition(known, next, wasUp ? since : (group.metadata.creationTimestamp ?? now));
 }
 
 function breach(

@@ -1,10 +1,10 @@
 /** Pure: the status of a PodClique from its pods (grove.md 9.2, 9.3, 1.11). */
 import type { PodClique, PodCliqueStatus } from "../../api/grove/pod-clique.ts";
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
-import { withCondition } from "../../api/kubernetes/conditions.ts";
+import { conditionOf, withCondition } from "../../api/kubernetes/conditions.ts";
 import { isPodReady, isPodScheduled, isTerminating, type Pod, podCondition } from "../../api/kubernetes/core.ts";
 import type { Condition } from "../../api/kubernetes/meta.ts";
-import { MIN_AVAILABLE_BREACHED, POD_CLIQUE_SCHEDULED } from "../breach.ts";
+import { MIN_AVAILABLE_BREACHED, POD_CLIQUE_SCHEDULED, timeOfLoss } from "../breach.ts";
 import { cliquePodSelector, labelOf, PART_OF, POD_TEMPLATE_HASH, SCALING_GROUP } from "../labels.ts";
 import type { PassOutcome } from "../pass-outcome.ts";
 import { podTemplateHash } from "../pod-template-hash.ts";
@@ -83,9 +83,9 @@ function conditions(
   const minAvailable = minAvailableOf(clique);
   const scheduled = scheduledReplicas >= minAvailable;
   const known = clique.status?.conditions;
-  // What was never scheduled has not been since it was made: gang termination tells by this time whether it ever was (grove.md 6.1).
-  const isFirst = !known?.some(({ type }) => type === POD_CLIQUE_SCHEDULED);
-  const since = isFirst && !scheduled ? (clique.metadata.creationTimestamp ?? now) : now;
+  // Gang termination tells by this time whether the clique ever was scheduled (grove.md 6.1): what never was has not been since it was made.
+  const isFirst = conditionOf(known, POD_CLIQUE_SCHEDULED) === undefined;
+  const lostSince = isFirst ? (clique.metadata.creationTimestamp ?? now) : timeOfLoss(clique, now);
   const withScheduled = withCondition(
     known,
     {
@@ -94,7 +94,7 @@ function conditions(
       reason: scheduled ? "SufficientScheduledPods" : "InsufficientScheduledPods",
       message: `${scheduledReplicas} pods are scheduled, minAvailable is ${minAvailable}`,
     },
-    since,
+    scheduled ? now : lostSince,
   );
   return withCondition(withScheduled, breach(clique, pods, scheduledReplicas, minAvailable), now);
 }
