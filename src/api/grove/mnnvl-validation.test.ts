@@ -15,7 +15,11 @@ function set(values: { readonly set?: string; readonly clique?: string; readonly
       replicas: 1,
       template: {
         cliques: [
-          { name: "a", ...group(values.clique), spec: { roleName: "a", replicas: 1, podSpec: { containers: [] } } },
+          {
+            name: "a",
+            ...group(values.clique),
+            spec: { roleName: "a", replicas: 1, podSpec: { containers: [{ name: "main", image: "x" }] } },
+          },
         ],
         podCliqueScalingGroups: [{ name: "g", cliqueNames: ["a"], ...group(values.group) }],
       },
