@@ -82,6 +82,10 @@ describe("replica by replica", () => {
     expect(next(open(1), [broken(0), replica(1)])).toBe(1);
     expect(next(open(1), [replica(0), done(1)])).toBe(0);
   });
+  test("a turn lasts long enough to be seen", () => {
+    const begun = { ...open(), currentlyUpdating: [{ replicaIndex: 1, updateStartedAt: NOW }] };
+    expect(next(begun, [replica(0), done(1)])).toBe(1);
+  });
   test("one that is scaled away gives its turn up", () => {
     expect(next(open(2), [replica(0), done(1)])).toBe(0);
   });

@@ -1,6 +1,7 @@
 /** Pure: the update of a set, one replica at a time (grove.md 5.2, 5.3). */
 import type { PodCliqueSet, PodCliqueSetStatus } from "../../api/grove/pod-clique-set.ts";
 import { conditionOf } from "../../api/kubernetes/conditions.ts";
+import { parseTime } from "../../api/kubernetes/time.ts";
 import { MIN_AVAILABLE_BREACHED } from "../breach.ts";
 import { generationHash } from "../pod-template-hash.ts";
 import { isOnDelete, isOpen } from "../update-turn.ts";
@@ -29,6 +30,12 @@ export function beginUpdate({ spec, status }: PodCliqueSet, now: string): PodCli
   return { ...status, currentGenerationHash, updatedReplicas: 0, updateProgress };
 }
 
+/**
+ * A turn lasts at least so long: what has just come up is watched for a moment before the next replica goes, and whoever looks every 5 s, as upstream's
+ * operator and its clients do, sees every turn.
+ */
+const MIN_TURN_MS = 6_000;
+
 /** The progress after a look at the replicas: who is done, and whose turn it is next. */
 export function advanceUpdate(
   progress: SetUpdateProgress | undefined,
@@ -47,7 +54,9 @@ export function advanceUpdate(
   };
   if (!isOpen(progress)) return counted;
   const current = progress.currentlyUpdating?.[0];
-  const isBusy = replicas.some(({ index, isDone }) => index === current?.replicaIndex && !isDone);
+  const isFresh =
+    current?.updateStartedAt !== undefined && parseTime(now) - parseTime(current.updateStartedAt) < MIN_TURN_MS;
+  const isBusy = replicas.some(({ index, isDone }) => index === current?.replicaIndex && (!isDone || isFresh));
   if (isBusy) return counted;
   const next = replicas.filter(({ isDone }) => !isDone).toSorted(inUpdateOrder)[0];
   if (next !== undefined)
