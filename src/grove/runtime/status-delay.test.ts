@@ -48,4 +48,20 @@ describe("a status is written", () => {
     expect(dueMs(status("True", neverScheduled), status("False", wasScheduled))).toBeGreaterThan(0);
     expect(dueMs(undefined, status("True", neverScheduled))).toBeGreaterThan(0);
   });
+
+  test("some seconds after what it waited for has come, and a minute after its first change in any case", () => {
+    const clique = {
+      apiVersion: "grove.io/v1alpha1",
+      kind: "PodClique",
+      metadata: { name: "a", namespace: "default", creationTimestamp: CREATED },
+    } as PodClique;
+    const delay = statusDelay<PodClique>(() => false);
+    const due = (atMs: number, complete: boolean): number =>
+      delay.dueMs(clique, { status: status("True", neverScheduled), outcome: { complete, lastErrors: [] } }, atMs);
+    expect([due(0, false), due(25_000, false), due(25_500, true), due(30_000, true)]).toEqual([
+      60_000, 35_000, 10_000, 5_500,
+    ]);
+    // It waits again, and again has all it needs.
+    expect([due(34_000, false), due(54_000, true), due(60_000, true)]).toEqual([26_000, 6_000, 0]);
+  });
 });

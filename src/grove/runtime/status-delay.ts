@@ -37,25 +37,35 @@ const ON_ITS_WAY_MS = { complete: 2_000, waiting: 5_000 };
 /** Of an object that is being made and has said nothing yet. */
 const UNBORN_MS = { complete: 10_000, waiting: 60_000 };
 
+interface Waiting {
+  readonly firstMs: number;
+  /** Since the object has, or has not, all it needs. */
+  readonly sinceMs: number;
+  readonly complete: boolean;
+}
+
 /** @param isSettled whether this status says that everything is there and ready */
 export function statusDelay<T extends KubeObject & { readonly status?: object }>(
   isSettled: (object: T, status: NonNullable<T["status"]>) => boolean,
 ): StatusDelay<T> {
-  /** Since when a change waits, by key. */
-  const waitingSinceMs = new Map<string, number>();
+  /** Changes that wait, by key. */
+  const waiting = new Map<string, Waiting>();
   return {
     dueMs(object, change, nowMs) {
       const key = keyOf(object);
       if (change === undefined || isUrgent(object, change, isSettled)) {
-        waitingSinceMs.delete(key);
+        waiting.delete(key);
         return 0;
       }
-      const sinceMs = waitingSinceMs.get(key) ?? nowMs;
+      const { complete } = change.outcome;
+      const known = waiting.get(key) ?? { firstMs: nowMs, sinceMs: nowMs, complete };
+      // What it waited for has come, and much is about to change: the time counts anew, but not for ever.
+      const sinceMs = complete && !known.complete ? nowMs : known.sinceMs;
       const patience = object.status === undefined ? UNBORN_MS : ON_ITS_WAY_MS;
-      const patienceMs = change.outcome.complete ? patience.complete : patience.waiting;
-      const dueMs = sinceMs + patienceMs - nowMs;
-      if (dueMs > 0) waitingSinceMs.set(key, sinceMs);
-      else waitingSinceMs.delete(key);
+      const patienceMs = complete ? patience.complete : patience.waiting;
+      const dueMs = Math.min(sinceMs + patienceMs, known.firstMs + UNBORN_MS.waiting) - nowMs;
+      if (dueMs > 0) waiting.set(key, { firstMs: known.firstMs, sinceMs, complete });
+      else waiting.delete(key);
       return Math.max(0, dueMs);
     },
   };
