@@ -246,7 +246,9 @@ describe("KAI PodGroups", () => {
     }));
 
   test("of an earlier gang are waited for, of others never taken over, of nobody adopted", () => {
-    expect(planGangBackend(snapshot(BASE, kai(ownedByOther("PodGang", "w-0"))), ALL).waitingFor).toBeDefined();
+    expect(planGangBackend(snapshot(BASE, kai(ownedByOther("PodGang", "w-0"))), ALL).waitingFor).toBe(
+      "PodGroup w-0 of an earlier PodGang to go",
+    );
     const theirs = planGangBackend(snapshot(BASE, kai(ownedByOther("Job", "j"))), ALL);
     expect([actionsOf(theirs), theirs.mappingProblem]).toEqual([[], "PodGroup w-0 belongs to Job j"]);
     const { ownerReferences: _, ...metadata } = live().metadata;

@@ -49,9 +49,9 @@ test("Node reads what was written, and the chain holds", () => {
   expect(leaf.verify(ca.publicKey)).toBe(true);
   expect(ca.verify(ca.publicKey)).toBe(true);
   expect(leaf.checkPrivateKey(createPrivateKey(server.privateKey))).toBe(true);
-  expect(leaf.checkHost("grove-operator.grove-system.svc")).toBeDefined();
+  expect(leaf.checkHost("grove-operator.grove-system.svc")).toBe("grove-operator.grove-system.svc");
   expect(leaf.checkHost("other.svc")).toBeUndefined();
-  for (const address of ["127.0.0.1", "::1", "2001:db8::ff00:42:8329"]) expect(leaf.checkIP(address)).toBeDefined();
+  for (const address of ["127.0.0.1", "::1", "2001:db8::ff00:42:8329"]) expect(leaf.checkIP(address)).toBe(address);
   expect(Math.floor(leaf.validToDate.getTime() / 1000)).toBe(Math.floor(VALIDITY.notAfterMs / 1000));
   expect(leaf.issuer).toBe("O=Grove\nCN=Grove-CA");
   expect(leaf.subject).toBe("O=Grove\nCN=grove-operator.grove-system.svc");

@@ -285,11 +285,13 @@ test("a status that was stored although its answer was lost does not stay when i
   faults.refuse(({ verb, plural }) => verb === "create" && plural === "services" && trouble-- > 0, refusal);
   let lost = 1;
   faults.loseAnswers(({ plural, subresource }) => plural === "podcliquesets" && subresource === "status" && lost-- > 0);
-  await world.api.delete(SERVICES, { namespace: world.namespace, name: "workload2-0" });
+  const service = { namespace: world.namespace, name: "workload2-0" };
+  const { uid } = (await world.api.get(SERVICES, service)).metadata;
+  await world.api.delete(SERVICES, service);
   await world.pass(5_000);
   expect(world.view.set("workload2")?.status?.lastErrors?.map(({ code }) => code)).toEqual(["ERR_SYNC_SERVICE"]);
   await world.pass(15_000);
-  expect(await world.api.get(SERVICES, { namespace: world.namespace, name: "workload2-0" })).toBeDefined();
+  expect((await world.api.get(SERVICES, service)).metadata.uid).not.toBe(uid);
   expect(world.view.set("workload2")?.status?.lastErrors).toEqual([]);
 });
 
