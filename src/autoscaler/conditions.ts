@@ -1,4 +1,5 @@
 /** The conditions of a policy, from one decision. Pure. Names and reasons: `docs/reference/conditions.md`. */
+import type { PolicyMode } from "../api/autoscaling/scaling-policy.ts";
 import type { Condition } from "../api/kubernetes/meta.ts";
 import type { Decision } from "../decide/decision.ts";
 import type { ResolutionProblem } from "./resolve.ts";
@@ -36,7 +37,7 @@ const DECIDED = [
 export interface ConditionInput {
   readonly decision: Decision;
   readonly gate: GateResult;
-  readonly mode: "Active" | "Advisory" | "Paused";
+  readonly mode: PolicyMode;
   readonly problems: readonly ResolutionProblem[];
   /** Why evaluations do not run where they should. */
   readonly degraded?: string;
@@ -83,7 +84,7 @@ const METRIC_REASONS: Readonly<Record<string, string>> = {
 
 function ableToScale({ gate }: ConditionInput): ConditionDraft {
   const { refusal } = gate;
-  if (refusal === undefined || refusal.reason === "Advisory" || refusal.reason === "Paused") {
+  if (refusal === undefined || ["Advisory", "Shadow", "Paused"].includes(refusal.reason)) {
     return draft("AbleToScale", true, "Succeeded", "the last writes went through");
   }
   return draft("AbleToScale", false, refusal.reason, refusal.message);
@@ -91,6 +92,7 @@ function ableToScale({ gate }: ConditionInput): ConditionDraft {
 
 function scalingActive({ decision, mode }: ConditionInput): ConditionDraft {
   if (mode === "Paused") return draft("ScalingActive", false, "Paused", "mode is Paused");
+  if (mode === "Shadow") return draft("ScalingActive", false, "Shadow", "mode is Shadow: compared, never written");
   if (mode === "Advisory") return draft("ScalingActive", false, "Advisory", "mode is Advisory: nothing is written");
   if (decision.override !== undefined) {
     const { name, reason } = decision.override;

@@ -70,6 +70,7 @@ export function eventsOf(decision: Decision, before: Decision | undefined, gate:
   if (
     gate.refusal !== undefined &&
     gate.refusal.reason !== "Advisory" &&
+    gate.refusal.reason !== "Shadow" &&
     gate.refusal.reason !== "Paused" &&
     gate.refusal.reason !== "Conflict"
   ) {

@@ -43,6 +43,7 @@ export interface GateResult {
 
 export type GateReason =
   | "Advisory"
+  | "Shadow"
   | "Paused"
   | "LeaseLost"
   | "MinimumViableSet"
@@ -70,6 +71,11 @@ export function createWriteGate({ api, isLeader }: WriteGateOptions): WriteGate 
         return {
           written,
           refusal: { reason: "Advisory", message: "mode is Advisory: decisions are shown and not written" },
+        };
+      if (mode === "Shadow")
+        return {
+          written,
+          refusal: { reason: "Shadow", message: "mode is Shadow: decisions are compared and not written" },
         };
       if (mode === "Paused") return { written, refusal: { reason: "Paused", message: "mode is Paused" } };
       for (const write of writes) {

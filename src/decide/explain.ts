@@ -22,7 +22,7 @@ export function explain(
 }
 
 function outcomeOf(policy: Policy, writes: boolean, reason: string): Outcome {
-  if (policy.mode === "Advisory") return "Advisory";
+  if (policy.mode === "Advisory" || policy.mode === "Shadow") return "Advisory";
   if (policy.mode === "Paused") return "Held";
   if (writes) return "Scaled";
   return LIMITS.has(reason) ? "Limited" : "Held";

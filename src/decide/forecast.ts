@@ -84,6 +84,7 @@ function predict(history: ForecastMemory["history"], atMs: number, method: Polic
     case "LinearTrend":
       return linearRegressionLine(linearRegression(history.map(([ms, value]) => [ms, value])))(atMs);
     // A season is only known after it has been seen; until then both seasonal methods are their trend and their last value.
+    case "Auto":
     case "HoltWinters":
       return holt(history, atMs);
     case "SeasonalNaive":

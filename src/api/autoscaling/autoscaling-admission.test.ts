@@ -56,14 +56,15 @@ describe("defaults", () => {
           transientSlack: "25%",
         },
       ],
+      coupling: [],
       gpuBudget: { priority: 0 },
       minimumViableSet: { source: "MinAvailable", overrides: {} },
       performanceModel: { source: "Online" },
-      forecast: { enabled: true, method: "HoltWinters", horizon: "auto", season: "24h", maxError: "40%" },
-      coldStart: { leadTime: "auto", countStarting: "AsCapacity", pendingTimeout: "10m" },
+      forecast: { enabled: true, method: "Auto", horizon: "auto", season: "24h", maxError: "40%" },
+      coldStart: { leadTime: "auto", countStarting: "AsCapacity", pendingTimeout: "10m", changeDeadline: "30m" },
       schedules: [],
       scaleToZero: { enabled: false, idleWindow: "15m", set: ["prefill", "decode"] },
-      metricsPolicy: { staleAfter: "60s", minCoverage: "70%", nonFinite: "Missing", onMissing: "Hold" },
+      metricsPolicy: { staleAfter: "60s", minCoverage: "70%", nonFinite: "Missing", onMissing: "Hold", warmUp: "2m" },
     });
     expect(scaleTargets[0]).toEqual({
       name: "prefill",

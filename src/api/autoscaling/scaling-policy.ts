@@ -43,11 +43,24 @@ const RATIO = object({
   transientSlack: defaulted(percent("Allowed deviation of ready replicas while a change is under way."), "25%"),
 });
 
+const COUPLING = object({
+  name: string({ minLength: 1, maxLength: 63 }),
+  step: record(int32({ minimum: 1, maximum: 1000 }), {
+    description: "Replicas that come and go together, by target: `{prefill: 1, decode: 2}` admits 1:2, 2:4, 3:6.",
+  }),
+});
+
 const GPU_BUDGET = object({
   max: optional(int32({ minimum: 0, description: "GPUs; hard." })),
   min: optional(int32({ minimum: 0, description: "GPUs; a floor." })),
   sharedBudgetRef: optional(object({ name: string({ minLength: 1 }) })),
   priority: defaulted(int32({ description: "Among the policies of the shared budget; higher goes first." }), 0),
+  queueRef: optional(
+    object({
+      kind: defaulted(literals(["Queue"]), "Queue"),
+      name: string({ minLength: 1, description: "A KAI Scheduler queue: what its limit leaves is all that may grow." }),
+    }),
+  ),
 });
 
 const LATENCY_GOAL = object({
@@ -71,7 +84,12 @@ const PERFORMANCE_MODEL = object({
 
 const FORECAST = object({
   enabled: defaulted(boolean(), true),
-  method: defaulted(literals(["LastValue", "LinearTrend", "HoltWinters", "SeasonalNaive"]), "HoltWinters"),
+  method: defaulted(
+    literals(["Auto", "LastValue", "LinearTrend", "HoltWinters", "SeasonalNaive"], {
+      description: "`Auto`: the one with the least rolling error.",
+    }),
+    "Auto",
+  ),
   horizon: defaulted(durationOrAuto("`auto`: the measured p90 start-up time plus one interval."), "auto"),
   season: defaulted(duration(), "24h"),
   maxError: defaulted(percent("Rolling error (WAPE) above which forecasts are ignored."), "40%"),
@@ -81,6 +99,13 @@ const COLD_START = object({
   leadTime: defaulted(durationOrAuto("`auto`: measured from Pending to Ready."), "auto"),
   countStarting: defaulted(literals(["AsCapacity", "Ignore"]), "AsCapacity"),
   pendingTimeout: defaulted(duration("A replica that waits longer counts as absent."), "10m"),
+  changeDeadline: defaulted(
+    duration("How long an update, a recreation or an object that does not appear may hold a target."),
+    "30m",
+  ),
+  maxConcurrentStarting: optional(
+    int32({ minimum: 1, description: "Replicas of one target that may start at the same time, in one set replica." }),
+  ),
 });
 
 const SCHEDULE = object({
@@ -104,11 +129,24 @@ const SCALE_TO_ZERO = object({
   set: derived(array(string(), { listType: "set", description: "Targets that go to zero together." })),
 });
 
+const FLAP_BUDGET = object({
+  reversals: defaulted(int32({ minimum: 1, maximum: 100, description: "Changes of direction that are tolerated." }), 3),
+  per: defaulted(duration(), "1h"),
+  onExceeded: defaulted(
+    literals(["WidenScaleDown"], { description: "Past the budget the scale-down window is doubled, up to `per`." }),
+    "WidenScaleDown",
+  ),
+});
+
 const METRICS_POLICY = object({
   staleAfter: defaulted(duration(), "60s"),
   minCoverage: defaulted(percent("Ready replicas that must report."), "70%"),
   nonFinite: defaulted(literals(["Missing"]), "Missing"),
   onMissing: defaulted(literals(["Hold", "Fallback"]), "Hold"),
+  warmUp: defaulted(
+    duration("After a gap in the metrics nothing goes down for this long: rates over a fresh window read low."),
+    "2m",
+  ),
 });
 
 const FALLBACK = object({
@@ -126,11 +164,17 @@ const SPEC = object({
     kind: defaulted(literals(["PodCliqueSet"]), "PodCliqueSet"),
     name: string({ minLength: 1 }),
   }),
-  mode: defaulted(literals(["Active", "Advisory", "Paused"]), "Active"),
+  mode: defaulted(
+    literals(["Active", "Advisory", "Paused", "Shadow"], {
+      description: "Advisory decides and never writes; Shadow does so beside the policy that is active, and compares.",
+    }),
+    "Active",
+  ),
   interval: defaulted(duration("Time between decisions."), "15s"),
   engine: defaulted(literals(["vllm", "sglang", "trtllm", "dynamo", "custom"]), "vllm"),
   scaleTargets: array(SCALE_TARGET, { listType: "map", mapKeys: ["name"], minItems: 1, maxItems: 32 }),
   ratios: defaulted(array(RATIO, { listType: "atomic", maxItems: 64 }), []),
+  coupling: defaulted(array(COUPLING, { listType: "map", mapKeys: ["name"], maxItems: 16 }), []),
   gpuBudget: defaulted(GPU_BUDGET, {}),
   minimumViableSet: defaulted(
     object({
@@ -147,6 +191,7 @@ const SPEC = object({
   scaleToZero: defaulted(SCALE_TO_ZERO, {}),
   metricsPolicy: defaulted(METRICS_POLICY, {}),
   fallback: optional(FALLBACK),
+  flapBudget: optional(FLAP_BUDGET),
 });
 
 export type ScalingPolicySpec = Infer<typeof SPEC>;
@@ -155,6 +200,7 @@ export type ScalingPolicy = ObjectOf<typeof SPEC, typeof SCALING_POLICY_STATUS>;
 export type ScalingPolicyInput = ObjectInputOf<typeof SPEC>;
 export type PolicyMode = ScalingPolicySpec["mode"];
 export type RatioConstraint = ScalingPolicySpec["ratios"][number];
+export type Coupling = ScalingPolicySpec["coupling"][number];
 export type PolicySchedule = ScalingPolicySpec["schedules"][number];
 
 export const SCALING_POLICIES: Resource<ScalingPolicy> = {
