@@ -6,6 +6,8 @@
  */
 import { applyOverride } from "./apply-override.ts";
 import { boundsOf, type TargetBounds } from "./bounds.ts";
+import { joinSlo } from "./capacity/join.ts";
+import { sizeForSlo } from "./capacity/slo.ts";
 import { gpusWanted, totalsOf } from "./current.ts";
 import { type Decision, nameOf, type StageRecord } from "./decision.ts";
 import { type Demand, demandOf } from "./demand.ts";
@@ -31,7 +33,14 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
   const stages: StageRecord[] = [];
 
   // 1, 2: collect and demand
-  const demands = policy.targets.map((target, index) => measure(target, index, policy, observation, memory));
+  const slo = sizeForSlo(policy, observation, memory.slo);
+  const demands = policy.targets.map((target, index) =>
+    joinSlo(
+      measure(target, index, policy, observation, memory),
+      slo.terms[index],
+      totalsOf(observation, index).current,
+    ),
+  );
   const setDemand = policy.set === undefined ? undefined : measureSet(policy.set, policy, observation, memory);
   for (const [index, { name }] of policy.targets.entries()) recordDemand(stages, name, demands[index] as Demand);
   if (policy.set !== undefined && setDemand !== undefined) recordDemand(stages, policy.set.name, setDemand);
@@ -150,6 +159,7 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
       isUnknown: budget.isUnknown,
     },
     servedRatio: goal.servedRatio,
+    ...(slo.state === undefined ? {} : { slo: slo.state }),
     relaxed: goal.relaxed,
     transition,
     ...(observation.isSharing ? { offer: offerOf(problem) } : {}),
@@ -166,6 +176,7 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
       panicUntilMs: limited.panicUntilMs,
       startupsMs,
       decisions: memory.decisions + 1,
+      ...(slo.memory === undefined ? {} : { slo: slo.memory }),
     },
   };
 }

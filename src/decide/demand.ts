@@ -29,7 +29,9 @@ export type DemandReason =
   | "MetricUnknown"
   | "NoMetrics"
   | "Fallback"
-  | "Advisory";
+  | "Advisory"
+  | "SLO"
+  | "SLOMissed";
 
 export interface Demand {
   /** Replicas over the whole set; at least 0. */

@@ -1,5 +1,6 @@
 /** What one decision leaves for the next: plain JSON, bounded, checkpointed. */
 import { type Recommendations, recordScaleEvent, type ScaleEvents } from "./behavior.ts";
+import { resumeSloMemory, type SloMemory } from "./capacity/slo.ts";
 import type { ForecastMemory } from "./forecast.ts";
 import type { Policy } from "./policy.ts";
 import type { ScaleWrite } from "./transition.ts";
@@ -21,6 +22,8 @@ export interface Memory {
   /** The last start-up times. */
   readonly startupsMs: readonly number[];
   readonly decisions: number;
+  /** What latency goals have learned; absent without goals. */
+  readonly slo?: SloMemory;
 }
 
 export const emptyMemory: Memory = {
@@ -63,7 +66,8 @@ export function resumeMemory(stored: Memory, nowMs: number): Memory {
   );
   const isBehind = Object.values(stored.forecasts).some(({ history }) => history.some(([atMs]) => atMs > nowMs));
   const forecasts = isBehind ? {} : stored.forecasts;
-  return { ...stored, objects, forecasts, panicUntilMs: isBehind ? {} : stored.panicUntilMs };
+  const slo = stored.slo === undefined ? {} : { slo: resumeSloMemory(stored.slo, nowMs) };
+  return { ...stored, objects, forecasts, panicUntilMs: isBehind ? {} : stored.panicUntilMs, ...slo };
 }
 
 /** Keys of `Memory.objects`. */

@@ -26,6 +26,8 @@ export interface RequestShape {
   /** Coefficients of variation of the lengths. */
   readonly inputVariation: number;
   readonly outputVariation: number;
+  /** Tokens that a running request holds, where they are measured; else they follow from the lengths. */
+  readonly contextTokens?: number;
 }
 
 export interface LatencyGoal {
@@ -42,6 +44,8 @@ export interface Capacity {
   readonly isAttainable: boolean;
   /** Requests in decode at that rate, on average. Absent for prefill. */
   readonly runningRequests?: number;
+  /** Of an aggregated replica: the goals that an idle one misses. */
+  readonly unattainable?: readonly ("ttft" | "itl")[];
 }
 
 /** Times of this replica over those of the profile: what was learned by comparing with the measured latency. 1 = as in the profile. */
@@ -154,7 +158,15 @@ export function aggregatedCapacity(
       : byItl < limits.most
         ? "ITL"
         : limits.by;
-  return { requestsPerSecond: loadAt(batch).requestsPerSecond, limitedBy, isAttainable, runningRequests: batch };
+  return {
+    requestsPerSecond: loadAt(batch).requestsPerSecond,
+    limitedBy,
+    isAttainable,
+    runningRequests: batch,
+    ...(isAttainable
+      ? {}
+      : { unattainable: [...(byTtft >= 1 ? [] : (["ttft"] as const)), ...(byItl >= 1 ? [] : (["itl"] as const))] }),
+  };
 }
 
 /** What an aggregated replica with this many running requests looks like. */
@@ -214,8 +226,9 @@ function isInTime(load: AggregatedLoad, profile: PerformanceProfile, { quantile,
  * Mean context of the sequences in decode. Long answers are there longer, so it is the output's second moment that counts:
  * input + E[o²] / (2 E[o]).
  */
-export function contextTokens({ inputTokens, outputTokens, outputVariation }: RequestShape): number {
-  return inputTokens + (outputTokens * (1 + outputVariation * outputVariation)) / 2;
+export function contextTokens(shape: RequestShape): number {
+  const { inputTokens, outputTokens, outputVariation } = shape;
+  return shape.contextTokens ?? inputTokens + (outputTokens * (1 + outputVariation * outputVariation)) / 2;
 }
 
 function prefillServices(profile: PerformanceProfile, shape: RequestShape, correction: number): Services {

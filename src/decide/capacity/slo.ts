@@ -1,0 +1,252 @@
+/**
+ * The latency goals of a policy: how many replicas each target needs for them, whether they are met, and what is learned meanwhile. Pure.
+ *
+ * TTFT sizes prefill, ITL sizes decode, both size aggregated engines. Prefill and decode are two demands of the same request rate, so how many of
+ * one go with how many of the other follows from the lengths of now; the solver keeps it inside the declared band.
+ */
+import { totalsOf } from "../current.ts";
+import type { Observation, TargetLoad } from "../observation.ts";
+import type { Policy, SloPolicy, TargetPolicy } from "../policy.ts";
+import { type AttainmentBuckets, attainmentRatio, recordAttainment, safetyFactor } from "./attainment.ts";
+import { correctFromProfile } from "./correct-profile.ts";
+import type { Correction } from "./correction.ts";
+import { addSample, type LatencySamples } from "./learn.ts";
+import { type Load, loadOf, type ShapeMemory, usable } from "./load.ts";
+import type { LatencyGoal } from "./replica-capacity.ts";
+import { learnedLoad, type SloName, type SloTerm, termOf } from "./slo-term.ts";
+
+export const SLOS: readonly SloName[] = ["ttft", "itl"];
+
+export interface SloTargetMemory {
+  readonly shape?: ShapeMemory;
+  readonly corrections: Partial<Record<SloName, Correction>>;
+  readonly samples: Partial<Record<SloName, LatencySamples>>;
+  /** Ready replicas, and since when there are exactly these, all ready and nothing starting. */
+  readonly steady?: { readonly replicas: number; readonly sinceMs: number };
+}
+
+export interface SloMemory {
+  readonly targets: Readonly<Record<string, SloTargetMemory>>;
+  readonly attainment: Partial<Record<SloName, AttainmentBuckets>>;
+}
+
+export const emptySloMemory: SloMemory = { targets: {}, attainment: {} };
+
+/** One goal, as it stands. */
+export interface GoalState extends LatencyGoal {
+  readonly slo: SloName;
+  /** Absent: not measured, or idle. */
+  readonly observedMs?: number;
+  /** Share of the decisions in the window that met it; absent while there are too few. */
+  readonly attainmentRatio?: number;
+  readonly goalRatio: number;
+  /** Replicas cannot buy it. */
+  readonly isUnattainable: boolean;
+}
+
+export interface SloState {
+  readonly goals: readonly GoalState[];
+  /** Where capacities come from now. */
+  readonly model: { readonly reason: ModelReason; readonly detail: string };
+}
+
+export type ModelReason = "Applied" | "Learning" | "ProfileNotFound" | "ProfileInvalid" | "NoModel" | "LoadUnknown";
+
+export interface SloResult {
+  /** In the order of the policy's targets; undefined where no goal sizes the target. */
+  readonly terms: readonly (SloTerm | undefined)[];
+  readonly state?: SloState;
+  readonly memory?: SloMemory;
+}
+
+/** Rates and quantiles look back this far: what was measured in it must have been the same replicas. */
+const STEADY_MS = 120_000;
+/** More in the queue of a replica is left over from before, not a property of the load now. */
+const MAX_WAITING = 4;
+
+export function sizeForSlo(policy: Policy, observation: Observation, known: SloMemory | undefined): SloResult {
+  const { slo } = policy;
+  if (slo === undefined) return { terms: policy.targets.map(() => undefined) };
+  const memory = known ?? emptySloMemory;
+  const observed = { ttft: observedOf(policy, observation, "ttft"), itl: observedOf(policy, observation, "itl") };
+  const attainment = Object.fromEntries(
+    SLOS.filter((name) => slo[name] !== undefined).map((name) => {
+      const isMet = observed[name] === undefined ? undefined : (observed[name] ?? 0) <= (slo[name]?.targetMs ?? 0);
+      return [name, recordAttainment(memory.attainment[name] ?? [], observation.nowMs, slo.windowMs, isMet)];
+    }),
+  ) as SloMemory["attainment"];
+
+  const sized = policy.targets.map((target, index) => {
+    const goals = goalsOf(target, slo);
+    if (goals.ttft === undefined && goals.itl === undefined) return { term: undefined, kept: undefined };
+    const before = memory.targets[target.name] ?? { corrections: {}, samples: {} };
+    const { load, shape } = loadOf({ policy, observation }, index, before.shape);
+    const kept = remember(before, { policy, observation, index, goals, load, shape });
+    const term = termOf({
+      role: target.role,
+      goals,
+      source: slo.source,
+      ...(observation.profile === undefined ? {} : { profile: observation.profile }),
+      load,
+      nowMs: observation.monotonicMs,
+      corrections: { ttft: kept.corrections.ttft?.factor ?? 1, itl: kept.corrections.itl?.factor ?? 1 },
+      samples: kept.samples,
+      safety: {
+        ttft: safetyFactor(attainmentRatio(attainment.ttft ?? []), slo.attainmentRatio),
+        itl: safetyFactor(attainmentRatio(attainment.itl ?? []), slo.attainmentRatio),
+      },
+      isMissed: SLOS.some((name) => {
+        const goal = goals[name];
+        return goal !== undefined && (observed[name] ?? 0) > goal.targetMs;
+      }),
+    });
+    return { term, kept };
+  });
+
+  return {
+    terms: sized.map(({ term }) => term),
+    memory: {
+      targets: Object.fromEntries(
+        sized.flatMap(({ kept }, index) => (kept === undefined ? [] : [[policy.targets[index]?.name ?? "", kept]])),
+      ),
+      attainment,
+    },
+    state: {
+      model: modelOf(sized.map(({ term }) => term)),
+      goals: SLOS.flatMap((name): readonly GoalState[] => {
+        const goal = slo[name];
+        if (goal === undefined) return [];
+        const observedMs = observed[name];
+        const attained = attainmentRatio(attainment[name] ?? []);
+        return [
+          {
+            slo: name,
+            ...goal,
+            goalRatio: slo.attainmentRatio,
+            isUnattainable: sized.some(
+              ({ term }) => term?.kind === "Known" && term.unattainable?.includes(name) === true,
+            ),
+            ...(observedMs === undefined ? {} : { observedMs }),
+            ...(attained === undefined ? {} : { attainmentRatio: attained }),
+          },
+        ];
+      }),
+    },
+  };
+}
+
+/** Windows are in monotonic time; what lies ahead of the clock would count for ever. */
+export function resumeSloMemory(stored: SloMemory, nowMs: number): SloMemory {
+  const targets = Object.fromEntries(
+    Object.entries(stored.targets).map(([name, { steady: _, shape, corrections, samples }]) => [
+      name,
+      {
+        ...(shape === undefined ? {} : { shape: { ...shape, atMs: Math.min(shape.atMs, nowMs) } }),
+        corrections: Object.fromEntries(
+          Object.entries(corrections).map(([slo, one]) => [slo, { ...one, atMs: Math.min(one.atMs, nowMs) }]),
+        ),
+        samples: Object.fromEntries(
+          Object.entries(samples).map(([slo, list]) => [slo, list.filter(([atMs]) => atMs <= nowMs)]),
+        ),
+      } satisfies SloTargetMemory,
+    ]),
+  );
+  return { ...stored, targets };
+}
+
+type Goals = Pick<SloPolicy, "ttft" | "itl">;
+
+function goalsOf({ role }: TargetPolicy, { ttft, itl }: SloPolicy): Goals {
+  const first = role === "prefill" || role === "aggregated" ? ttft : undefined;
+  const next = role === "decode" || role === "aggregated" ? itl : undefined;
+  return { ...(first === undefined ? {} : { ttft: first }), ...(next === undefined ? {} : { itl: next }) };
+}
+
+const KEYS = { ttft: "timeToFirstToken", itl: "interTokenLatency" } as const satisfies Record<
+  SloName,
+  keyof TargetLoad
+>;
+
+/** What users see: the frontend's where it is measured, else the slowest of the targets that the goal sizes. */
+function observedOf(policy: Policy, { targets }: Observation, slo: SloName): number | undefined {
+  const { staleAfterMs } = policy.metricsPolicy;
+  const valuesOf = (isMine: (target: TargetPolicy) => boolean): readonly number[] =>
+    policy.targets
+      .flatMap((target, index) => (isMine(target) ? [usable(targets[index]?.load?.[KEYS[slo]], staleAfterMs)] : []))
+      .filter((value) => value !== undefined);
+  const ends = slo === "ttft" ? valuesOf(({ role }) => role === "frontend") : [];
+  const engines = valuesOf((target) => policy.slo !== undefined && goalsOf(target, policy.slo)[slo] !== undefined);
+  const values = ends.length > 0 ? ends : engines;
+  return values.length === 0 ? undefined : Math.max(...values) * 1000;
+}
+
+interface RememberContext {
+  readonly policy: Policy;
+  readonly observation: Observation;
+  readonly index: number;
+  readonly goals: Goals;
+  readonly load: Load | undefined;
+  readonly shape: ShapeMemory | undefined;
+}
+
+/** What this decision teaches about a target; nothing while its replicas change or a backlog drains. */
+function remember(before: SloTargetMemory, context: RememberContext): SloTargetMemory {
+  const { policy, observation, index, goals, load, shape } = context;
+  const now = observation.monotonicMs;
+  const { current, ready, starting, pending } = totalsOf(observation, index);
+  const isWhole = ready > 0 && current === ready && starting + pending === 0;
+  const steady = !isWhole
+    ? undefined
+    : before.steady?.replicas === ready
+      ? before.steady
+      : { replicas: ready, sinceMs: now };
+  const base: SloTargetMemory = {
+    corrections: before.corrections,
+    samples: before.samples,
+    ...(shape === undefined ? {} : { shape }),
+    ...(steady === undefined ? {} : { steady }),
+  };
+  const isTelling =
+    steady !== undefined &&
+    now - steady.sinceMs >= STEADY_MS &&
+    load !== undefined &&
+    load.waiting <= MAX_WAITING * ready;
+  if (!isTelling) return base;
+  const { staleAfterMs } = policy.metricsPolicy;
+  const role = policy.targets[index]?.role ?? "other";
+  let { corrections, samples } = base;
+  for (const slo of SLOS) {
+    const goal = goals[slo];
+    const seconds = usable(observation.targets[index]?.load?.[KEYS[slo]], staleAfterMs);
+    if (goal === undefined || seconds === undefined) continue;
+    if (policy.slo?.source === "Online") {
+      const unit = learnedLoad(load, slo);
+      if (unit !== undefined)
+        samples = { ...samples, [slo]: addSample(samples[slo] ?? [], now, unit / ready, seconds) };
+    } else if (observation.profile?.kind === "Profile") {
+      const corrected = correctFromProfile({
+        profile: observation.profile.profile,
+        role,
+        slo,
+        goal,
+        load,
+        readyReplicas: ready,
+        observedMs: seconds * 1000,
+        known: corrections,
+        nowMs: now,
+      });
+      if (corrected !== undefined) corrections = { ...corrections, [slo]: corrected };
+    }
+  }
+  return { ...base, corrections, samples };
+}
+
+function modelOf(terms: readonly (SloTerm | undefined)[]): SloState["model"] {
+  const mine = terms.filter((term) => term !== undefined);
+  const silent = mine.find((term) => term.kind === "Silent");
+  if (silent !== undefined) return { reason: silent.reason, detail: silent.detail };
+  const unknown = mine.find((term) => term.kind === "Unknown");
+  if (unknown !== undefined) return { reason: "LoadUnknown", detail: unknown.detail };
+  if (mine.length === 0) return { reason: "NoModel", detail: "no target has a role that spec.slo sizes" };
+  return { reason: "Applied", detail: mine.map(({ detail }) => detail).join("; ") };
+}
