@@ -1,7 +1,7 @@
 /** The record of one decision: what every output (status, events, metrics, `explain`) renders, and nothing else is. */
 import type { Offer } from "./arbitrate.ts";
 import type { Demand } from "./demand.ts";
-import type { ForecastResult } from "./forecast.ts";
+import type { ForecastResult } from "./forecast/forecast.ts";
 import type { Relaxation } from "./solve.ts";
 import type { Transition } from "./transition.ts";
 

@@ -1,6 +1,6 @@
 /** What one decision leaves for the next: plain JSON, bounded, checkpointed. */
 import { type Recommendations, recordScaleEvent, type ScaleEvents } from "./behavior.ts";
-import type { ForecastMemory } from "./forecast.ts";
+import type { ForecastMemory } from "./forecast/forecast.ts";
 import type { Policy } from "./policy.ts";
 import type { ScaleWrite } from "./transition.ts";
 
@@ -61,7 +61,7 @@ export function resumeMemory(stored: Memory, nowMs: number): Memory {
       { recommendations: [], events: events.map(([atMs, change]) => [Math.min(atMs, nowMs), change] as const) },
     ]),
   );
-  const isBehind = Object.values(stored.forecasts).some(({ history }) => history.some(([atMs]) => atMs > nowMs));
+  const isBehind = Object.values(stored.forecasts).some(({ history }) => (history.at(-2) ?? 0) > nowMs);
   const forecasts = isBehind ? {} : stored.forecasts;
   return { ...stored, objects, forecasts, panicUntilMs: isBehind ? {} : stored.panicUntilMs };
 }
