@@ -50,7 +50,7 @@ const policyOf = (overrides: Partial<Policy> = {}): Policy => ({
     },
   ],
   metricsPolicy: { staleAfterMs: 60_000, minCoverageRatio: 0.7 },
-  forecast: { enabled: false, method: "LastValue", maxErrorRatio: 0.4 },
+  forecast: { enabled: false, method: "LastValue", seasonMs: 86_400_000, maxErrorRatio: 0.4 },
   coldStart: { countStarting: true, pendingTimeoutMs: 600_000 },
   ...overrides,
 });
@@ -351,7 +351,7 @@ describe("decide", () => {
     const policy = policyOf({
       ratios: [],
       targets: [targetPolicy("decode", { behavior, metrics })],
-      forecast: { enabled: true, method: "HoltWinters", maxErrorRatio: 0.4 },
+      forecast: { enabled: true, method: "HoltWinters", seasonMs: 86_400_000, maxErrorRatio: 0.4 },
     });
     const plant = new Plant({ replicas: [5], loads: [2] });
     let memory = emptyMemory;

@@ -12,7 +12,8 @@ import { gpusWanted, totalsOf } from "./current.ts";
 import { type Decision, nameOf, type StageRecord } from "./decision.ts";
 import { type Demand, demandOf } from "./demand.ts";
 import { explain } from "./explain.ts";
-import { type ForecastResult, forecastDemand, leadTimeMs } from "./forecast.ts";
+import { type ForecastResult, forecastDemand, noForecasts } from "./forecast/forecast.ts";
+import { leadTimeMs } from "./forecast/lead-time.ts";
 import { limitStep } from "./limit-step.ts";
 import { MAX_STARTUPS, type Memory } from "./memory.ts";
 import type { Observation } from "./observation.ts";
@@ -234,8 +235,9 @@ function foresee(
   return {
     replicas: demand.replicas,
     horizonMs,
+    method: "LastValue",
     isTrusted: false,
-    memory: known ?? { history: [], open: [], errorSum: 0, demandSum: 0 },
+    memory: known ?? noForecasts(policy.forecast.seasonMs),
   };
 }
 

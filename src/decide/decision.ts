@@ -2,7 +2,7 @@
 import type { Offer } from "./arbitrate.ts";
 import type { SloState } from "./capacity/slo.ts";
 import type { Demand } from "./demand.ts";
-import type { ForecastResult } from "./forecast.ts";
+import type { ForecastResult } from "./forecast/forecast.ts";
 import type { Relaxation } from "./solve.ts";
 import type { Transition } from "./transition.ts";
 

@@ -1,7 +1,7 @@
 /** What one decision leaves for the next: plain JSON, bounded, checkpointed. */
 import { type Recommendations, recordScaleEvent, type ScaleEvents } from "./behavior.ts";
 import { resumeSloMemory, type SloMemory } from "./capacity/slo.ts";
-import type { ForecastMemory } from "./forecast.ts";
+import type { ForecastMemory } from "./forecast/forecast.ts";
 import type { Policy } from "./policy.ts";
 import type { ScaleWrite } from "./transition.ts";
 
@@ -64,7 +64,7 @@ export function resumeMemory(stored: Memory, nowMs: number): Memory {
       { recommendations: [], events: events.map(([atMs, change]) => [Math.min(atMs, nowMs), change] as const) },
     ]),
   );
-  const isBehind = Object.values(stored.forecasts).some(({ history }) => history.some(([atMs]) => atMs > nowMs));
+  const isBehind = Object.values(stored.forecasts).some(({ history }) => (history.at(-2) ?? 0) > nowMs);
   const forecasts = isBehind ? {} : stored.forecasts;
   const slo = stored.slo === undefined ? {} : { slo: resumeSloMemory(stored.slo, nowMs) };
   return { ...stored, objects, forecasts, panicUntilMs: isBehind ? {} : stored.panicUntilMs, ...slo };

@@ -68,6 +68,7 @@ export interface Policy {
   readonly forecast: {
     readonly enabled: boolean;
     readonly method: ScalingPolicySpec["forecast"]["method"];
+    readonly seasonMs: number;
     /** Absent: measured lead time plus one interval. */
     readonly horizonMs?: number;
     readonly maxErrorRatio: number;
@@ -101,6 +102,7 @@ export function readPolicy(spec: ScalingPolicySpec): Policy {
     forecast: {
       enabled: forecast.enabled,
       method: forecast.method,
+      seasonMs: durationMs(forecast.season),
       ...(forecast.horizon === "auto" ? {} : { horizonMs: durationMs(forecast.horizon) }),
       maxErrorRatio: percentRatio(forecast.maxError),
     },

@@ -3,7 +3,7 @@ import type { TargetBounds } from "./bounds.ts";
 import { totalsOf } from "./current.ts";
 import type { StageRecord } from "./decision.ts";
 import { type Demand, round } from "./demand.ts";
-import type { ForecastResult } from "./forecast.ts";
+import type { ForecastResult } from "./forecast/forecast.ts";
 import type { Observation } from "./observation.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
 import type { Solution } from "./solve.ts";
@@ -19,7 +19,7 @@ export function recordDemand(stages: StageRecord[], target: string, demand: Dema
 
 export function recordForecast(stages: StageRecord[], target: string, demand: Demand, forecast: ForecastResult): void {
   if (forecast.replicas > demand.replicas) {
-    const detail = `in ${Math.round(forecast.horizonMs / 1000)} s, when a replica ordered now is ready`;
+    const detail = `by ${forecast.method} in ${Math.round(forecast.horizonMs / 1000)} s, when a replica ordered now is ready`;
     stages.push({
       stage: "forecast",
       target,
@@ -29,7 +29,7 @@ export function recordForecast(stages: StageRecord[], target: string, demand: De
       detail,
     });
   } else if (!forecast.isTrusted && !demand.isUnknown) {
-    const detail = `past forecasts were off by ${Math.round((forecast.errorRatio ?? 0) * 100)} %`;
+    const detail = `past forecasts by ${forecast.method} were off by ${Math.round((forecast.errorRatio ?? 0) * 100)} %`;
     stages.push({ stage: "forecast", target, reason: "NotTrusted", detail });
   }
 }
