@@ -29,7 +29,6 @@ const RATES: readonly Reading[] = [
 const DECODE: readonly Reading[] = [
   ["generationTokensPerSecond", "Total"],
   ["kvCacheUsage", "Mean"],
-  ["kvCacheTokens", "Total"],
 ];
 const TTFT: Reading = ["timeToFirstToken", "Latency"];
 const ITL: Reading = ["interTokenLatency", "Latency"];

@@ -57,7 +57,6 @@ export interface TargetLoad {
   readonly waitingRequests?: Measured;
   /** In [0, 1], mean of a replica. */
   readonly kvCacheUsage?: Measured;
-  readonly kvCacheTokens?: Measured;
   /** Coefficient of variation of the prompts. */
   readonly inputVariation?: Measured;
   /** Seconds, at the quantile of the policy's goal. */

@@ -3,7 +3,7 @@ import { probit } from "simple-statistics";
 import type { PerformanceProfile } from "../../api/autoscaling/performance-profile.ts";
 import type { TargetPolicy } from "../policy.ts";
 import { type Correction, correct } from "./correction.ts";
-import type { Load } from "./load.ts";
+import { type Load, shapeFor } from "./load.ts";
 import { responseQuantileMs } from "./queueing.ts";
 import {
   aggregatedLoad,
@@ -39,7 +39,8 @@ export function correctFromProfile(input: CorrectionInput): Correction | undefin
   const { slo, goal, load, observedMs, known, nowMs } = input;
   const now = known[slo];
   const corrections = { ttft: known.ttft?.factor ?? 1, itl: known.itl?.factor ?? 1 };
-  const predictedMs = load.shape === undefined ? undefined : predict(input, load.shape, corrections);
+  const shape = shapeFor(load, input.profile);
+  const predictedMs = shape === undefined ? undefined : predict(input, shape, corrections);
   if (predictedMs === undefined || Math.max(predictedMs, observedMs) < RELEVANT_SHARE * goal.targetMs) return now;
   // Where one says that the goal is met and the other that it is not, the whole difference counts.
   const isContradiction = observedMs > goal.targetMs !== predictedMs > goal.targetMs;

@@ -1,4 +1,6 @@
 /** The load of the targets now, from the measured signals: who brings how many requests of what length. Pure. */
+import type { PerformanceProfile } from "../../api/autoscaling/performance-profile.ts";
+import { totalsOf } from "../current.ts";
 import type { Measured, Observation, TargetLoad } from "../observation.ts";
 import type { Policy, TargetPolicy } from "../policy.ts";
 import type { RequestShape } from "./replica-capacity.ts";
@@ -8,6 +10,8 @@ export interface ShapeMemory {
   readonly inputTokens: number;
   readonly outputTokens?: number;
   readonly prefixHitRatio: number;
+  /** Share of one replica's KV cache that a running request holds. */
+  readonly kvShare?: number;
   readonly atMs: number;
 }
 
@@ -19,6 +23,8 @@ export interface Load {
   /** Requests in the engines, over the whole target. */
   readonly running?: number;
   readonly waiting: number;
+  /** Share of one replica's KV cache that a running request holds. */
+  readonly kvShare?: number;
 }
 
 const SHAPE_TIME_CONSTANT_MS = 120_000;
@@ -73,36 +79,42 @@ export function loadOf(
   const outputSide = (key: keyof TargetLoad) => (target.role === "prefill" ? sum("decode", key) : own(key));
 
   const measuredRate = inputSide("requestsPerSecond");
+  const running = own("runningRequests");
   const promptRate = inputSide("promptTokensPerSecond");
   const shape = follow(known, observation.monotonicMs, {
     ...optional("inputTokens", ratio(promptRate, measuredRate)),
     ...optional("outputTokens", ratio(outputSide("generationTokensPerSecond"), outputSide("requestsPerSecond"))),
     ...optional("prefixHitRatio", hitRatio(inputSide("computedPromptTokensPerSecond"), promptRate)),
+    ...optional("kvShare", kvShareOf(own("kvCacheUsage"), running, totalsOf(observation, index).ready)),
   });
   if (measuredRate === undefined) return { load: undefined, shape };
   // Requests count when they are done. In an engine that also decodes that is much later than their prompt is.
   const byPrompts = shape === undefined || target.role !== "aggregated" ? 0 : (promptRate ?? 0) / shape.inputTokens;
   const waiting = own("waitingRequests") ?? 0;
-  const running = own("runningRequests");
-  const kvTokens = own("kvCacheTokens");
   return {
     shape,
     load: {
       requestsPerSecond: Math.max(measuredRate, byPrompts) + waiting / BACKLOG_DRAIN_SECONDS,
       waiting,
       ...optional("running", running),
-      ...(shape === undefined
-        ? {}
-        : { shape: requestShape(shape, observation.targets[index]?.load, running, kvTokens) }),
+      ...optional("kvShare", shape?.kvShare),
+      ...(shape === undefined ? {} : { shape: requestShape(shape, observation.targets[index]?.load) }),
     },
   };
+}
+
+/**
+ * The shape with the context that running requests were seen to hold. It makes the cache's limit independent of the profile's: engines are often given
+ * less memory. While the load rises the running requests are young and hold little, so it is never less than half of the answer is on average.
+ */
+export function shapeFor({ shape, kvShare }: Load, { kvTokens }: PerformanceProfile): RequestShape | undefined {
+  if (shape === undefined || kvShare === undefined) return shape;
+  return { ...shape, contextTokens: Math.max(shape.inputTokens + shape.outputTokens / 2, kvShare * kvTokens) };
 }
 
 function requestShape(
   { inputTokens, outputTokens = 0, prefixHitRatio }: ShapeMemory,
   load: TargetLoad | undefined,
-  running: number | undefined,
-  kvTokens: number | undefined,
 ): RequestShape {
   const variation = load?.inputVariation?.value;
   return {
@@ -114,16 +126,19 @@ function requestShape(
         ? Math.min(variation, 10)
         : ASSUMED_VARIATION,
     outputVariation: ASSUMED_VARIATION,
-    // What the engines hold is better than what lengths let expect, when enough runs to average over.
-    ...(running !== undefined && kvTokens !== undefined && running >= MIN_RUNNING && kvTokens > running
-      ? { contextTokens: kvTokens / running }
-      : {}),
   };
 }
 
+/** Fewer requests are no average. */
 const MIN_RUNNING = 8;
 
-type Lengths = { readonly inputTokens?: number; readonly outputTokens?: number; readonly prefixHitRatio?: number };
+function kvShareOf(usage: number | undefined, running: number | undefined, readyReplicas: number): number | undefined {
+  if (usage === undefined || running === undefined || running < MIN_RUNNING || !(usage > 0) || usage > 1)
+    return undefined;
+  return (usage * readyReplicas) / running;
+}
+
+type Lengths = Partial<Omit<ShapeMemory, "atMs">>;
 
 function follow(known: ShapeMemory | undefined, nowMs: number, now: Lengths): ShapeMemory | undefined {
   const inputTokens = now.inputTokens ?? known?.inputTokens;
@@ -137,6 +152,7 @@ function follow(known: ShapeMemory | undefined, nowMs: number, now: Lengths): Sh
     prefixHitRatio: towards(known?.prefixHitRatio, now.prefixHitRatio) ?? 0,
     atMs: nowMs,
     ...optional("outputTokens", towards(known?.outputTokens, now.outputTokens)),
+    ...optional("kvShare", towards(known?.kvShare, now.kvShare)),
   };
 }
 

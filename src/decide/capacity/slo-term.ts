@@ -2,7 +2,7 @@
 import type { ProfileObservation } from "../observation.ts";
 import type { SloPolicy, TargetPolicy } from "../policy.ts";
 import { type LatencySamples, learn } from "./learn.ts";
-import type { Load } from "./load.ts";
+import { type Load, shapeFor } from "./load.ts";
 import {
   aggregatedCapacity,
   type Capacity,
@@ -78,7 +78,8 @@ export function termOf(input: TermInput): SloTerm {
 
 function fromProfile(input: TermInput, load: Load): SloTerm {
   const { role, goals, profile, corrections, isMissed } = input;
-  const { shape, requestsPerSecond, running, waiting } = load;
+  const { requestsPerSecond, running, waiting } = load;
+  const shape = profile?.kind === "Profile" ? shapeFor(load, profile.profile) : undefined;
   if (profile?.kind !== "Profile" || shape === undefined) {
     return { kind: "Unknown", detail: "how long prompts are is not measured" };
   }
@@ -95,7 +96,9 @@ function fromProfile(input: TermInput, load: Load): SloTerm {
   const byRate = requestsPerSecond / perReplica;
   const slots = (capacity.runningRequests ?? Number.POSITIVE_INFINITY) * safety;
   // What is in the engines counts whatever the lengths were expected to be. A prompt that waits is in the rate already.
-  const bySlots = running === undefined ? 0 : running / slots;
+  // Of a decode queue each needs a slot at once, but a queue may at most double what runs: it grows for as long as replicas start.
+  const queued = role === "decode" ? Math.min(waiting, running ?? 0) : 0;
+  const bySlots = running === undefined ? 0 : (running + queued) / slots;
   const replicas = Math.max(byRate, bySlots);
   const goal = goalText(goals);
   const limit = limitText(capacity, goal);
@@ -108,11 +111,11 @@ function fromProfile(input: TermInput, load: Load): SloTerm {
   const detail =
     byRate >= bySlots
       ? `${shapeText(requestsPerSecond, shape)}; one replica serves ${round(perReplica)} req/s ${limit}: ${round(replicas)} replicas${tail}`
-      : `${round(running ?? 0)} requests run; one replica carries ${round(slots)} ${limit}: ${round(replicas)} replicas${tail}`;
+      : `${round((running ?? 0) + queued)} requests run or wait for a slot; one replica carries ${round(slots)} ${limit}: ${round(replicas)} replicas${tail}`;
   return {
     kind: "Known",
     replicas,
-    value: byRate >= bySlots ? requestsPerSecond : (running ?? 0),
+    value: byRate >= bySlots ? requestsPerSecond : (running ?? 0) + queued,
     capacity: byRate >= bySlots ? perReplica : slots,
     detail,
     isMissed: isMissed && capacity.isAttainable,

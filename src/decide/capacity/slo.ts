@@ -21,6 +21,8 @@ export interface SloTargetMemory {
   readonly shape?: ShapeMemory;
   readonly corrections: Partial<Record<SloName, Correction>>;
   readonly samples: Partial<Record<SloName, LatencySamples>>;
+  /** Of its own latency: a goal that users miss for another target's sake does not make this one larger. */
+  readonly attainment?: Partial<Record<SloName, AttainmentBuckets>>;
   /** Ready replicas, and since when there are exactly these, all ready and nothing starting. */
   readonly steady?: { readonly replicas: number; readonly sinceMs: number };
 }
@@ -69,19 +71,19 @@ export function sizeForSlo(policy: Policy, observation: Observation, known: SloM
   if (slo === undefined) return { terms: policy.targets.map(() => undefined) };
   const memory = known ?? emptySloMemory;
   const observed = { ttft: observedOf(policy, observation, "ttft"), itl: observedOf(policy, observation, "itl") };
-  const attainment = Object.fromEntries(
-    SLOS.filter((name) => slo[name] !== undefined).map((name) => {
-      const isMet = observed[name] === undefined ? undefined : (observed[name] ?? 0) <= (slo[name]?.targetMs ?? 0);
-      return [name, recordAttainment(memory.attainment[name] ?? [], observation.nowMs, slo.windowMs, isMet)];
-    }),
-  ) as SloMemory["attainment"];
+  const attainment = record(slo, observation.monotonicMs, memory.attainment, observed);
 
   const sized = policy.targets.map((target, index) => {
     const goals = goalsOf(target, slo);
     if (goals.ttft === undefined && goals.itl === undefined) return { term: undefined, kept: undefined };
     const before = memory.targets[target.name] ?? { corrections: {}, samples: {} };
     const { load, shape } = loadOf({ policy, observation }, index, before.shape);
-    const kept = remember(before, { policy, observation, index, goals, load, shape });
+    const own = {
+      ttft: ownMs(policy, observation, index, "ttft") ?? observed.ttft,
+      itl: ownMs(policy, observation, index, "itl") ?? observed.itl,
+    };
+    const attained = record(slo, observation.monotonicMs, before.attainment ?? {}, own);
+    const kept = remember({ ...before, attainment: attained }, { policy, observation, index, goals, load, shape });
     const term = termOf({
       role: target.role,
       goals,
@@ -92,12 +94,12 @@ export function sizeForSlo(policy: Policy, observation: Observation, known: SloM
       corrections: { ttft: kept.corrections.ttft?.factor ?? 1, itl: kept.corrections.itl?.factor ?? 1 },
       samples: kept.samples,
       safety: {
-        ttft: safetyFactor(attainmentRatio(attainment.ttft ?? []), slo.attainmentRatio),
-        itl: safetyFactor(attainmentRatio(attainment.itl ?? []), slo.attainmentRatio),
+        ttft: safetyFactor(attainmentRatio(attained.ttft ?? []), slo.attainmentRatio),
+        itl: safetyFactor(attainmentRatio(attained.itl ?? []), slo.attainmentRatio),
       },
       isMissed: SLOS.some((name) => {
         const goal = goals[name];
-        return goal !== undefined && (observed[name] ?? 0) > goal.targetMs;
+        return goal !== undefined && (own[name] ?? 0) > goal.targetMs;
       }),
     });
     return { term, kept };
@@ -135,13 +137,31 @@ export function sizeForSlo(policy: Policy, observation: Observation, known: SloM
   };
 }
 
+function record(
+  slo: SloPolicy,
+  nowMs: number,
+  before: SloMemory["attainment"],
+  observed: Readonly<Record<SloName, number | undefined>>,
+): SloMemory["attainment"] {
+  return Object.fromEntries(
+    SLOS.flatMap((name) => {
+      const goal = slo[name];
+      if (goal === undefined) return [];
+      const ms = observed[name];
+      const isMet = ms === undefined ? undefined : ms <= goal.targetMs;
+      return [[name, recordAttainment(before[name] ?? [], nowMs, slo.windowMs, isMet)]];
+    }),
+  );
+}
+
 /** Windows are in monotonic time; what lies ahead of the clock would count for ever. */
 export function resumeSloMemory(stored: SloMemory, nowMs: number): SloMemory {
   const targets = Object.fromEntries(
-    Object.entries(stored.targets).map(([name, { steady: _, shape, corrections, samples }]) => [
+    Object.entries(stored.targets).map(([name, { steady: _, shape, corrections, samples, attainment }]) => [
       name,
       {
         ...(shape === undefined ? {} : { shape: { ...shape, atMs: Math.min(shape.atMs, nowMs) } }),
+        ...(attainment === undefined ? {} : { attainment }),
         corrections: Object.fromEntries(
           Object.entries(corrections).map(([slo, one]) => [slo, { ...one, atMs: Math.min(one.atMs, nowMs) }]),
         ),
@@ -180,6 +200,11 @@ function observedOf(policy: Policy, { targets }: Observation, slo: SloName): num
   return values.length === 0 ? undefined : Math.max(...values) * 1000;
 }
 
+function ownMs(policy: Policy, { targets }: Observation, index: number, slo: SloName): number | undefined {
+  const seconds = usable(targets[index]?.load?.[KEYS[slo]], policy.metricsPolicy.staleAfterMs);
+  return seconds === undefined ? undefined : seconds * 1000;
+}
+
 interface RememberContext {
   readonly policy: Policy;
   readonly observation: Observation;
@@ -203,6 +228,7 @@ function remember(before: SloTargetMemory, context: RememberContext): SloTargetM
   const base: SloTargetMemory = {
     corrections: before.corrections,
     samples: before.samples,
+    ...(before.attainment === undefined ? {} : { attainment: before.attainment }),
     ...(shape === undefined ? {} : { shape }),
     ...(steady === undefined ? {} : { steady }),
   };
@@ -212,17 +238,16 @@ function remember(before: SloTargetMemory, context: RememberContext): SloTargetM
     load !== undefined &&
     load.waiting <= MAX_WAITING * ready;
   if (!isTelling) return base;
-  const { staleAfterMs } = policy.metricsPolicy;
   const role = policy.targets[index]?.role ?? "other";
   let { corrections, samples } = base;
   for (const slo of SLOS) {
     const goal = goals[slo];
-    const seconds = usable(observation.targets[index]?.load?.[KEYS[slo]], staleAfterMs);
-    if (goal === undefined || seconds === undefined) continue;
+    const observedMs = ownMs(policy, observation, index, slo);
+    if (goal === undefined || observedMs === undefined) continue;
     if (policy.slo?.source === "Online") {
       const unit = learnedLoad(load, slo);
       if (unit !== undefined)
-        samples = { ...samples, [slo]: addSample(samples[slo] ?? [], now, unit / ready, seconds) };
+        samples = { ...samples, [slo]: addSample(samples[slo] ?? [], now, unit / ready, observedMs / 1000) };
     } else if (observation.profile?.kind === "Profile") {
       const corrected = correctFromProfile({
         profile: observation.profile.profile,
@@ -231,7 +256,7 @@ function remember(before: SloTargetMemory, context: RememberContext): SloTargetM
         goal,
         load,
         readyReplicas: ready,
-        observedMs: seconds * 1000,
+        observedMs,
         known: corrections,
         nowMs: now,
       });
