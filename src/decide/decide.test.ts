@@ -49,9 +49,10 @@ const policyOf = (overrides: Partial<Policy> = {}): Policy => ({
       transientSlackRatio: 0.25,
     },
   ],
-  metricsPolicy: { staleAfterMs: 60_000, minCoverageRatio: 0.7 },
+  metricsPolicy: { staleAfterMs: 60_000, minCoverageRatio: 0.7, warmUpMs: 0 },
   forecast: { enabled: false, method: "LastValue", seasonMs: 86_400_000, maxErrorRatio: 0.4 },
-  coldStart: { countStarting: true, pendingTimeoutMs: 600_000 },
+  coldStart: { countStarting: true, pendingTimeoutMs: 600_000, changeDeadlineMs: 1_800_000 },
+  schedules: [],
   ...overrides,
 });
 
@@ -412,7 +413,9 @@ describe("decide", () => {
     const targets = observation.targets.map((target) => ({
       ...target,
       objects: target.objects.map((object) =>
-        object.setIndex === 0 ? { ...object, ready: 0, starting: 0, pending: 1, overdue: 1 } : object,
+        object.setIndex === 0
+          ? { ...object, ready: 0, starting: 0, pending: 1, overdue: 1, overdueUnplaced: 1 }
+          : object,
       ),
     }));
     const { transition } = decide(policyOf({ set }), { ...observation, targets }, emptyMemory).decision;

@@ -36,6 +36,15 @@ export interface TargetPolicy {
   readonly panic?: PanicPolicy;
 }
 
+export interface SchedulePolicy {
+  readonly name: string;
+  readonly cron: string;
+  readonly timeZone: string;
+  readonly durationMs: number;
+  readonly bounds: Readonly<Record<string, { readonly minReplicas?: number; readonly maxReplicas?: number }>>;
+  readonly gpuBudgetMax?: number;
+}
+
 export interface FallbackPolicy {
   readonly failureThreshold: number;
   readonly behavior: NonNullable<ScalingPolicySpec["fallback"]>["behavior"];
@@ -52,7 +61,11 @@ export interface Policy {
   readonly ratios: readonly RatioBand[];
   readonly gpuBudgetMax?: number;
   readonly gpuBudgetMin?: number;
-  readonly metricsPolicy: { readonly staleAfterMs: number; readonly minCoverageRatio: number };
+  readonly metricsPolicy: {
+    readonly staleAfterMs: number;
+    readonly minCoverageRatio: number;
+    readonly warmUpMs: number;
+  };
   readonly fallback?: FallbackPolicy;
   readonly forecast: {
     readonly enabled: boolean;
@@ -66,14 +79,21 @@ export interface Policy {
     readonly leadTimeMs?: number;
     readonly countStarting: boolean;
     readonly pendingTimeoutMs: number;
+    readonly changeDeadlineMs: number;
+    /** Inside one set replica, of one target. */
+    readonly maxConcurrentStarting?: number;
   };
+  readonly schedules: readonly SchedulePolicy[];
+  readonly flapBudget?: { readonly reversals: number; readonly perMs: number };
+  /** Absent: never to zero. */
+  readonly scaleToZero?: { readonly targets: readonly string[]; readonly idleWindowMs: number };
 }
 
 /** @param spec after defaulting and validation: a text that does not parse is a broken invariant and throws */
 export function readPolicy(spec: ScalingPolicySpec): Policy {
   const targets = spec.scaleTargets.map((target) => readTarget(target, spec));
   const set = targets.find(({ level }) => level === "PodCliqueSet");
-  const { gpuBudget, fallback, forecast, coldStart, metricsPolicy } = spec;
+  const { gpuBudget, fallback, forecast, coldStart, metricsPolicy, flapBudget, scaleToZero } = spec;
   return {
     mode: spec.mode,
     intervalMs: durationMs(spec.interval),
@@ -85,6 +105,7 @@ export function readPolicy(spec: ScalingPolicySpec): Policy {
     metricsPolicy: {
       staleAfterMs: durationMs(metricsPolicy.staleAfter),
       minCoverageRatio: percentRatio(metricsPolicy.minCoverage),
+      warmUpMs: durationMs(metricsPolicy.warmUp),
     },
     ...(fallback === undefined || metricsPolicy.onMissing !== "Fallback" ? {} : { fallback }),
     forecast: {
@@ -98,7 +119,18 @@ export function readPolicy(spec: ScalingPolicySpec): Policy {
       ...(coldStart.leadTime === "auto" ? {} : { leadTimeMs: durationMs(coldStart.leadTime) }),
       countStarting: coldStart.countStarting === "AsCapacity",
       pendingTimeoutMs: durationMs(coldStart.pendingTimeout),
+      changeDeadlineMs: durationMs(coldStart.changeDeadline),
+      ...(coldStart.maxConcurrentStarting === undefined
+        ? {}
+        : { maxConcurrentStarting: coldStart.maxConcurrentStarting }),
     },
+    schedules: spec.schedules.map(readSchedule),
+    ...(flapBudget === undefined
+      ? {}
+      : { flapBudget: { reversals: flapBudget.reversals, perMs: durationMs(flapBudget.per) } }),
+    ...(scaleToZero.enabled
+      ? { scaleToZero: { targets: scaleToZero.set, idleWindowMs: durationMs(scaleToZero.idleWindow) } }
+      : {}),
   };
 }
 
@@ -131,6 +163,24 @@ function readMetric(metric: PolicyMetric): MetricPolicy {
       target.averageUtilization === undefined ? quantity(value ?? Number.NaN) : target.averageUtilization / 100,
     isBacklog: preset === "waitingRequests",
     advisoryOnly: metric.advisoryOnly,
+  };
+}
+
+function readSchedule({
+  name,
+  schedule,
+  timeZone,
+  duration,
+  bounds,
+  gpuBudgetMax,
+}: ScalingPolicySpec["schedules"][number]): SchedulePolicy {
+  return {
+    name,
+    cron: schedule,
+    timeZone,
+    durationMs: durationMs(duration),
+    bounds,
+    ...(gpuBudgetMax === undefined ? {} : { gpuBudgetMax }),
   };
 }
 

@@ -1,6 +1,5 @@
 /** The joint problem of one decision, as the solver takes it. */
 import type { TargetBounds } from "./bounds.ts";
-import { setBounds } from "./bounds.ts";
 import type { Demand } from "./demand.ts";
 import type { LatticeConstraint } from "./lattice.ts";
 import type { Observation } from "./observation.ts";
@@ -27,10 +26,13 @@ export interface ProblemInput {
   readonly gpus: number;
   readonly ratios: readonly LatticeConstraint[];
   readonly indexOf: (name: string) => number;
+  readonly setBounds: { readonly min: number; readonly max: number };
+  /** By target name: the most that can be had inside one set replica. */
+  readonly caps: Readonly<Record<string, number>>;
 }
 
 export function solveInput(policy: Policy, observation: Observation, input: ProblemInput): SolveInput {
-  const { min, max } = setBounds(policy, observation);
+  const { min, max } = input.setBounds;
   const current = observation.set.replicas;
   const asked = Math.min(max, Math.ceil((input.setDemand?.replicas ?? 0) - 1e-9));
   const holdsDown = input.demands.some((demand) => demand.holdsDown) || input.setDemand?.holdsDown === true;
@@ -44,7 +46,7 @@ export function solveInput(policy: Policy, observation: Observation, input: Prob
           : (input.demandReplicas[index] as number),
       gpusPerReplica: observation.targets[index]?.gpusPerReplica ?? 0,
       min: bound.min,
-      max: bound.max,
+      max: Math.max(bound.min, Math.min(bound.max, input.caps[policy.targets[index]?.name ?? ""] ?? bound.max)),
     })),
     hardRatios: input.ratios,
     softRatios: constraintsOf(policy.ratios, "Soft", input.indexOf),

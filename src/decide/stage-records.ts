@@ -6,6 +6,9 @@ import { type Demand, round } from "./demand.ts";
 import type { ForecastResult } from "./forecast/forecast.ts";
 import type { Observation } from "./observation.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
+import type { Reach } from "./reach.ts";
+import type { ZeroState } from "./scale-to-zero.ts";
+import type { Scheduled } from "./schedule.ts";
 import type { Solution } from "./solve.ts";
 
 export function recordDemand(stages: StageRecord[], target: string, demand: Demand): void {
@@ -44,6 +47,55 @@ export function recordBounds(stages: StageRecord[], target: TargetPolicy, { min,
       after: min,
       reason: "MinimumViableSet",
       detail,
+    });
+  }
+}
+
+export function recordReplacements(stages: StageRecord[], target: string, demand: number, replacements: number): void {
+  const detail = `${replacements} have a node and are not ready past the pending timeout: as many more stand in for them`;
+  stages.push({
+    stage: "forecast",
+    target,
+    before: round(demand),
+    after: round(demand + replacements),
+    reason: "Replaced",
+    detail,
+  });
+}
+
+export function recordSchedules(stages: StageRecord[], { active, early, bounds, overlaps }: Scheduled): void {
+  for (const [target, { min, max }] of bounds) {
+    const limits = [min === undefined ? "" : `at least ${min}`, max === undefined ? "" : `at most ${max}`];
+    const names = [...active, ...early.map((name) => `${name} (about to open)`)].join(", ");
+    stages.push({
+      stage: "bounds",
+      target,
+      reason: "Schedule",
+      detail: `${limits.filter((text) => text !== "").join(", ")} by schedule ${names}`,
+    });
+  }
+  for (const { kept, ignored, what } of overlaps) {
+    const detail = `${what} is said by ${kept} and ${ignored}: the first by name is followed`;
+    stages.push({ stage: "bounds", reason: "ScheduleOverlap", detail });
+  }
+}
+
+export function recordZero(stages: StageRecord[], zero: ZeroState | undefined): void {
+  if (zero === undefined) return;
+  const reason = zero.isAsleep ? "ScaledToZero" : `Zero${zero.reason}`;
+  stages.push({ stage: "bounds", reason, detail: `${[...zero.targets].join(", ")}: ${zero.detail}` });
+}
+
+export function recordReach(stages: StageRecord[], { caps, memory }: Reach, nowMs: number): void {
+  for (const [target, cap] of Object.entries(caps)) {
+    const { untilMs = nowMs, failures = 0 } = memory[target] ?? {};
+    const again = Math.max(0, Math.ceil((untilMs - nowMs) / 1000));
+    stages.push({
+      stage: "bounds",
+      target,
+      after: cap,
+      reason: "CapacityPending",
+      detail: `more than ${cap} found no node within the pending timeout (attempt ${failures}); tried again in ${again} s`,
     });
   }
 }

@@ -1,5 +1,5 @@
 /** Rules of a ScalingPolicy that need only the object. What needs the target or Prometheus is checked by the controller. */
-import { parseCron } from "../cron.ts";
+import { cronProblem } from "../cron.ts";
 import { parseDurationMs } from "../duration.ts";
 import { parseQuantity } from "../quantity.ts";
 import { compareRatios, parseRatio } from "../ratio.ts";
@@ -203,13 +203,15 @@ function checkTimes(spec: ScalingPolicySpec, report: Report, warnings: string[])
 function checkSchedules({ schedules }: ScalingPolicySpec, targets: Targets, report: Report): void {
   for (const [index, schedule] of schedules.entries()) {
     const path = `spec.schedules[${index}]`;
-    if (parseCron(schedule.schedule) === undefined) {
+    const isZone = isTimeZone(schedule.timeZone);
+    const problem = cronProblem(schedule.schedule, isZone ? schedule.timeZone : "UTC");
+    if (problem !== undefined) {
       report(
         `${path}.schedule`,
-        `${JSON.stringify(schedule.schedule)} is not five cron fields, such as "0 7 * * 1-5" for 7:00 on working days`,
+        `${JSON.stringify(schedule.schedule)} ${problem}; write five cron fields, such as "0 7 * * 1-5" for 7:00 on working days`,
       );
     }
-    if (!isTimeZone(schedule.timeZone)) {
+    if (!isZone) {
       report(`${path}.timeZone`, `${JSON.stringify(schedule.timeZone)} is not an IANA time zone such as Europe/Berlin`);
     }
     if ((parseDurationMs(schedule.duration) ?? 0) <= 0)
