@@ -3,6 +3,7 @@
  * it; when they go back, a start inside the hour that comes twice comes once.
  */
 import { Cron } from "croner";
+import { formatTime } from "./kubernetes/time.ts";
 
 /** @returns what is wrong with the expression in that zone; undefined when it is good */
 export function cronProblem(expression: string, timeZone: string): string | undefined {
@@ -35,8 +36,8 @@ export function cronTimes(expression: string, timeZone: string, atMs: number): C
   try {
     const cron = read(expression, timeZone);
     // The library's "previous" is strictly before, in whole seconds.
-    const last = cron.previousRuns(1, new Date((Math.floor(atMs / 1000) + 1) * 1000))[0];
-    const next = cron.nextRun(new Date(atMs));
+    const last = cron.previousRuns(1, formatTime(atMs + 1000))[0];
+    const next = cron.nextRun(formatTime(atMs));
     times = {
       ...(last === undefined ? {} : { lastMs: last.getTime() }),
       ...(next === null ? {} : { nextMs: next.getTime() }),

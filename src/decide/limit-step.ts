@@ -113,14 +113,15 @@ function withinTolerance({ name, behavior }: TargetPolicy, set: number, before: 
 
 /** A demand within the tolerance of what is there asks for nothing; bounds and budget still do. */
 function recommend(
-  { demandReplicas, policy, observation, bounds, goal }: LimitInput,
+  { demandReplicas, policy, observation, bounds, goal, isCapped }: LimitInput,
   index: number,
   wish: number,
   current: number,
 ): number {
   const { min, max } = bounds[index] as TargetBounds;
-  if (goal.isCutByBudget || current < min || current > max) return wish;
-  const { scaleUp, scaleDown } = (policy.targets[index] as TargetPolicy).behavior;
+  const { name, behavior } = policy.targets[index] as TargetPolicy;
+  if (goal.isCutByBudget || isCapped(name) || current < min || current > max) return wish;
+  const { scaleUp, scaleDown } = behavior;
   const total = totalOf(observation, index);
   const change = total === 0 ? Number.POSITIVE_INFINITY : (demandReplicas[index] as number) / total - 1;
   const toleranceRatio = change > 0 ? scaleUp.toleranceRatio : scaleDown.toleranceRatio;

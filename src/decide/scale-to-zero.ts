@@ -98,7 +98,10 @@ export function zeroStateOf(
       "NoDemandSignal",
       `the demand query has no value (${signal.detail}), so nothing could wake the set`,
     );
-  const busy = scaleToZero.targets.find((name) => {
+  // A set replica is idle when all that is in it is.
+  const isWholeSet = policy.set !== undefined && targets.has(policy.set.name);
+  const parts = isWholeSet ? [...demands.keys(), ...targets] : scaleToZero.targets;
+  const busy = parts.find((name) => {
     const demand = demands.get(name);
     return (
       demand !== undefined &&

@@ -69,7 +69,8 @@ export function planTransition(
   for (const write of downs) {
     if (
       write.level === "PodCliqueSet" &&
-      (((isCatchingUp || fitting.length > 0) && !mustFreeFirst) || (losesService && desired.isForced !== true))
+      (((isCatchingUp || fitting.length > 0) && !mustFreeFirst) ||
+        (losesService && desired.isForced !== true && desired.isAsleep !== true))
     ) {
       later.push({ ...write, why: "WaitsForReady" });
     } else if (
