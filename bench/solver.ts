@@ -44,8 +44,12 @@ function problem(targetCount: number, random: Random): SolveInput {
       min: 1,
       max: 16 + upTo(16),
     })),
-    hardRatios: ratios.flatMap((band) => bandConstraints(band, (name) => names.indexOf(name))),
-    softRatios: [],
+    hard: ratios.map((band) => ({
+      kind: "Ratio",
+      name: band.name,
+      constraints: bandConstraints(band, (name) => names.indexOf(name)),
+    })),
+    soft: [],
     sets: { min: 1, max: 4, current: 1 + upTo(4), fixedGpus: upTo(3) },
     // A third of the problems is cut by its budget.
     gpuBudget: random.next() < 1 / 3 ? 40 + upTo(200) : Number.POSITIVE_INFINITY,

@@ -16,7 +16,7 @@ import { MAX_STARTUPS, type Memory } from "./memory.ts";
 import type { Observation } from "./observation.ts";
 import { offerOf } from "./offer.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
-import { constraintsOf, solveInput } from "./problem.ts";
+import { solveInput } from "./problem.ts";
 import { solve } from "./solve.ts";
 import { recordBounds, recordDemand, recordForecast, recordGoal } from "./stage-records.ts";
 import { ratioDecision, targetDecisions } from "./target-decisions.ts";
@@ -74,14 +74,12 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
 
   // 6: goal
   const indexOf = (name: string): number => policy.targets.findIndex((target) => target.name === name);
-  const ratios = constraintsOf(policy.ratios, "Hard", indexOf);
   const problem = solveInput(policy, observation, {
     demandReplicas,
     demands,
     bounds,
     setDemand,
     gpus: budget.gpus,
-    ratios,
     indexOf,
   });
   const goal = solve(problem);
@@ -95,8 +93,12 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
     demands,
     demandReplicas,
     bounds,
-    ratios: goal.relaxed.includes("HardRatios") ? [] : ratios,
-    goal: { sets: goal.perSet.length, perSet: goal.perSet, isCutByBudget: goal.limitedBy.includes("GPUBudget") },
+    ratios: goal.kept,
+    goal: {
+      sets: goal.perSet.length,
+      perSet: goal.perSet,
+      isCutByBudget: goal.limitedBy.includes("GPUBudget") || goal.isRaisedToFloor,
+    },
     goalFor: (sets) => solve({ ...problem, sets: { ...problem.sets, min: sets, max: sets } }).perSet,
     gpuBudget: budget.gpus,
     isGrowthForbidden: budget.isUnknown,
@@ -105,7 +107,7 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
 
   // 8: override
   const desired = applyOverride(
-    { policy, observation, bounds, ratios, gpuBudget: budget.gpus, isGrowthForbidden: budget.isUnknown },
+    { policy, observation, bounds, ratios: goal.kept, gpuBudget: budget.gpus, isGrowthForbidden: budget.isUnknown },
     limited,
     stages,
   );
