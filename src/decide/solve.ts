@@ -238,14 +238,16 @@ const mostUnits = (demands: Vector): number => {
   return most;
 };
 
-/** Without a budget, fewer set replicas than hold all demand at their maxima serve less. */
+/** Without a budget, fewer set replicas than hold all demand at their maxima serve less, unless one demand cannot be served at all. */
 function leastUsefulSets({ gpuBudget }: SolveInput, demands: Vector, { ceiling }: Field, setsMax: number): number {
   if (gpuBudget !== Number.POSITIVE_INFINITY) return 0;
   let sets = 0;
   for (let index = 0; index < demands.length; index++) {
     const most = ceiling[index] as number;
     const needed = Math.ceil((demands[index] as number) - EPSILON);
-    if (most > 0 && needed > sets * most) sets = Math.ceil(needed / most);
+    if (needed <= sets * most) continue;
+    if (most === 0) return 0;
+    sets = Math.ceil(needed / most);
   }
   return Math.min(sets, setsMax);
 }
