@@ -19,7 +19,7 @@ import { MAX_STARTUPS, type Memory } from "./memory.ts";
 import type { Observation } from "./observation.ts";
 import { offerOf } from "./offer.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
-import { constraintsOf, solveInput } from "./problem.ts";
+import { solveInput } from "./problem.ts";
 import { reachOf, replacementsFor } from "./reach.ts";
 import { asleepDemand, heldAwake, zeroStateOf } from "./scale-to-zero.ts";
 import { scheduledAt } from "./schedule.ts";
@@ -122,14 +122,12 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
 
   // 6: goal
   const indexOf = (name: string): number => policy.targets.findIndex((target) => target.name === name);
-  const ratios = constraintsOf(policy.ratios, "Hard", indexOf);
   const problem = solveInput(policy, observation, {
     demandReplicas,
     demands,
     bounds,
     setDemand,
     gpus: budget.gpus,
-    ratios,
     indexOf,
     setBounds: setBounds(policy, observation, context),
     caps: reach.caps,
@@ -145,8 +143,12 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     demands,
     demandReplicas,
     bounds,
-    ratios: goal.relaxed.includes("HardRatios") ? [] : ratios,
-    goal: { sets: goal.perSet.length, perSet: goal.perSet, isCutByBudget: goal.limitedBy.includes("GPUBudget") },
+    ratios: goal.kept,
+    goal: {
+      sets: goal.perSet.length,
+      perSet: goal.perSet,
+      isCutByBudget: goal.limitedBy.includes("GPUBudget") || goal.isRaisedToFloor,
+    },
     goalFor: (sets) => solve({ ...problem, sets: { ...problem.sets, min: sets, max: sets } }).perSet,
     gpuBudget: budget.gpus,
     isGrowthForbidden: budget.isUnknown,
@@ -158,7 +160,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
 
   // 8: override
   const desired = applyOverride(
-    { policy, observation, bounds, ratios, gpuBudget: budget.gpus, isGrowthForbidden: budget.isUnknown },
+    { policy, observation, bounds, ratios: goal.kept, gpuBudget: budget.gpus, isGrowthForbidden: budget.isUnknown },
     limited,
     stages,
   );

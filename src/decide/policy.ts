@@ -5,6 +5,7 @@ import { parseDurationMs } from "../api/duration.ts";
 import { parseQuantity } from "../api/quantity.ts";
 import { parsePercentRatio, parseRatio } from "../api/ratio.ts";
 import type { Behavior, DirectionBehavior } from "./behavior.ts";
+import type { Coupling } from "./coupling.ts";
 import type { Fraction, RatioBand } from "./ratio.ts";
 
 export interface MetricPolicy {
@@ -34,6 +35,8 @@ export interface TargetPolicy {
   readonly metrics: readonly MetricPolicy[];
   readonly behavior: Behavior;
   readonly panic?: PanicPolicy;
+  /** On the set: targets that must be at their maximum before it grows. */
+  readonly overflowAfter?: readonly string[];
 }
 
 export interface SchedulePolicy {
@@ -59,6 +62,8 @@ export interface Policy {
   /** The PodCliqueSet itself, when the policy scales it. */
   readonly set?: TargetPolicy;
   readonly ratios: readonly RatioBand[];
+  /** Absent: none. */
+  readonly couplings?: readonly Coupling[];
   readonly gpuBudgetMax?: number;
   readonly gpuBudgetMin?: number;
   readonly metricsPolicy: {
@@ -100,6 +105,7 @@ export function readPolicy(spec: ScalingPolicySpec): Policy {
     targets: targets.filter(({ level }) => level !== "PodCliqueSet"),
     ...(set === undefined ? {} : { set }),
     ratios: spec.ratios.map(readBand),
+    ...(spec.coupling.length === 0 ? {} : { couplings: spec.coupling.map(readCoupling) }),
     ...(gpuBudget.max === undefined ? {} : { gpuBudgetMax: gpuBudget.max }),
     ...(gpuBudget.min === undefined ? {} : { gpuBudgetMin: gpuBudget.min }),
     metricsPolicy: {
@@ -148,6 +154,7 @@ function readTarget(target: ScaleTarget, spec: ScalingPolicySpec): TargetPolicy 
     ...(panic === undefined
       ? {}
       : { panic: { thresholdRatio: panic.thresholdPercent / 100, holdMs: panic.holdSeconds * 1000 } }),
+    ...(target.overflow === undefined ? {} : { overflowAfter: target.overflow.after }),
   };
 }
 
@@ -203,6 +210,10 @@ function readBand(ratio: ScalingPolicySpec["ratios"][number]): RatioBand {
     enforcement: ratio.enforcement,
     transientSlackRatio: percentRatio(ratio.transientSlack),
   };
+}
+
+function readCoupling({ name, step }: ScalingPolicySpec["coupling"][number]): Coupling {
+  return { name, steps: Object.entries(step).map(([target, replicas]) => ({ target, replicas })) };
 }
 
 function fraction(text: string): Fraction {

@@ -9,7 +9,7 @@ import type { Policy, TargetPolicy } from "./policy.ts";
 import type { Reach } from "./reach.ts";
 import type { ZeroState } from "./scale-to-zero.ts";
 import type { Scheduled } from "./schedule.ts";
-import type { Solution } from "./solve.ts";
+import type { GivenUp, Relaxation, Solution } from "./solve.ts";
 
 export function recordDemand(stages: StageRecord[], target: string, demand: Demand): void {
   for (const { label, collected } of demand.metrics) {
@@ -113,13 +113,25 @@ export function recordGoal(stages: StageRecord[], policy: Policy, observation: O
     reason: goal.limitedBy.join("+") || "Feasible",
     detail,
   });
-  for (const relaxed of goal.relaxed)
-    stages.push({ stage: "solve", reason: `${relaxed}Relaxed`, detail: RELAXED[relaxed] });
+  if (goal.isRaisedToFloor)
+    stages.push({
+      stage: "solve",
+      reason: "GPUFloor",
+      after: goal.gpus,
+      detail: `more than the demand asks for: gpuBudget.min is ${policy.gpuBudgetMin}`,
+    });
+  for (const index of goal.atMax) {
+    const { name = "", maxReplicas } = policy.targets[index] ?? {};
+    stages.push({ stage: "solve", reason: "AtMax", detail: `maxReplicas ${maxReplicas} of ${name} cuts the demand` });
+  }
+  for (const { relaxation, kind, name } of goal.givenUp)
+    stages.push({ stage: "solve", reason: `${relaxation}Relaxed`, detail: relaxedDetail(relaxation, kind, name) });
 }
 
-const RELAXED = {
-  SoftRatios: "a soft ratio gives way to served demand",
-  GPUBudget:
-    "the minimum viable set alone needs more GPUs than the budget has: raise gpuBudget.max or lower minReplicas",
-  HardRatios: "no integer solution of the ratios inside the bounds: widen a ratio or the bounds of its targets",
-} as const;
+function relaxedDetail(relaxation: Relaxation, kind: GivenUp["kind"], name: string): string {
+  if (relaxation === "SoftRatios") return `soft ratio ${name} gives way to served demand`;
+  if (relaxation === "GPUBudget")
+    return "the minimum viable set alone needs more GPUs than the budget has: raise gpuBudget.max or lower minReplicas";
+  const what = kind === "Coupling" ? "coupling" : "ratio";
+  return `${what} ${name} leaves no whole numbers inside the bounds and the GPU budget, beside those before it: widen it or the bounds of its targets`;
+}
