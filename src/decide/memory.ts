@@ -1,5 +1,6 @@
 /** What one decision leaves for the next: plain JSON, bounded, checkpointed. */
 import { type Recommendations, recordScaleEvent, type ScaleEvents } from "./behavior.ts";
+import { resumeSloMemory, type SloMemory } from "./capacity/slo.ts";
 import { type FlapMemory, recordDirections } from "./flap.ts";
 import type { ForecastMemory } from "./forecast/forecast.ts";
 import type { Policy } from "./policy.ts";
@@ -34,6 +35,8 @@ export interface Memory {
   /** By target: what could be had when more was asked for. */
   readonly reach: Readonly<Record<string, ReachMemory>>;
   readonly zero?: ZeroMemory;
+  /** What latency goals have learned; absent without goals. */
+  readonly slo?: SloMemory;
 }
 
 export const emptyMemory: Memory = {
@@ -91,7 +94,9 @@ export function resumeMemory(stored: Memory, nowMs: number): Memory {
   );
   const isBehind = Object.values(stored.forecasts).some(({ history }) => (history.at(-2) ?? 0) > nowMs);
   const forecasts = isBehind ? {} : stored.forecasts;
-  return { ...stored, objects, flaps, known, reach, forecasts, panicUntilMs: isBehind ? {} : stored.panicUntilMs };
+  const slo = stored.slo === undefined ? {} : { slo: resumeSloMemory(stored.slo, nowMs) };
+  const panicUntilMs = isBehind ? {} : stored.panicUntilMs;
+  return { ...stored, objects, flaps, known, reach, forecasts, panicUntilMs, ...slo };
 }
 
 /** Keys of `Memory.objects`. */

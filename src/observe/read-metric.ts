@@ -2,7 +2,7 @@
 import type { PolicyMetric } from "../api/autoscaling/scale-target.ts";
 import type { MetricReading, ReplicaSample } from "../decide/observation.ts";
 import { MetricsError } from "./metrics-source.ts";
-import { type Engine, presetOf } from "./presets.ts";
+import { type Engine, type Preset, presetOf } from "./presets.ts";
 import { fillQuery, type QueryScope } from "./query-text.ts";
 import type { SharedAnswer, SharedQueries } from "./shared-queries.ts";
 
@@ -37,7 +37,15 @@ async function readPreset(
   options: ReadMetricOptions,
 ): Promise<MetricReading> {
   const { queries, engine, replicas } = options;
-  const preset = presetOf(engine, name);
+  return readSamples(presetOf(engine, name), queries, replicas);
+}
+
+/** One sample per ready replica. Rejects with {@link MetricsError}. */
+export async function readSamples(
+  preset: Preset,
+  queries: SharedQueries,
+  replicas: readonly ReplicaPods[],
+): Promise<Extract<MetricReading, { kind: "PerReplica" }>> {
   const [values, times, idle] = await Promise.all([
     queries.query(preset.query),
     queries.query(preset.freshnessQuery),
