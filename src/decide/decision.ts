@@ -3,6 +3,7 @@ import type { Offer } from "./arbitrate.ts";
 import type { SloState } from "./capacity/slo.ts";
 import type { Demand } from "./demand.ts";
 import type { ForecastResult } from "./forecast/forecast.ts";
+import type { ZeroState } from "./scale-to-zero.ts";
 import type { Relaxation } from "./solve.ts";
 import type { Transition } from "./transition.ts";
 
@@ -96,5 +97,11 @@ export interface Decision {
   readonly transition: Transition;
   /** Only when the policy shares a budget. */
   readonly offer?: Pick<Offer, "minGpus" | "curve">;
+  /** Windows that are open, and those that are about to be. */
+  readonly schedules: { readonly active: readonly string[]; readonly early: readonly string[] };
+  /** When a window opens or closes next, epoch ms: a decision is due then. */
+  readonly nextChangeMs?: number;
+  /** Only when the policy scales to zero. */
+  readonly zero?: Pick<ZeroState, "isAsleep" | "reason" | "detail">;
   readonly override?: { readonly name: string; readonly reason: string; readonly expiresAtMs: number };
 }

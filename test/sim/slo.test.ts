@@ -28,8 +28,10 @@ async function runDay(example: string) {
     gpuHours: running.monitor.report().gpuHours - before,
     decisions: running.decisions,
     conditions:
-      running.autoscaler().informers.policies.list()[0]?.status?.conditions?.map(({ type, reason }) => [type, reason]) ??
-      [],
+      running
+        .autoscaler()
+        .informers.policies.list()[0]
+        ?.status?.conditions?.map(({ type, reason }) => [type, reason]) ?? [],
   };
 }
 
