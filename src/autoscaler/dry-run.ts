@@ -3,6 +3,7 @@ import type { GPUBudget } from "../api/autoscaling/gpu-budget.ts";
 import { SCALING_OVERRIDES, type ScalingOverride } from "../api/autoscaling/scaling-override.ts";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import type { ScalingPolicyStatus } from "../api/autoscaling/scaling-policy-status.ts";
+import { CONFIG_MAPS } from "../api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
 import type { Clock } from "../clock.ts";
 import { memoryCheckpoints, statusCheckpoints } from "../jobs/checkpoint-store.ts";
@@ -16,6 +17,7 @@ import type { Random } from "../random.ts";
 import { noAutoscalerMetrics } from "./autoscaler-metrics.ts";
 import { startAutoscalerInformers } from "./informers.ts";
 import { PolicyLoop, type Turn } from "./loop.ts";
+import { needsProfile } from "./profile-of.ts";
 import { renderStatus } from "./status.ts";
 import type { WriteGate } from "./write-gate.ts";
 
@@ -55,6 +57,7 @@ export async function dryRun(options: DryRunOptions): Promise<DryRun> {
       namespace: policy.metadata.namespace ?? "default",
     });
     await Promise.race([informers.synced, failure.promise]);
+    if (needsProfile(policy)) await Promise.race([informers.configMaps.synced, failure.promise]);
     const loop = new PolicyLoop({
       informers,
       queries: shareQueries({ source: options.metricsSource, clock }),
@@ -92,6 +95,7 @@ function readOnce({ api, policy, overrides }: DryRunOptions, fail: (error: unkno
       if (plural === SCALING_OVERRIDES.plural && overrides !== undefined)
         return answered(overrides as readonly KubeObject[] as readonly T[]);
       // Cluster-wide, so many people may not read them, and most policies need none.
+      if (plural === CONFIG_MAPS.plural && !needsProfile(policy)) return answered<T>([]);
       if (plural === "gpubudgets" && policy.spec.gpuBudget?.sharedBudgetRef === undefined) return answered<T>([]);
       try {
         return await api.list(resource, list);

@@ -15,7 +15,7 @@ const policy = (spec: object): ScalingPolicy =>
 const named = policy({ performanceModel: { source: "Profile", profileRef: { kind: "ConfigMap", name: "x" } } });
 
 function read(configMap: ConfigMap | undefined, of = named) {
-  const informer = { get: () => configMap } as unknown as Informer<ConfigMap>;
+  const informer = { get: () => configMap, hasSynced: () => true } as unknown as Informer<ConfigMap>;
   return profileOf(of, informer);
 }
 const withData = (data: Record<string, string>): ConfigMap => ({ ...shipped, data });
@@ -30,6 +30,14 @@ test("the shipped profile is read, once per object", () => {
 test("policies that need none get none", () => {
   expect(read(shipped, policy({ performanceModel: { source: "Online" } }))).toBeUndefined();
   expect(read(shipped, policy({ slo: undefined, performanceModel: { source: "Profile" } }))).toBeUndefined();
+});
+
+test("a cache that is not filled is not a ConfigMap that is missing", () => {
+  const informer = { hasSynced: () => false, failure: () => "forbidden" } as unknown as Informer<ConfigMap>;
+  expect(profileOf(named, informer)).toMatchObject({
+    reason: "ProfileUnread",
+    message: expect.stringContaining("forbidden"),
+  });
 });
 
 test("what is missing or broken is named with its way out", () => {

@@ -15,13 +15,21 @@ const KEY = "profile.json";
 /** An object in a cache is never changed, so a parsed profile lasts as long as its object. */
 const parsed = new WeakMap<ConfigMap, ProfileObservation>();
 
+/** @param policy with or without its defaults */
+export function needsProfile({ spec: { slo, performanceModel } }: ScalingPolicy): boolean {
+  const isProfile = (performanceModel?.source ?? "Profile") === "Profile";
+  return slo !== undefined && isProfile && performanceModel?.profileRef !== undefined;
+}
+
 /** Undefined where the policy needs none. */
 export function profileOf(policy: ScalingPolicy, configMaps: Informer<ConfigMap>): ProfileObservation | undefined {
-  const { slo, performanceModel } = policy.spec;
-  if (slo === undefined || performanceModel.source !== "Profile") return undefined;
-  const { profileRef } = performanceModel;
-  if (profileRef === undefined) return undefined;
+  const { profileRef } = policy.spec.performanceModel;
+  if (!needsProfile(policy) || profileRef === undefined) return undefined;
   const { namespace } = policy.metadata;
+  if (!configMaps.hasSynced()) {
+    const why = configMaps.failure() ?? "the first list is not there yet";
+    return { kind: "Problem", reason: "ProfileUnread", message: `ConfigMaps are not read: ${why}` };
+  }
   const configMap = configMaps.get(namespace, profileRef.name);
   if (configMap === undefined) {
     return {

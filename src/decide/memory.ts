@@ -1,6 +1,6 @@
 /** What one decision leaves for the next: plain JSON, bounded, checkpointed. */
 import { type Recommendations, recordScaleEvent, type ScaleEvents } from "./behavior.ts";
-import { resumeSloMemory, type SloMemory } from "./capacity/slo.ts";
+import { resumeSloMemory, type SloMemory } from "./capacity/slo-memory.ts";
 import { type FlapMemory, recordDirections } from "./flap.ts";
 import type { ForecastMemory } from "./forecast/forecast.ts";
 import type { Policy } from "./policy.ts";

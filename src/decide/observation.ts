@@ -71,7 +71,11 @@ export interface TargetLoad {
 /** The performance profile that the policy names, or why there is none. */
 export type ProfileObservation =
   | { readonly kind: "Profile"; readonly profile: PerformanceProfile }
-  | { readonly kind: "Problem"; readonly reason: "ProfileNotFound" | "ProfileInvalid"; readonly message: string };
+  | {
+      readonly kind: "Problem";
+      readonly reason: "ProfileNotFound" | "ProfileInvalid" | "ProfileUnread";
+      readonly message: string;
+    };
 
 export interface TargetObservation {
   /** By set index. A set replica whose object does not exist yet has none. */

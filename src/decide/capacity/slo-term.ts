@@ -64,6 +64,8 @@ export function termOf(input: TermInput): SloTerm {
       reason: "ProfileNotFound" as const,
       message: "spec.performanceModel.profileRef is not set: name a ConfigMap, or use source Online",
     };
+    // Not read yet is not the same as not there.
+    if (reason === "ProfileUnread") return { kind: "Unknown", detail: message };
     return { kind: "Silent", reason, detail: message };
   }
   if (load === undefined) return { kind: "Unknown", detail: "the request rate of the target is not measured" };

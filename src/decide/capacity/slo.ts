@@ -7,32 +7,15 @@
 import { totalsOf } from "../current.ts";
 import type { Observation, TargetLoad } from "../observation.ts";
 import type { Policy, SloPolicy, TargetPolicy } from "../policy.ts";
-import { type AttainmentBuckets, attainmentRatio, recordAttainment, safetyFactor } from "./attainment.ts";
+import { attainmentRatio, recordAttainment, safetyFactor } from "./attainment.ts";
 import { correctFromProfile } from "./correct-profile.ts";
-import type { Correction } from "./correction.ts";
-import { addSample, type LatencySamples } from "./learn.ts";
+import { addSample } from "./learn.ts";
 import { type Load, loadOf, type ShapeMemory, usable } from "./load.ts";
 import type { LatencyGoal } from "./replica-capacity.ts";
+import { emptySloMemory, type SloMemory, type SloTargetMemory } from "./slo-memory.ts";
 import { learnedLoad, type SloName, type SloTerm, termOf } from "./slo-term.ts";
 
 export const SLOS: readonly SloName[] = ["ttft", "itl"];
-
-export interface SloTargetMemory {
-  readonly shape?: ShapeMemory;
-  readonly corrections: Partial<Record<SloName, Correction>>;
-  readonly samples: Partial<Record<SloName, LatencySamples>>;
-  /** Of its own latency: a goal that users miss for another target's sake does not make this one larger. */
-  readonly attainment?: Partial<Record<SloName, AttainmentBuckets>>;
-  /** Ready replicas, and since when there are exactly these, all ready and nothing starting. */
-  readonly steady?: { readonly replicas: number; readonly sinceMs: number };
-}
-
-export interface SloMemory {
-  readonly targets: Readonly<Record<string, SloTargetMemory>>;
-  readonly attainment: Partial<Record<SloName, AttainmentBuckets>>;
-}
-
-export const emptySloMemory: SloMemory = { targets: {}, attainment: {} };
 
 /** One goal, as it stands. */
 export interface GoalState extends LatencyGoal {
@@ -152,26 +135,6 @@ function record(
       return [[name, recordAttainment(before[name] ?? [], nowMs, slo.windowMs, isMet)]];
     }),
   );
-}
-
-/** Windows are in monotonic time; what lies ahead of the clock would count for ever. */
-export function resumeSloMemory(stored: SloMemory, nowMs: number): SloMemory {
-  const targets = Object.fromEntries(
-    Object.entries(stored.targets).map(([name, { steady: _, shape, corrections, samples, attainment }]) => [
-      name,
-      {
-        ...(shape === undefined ? {} : { shape: { ...shape, atMs: Math.min(shape.atMs, nowMs) } }),
-        ...(attainment === undefined ? {} : { attainment }),
-        corrections: Object.fromEntries(
-          Object.entries(corrections).map(([slo, one]) => [slo, { ...one, atMs: Math.min(one.atMs, nowMs) }]),
-        ),
-        samples: Object.fromEntries(
-          Object.entries(samples).map(([slo, list]) => [slo, list.filter(([atMs]) => atMs <= nowMs)]),
-        ),
-      } satisfies SloTargetMemory,
-    ]),
-  );
-  return { ...stored, targets };
 }
 
 type Goals = Pick<SloPolicy, "ttft" | "itl">;
