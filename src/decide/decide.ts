@@ -15,10 +15,11 @@ import { limitStep } from "./limit-step.ts";
 import { MAX_STARTUPS, type Memory } from "./memory.ts";
 import type { Observation } from "./observation.ts";
 import { offerOf } from "./offer.ts";
+import { type PanicMemory, panicDemand, panicStep } from "./panic.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
 import { constraintsOf, solveInput } from "./problem.ts";
 import { solve } from "./solve.ts";
-import { recordBounds, recordDemand, recordForecast, recordGoal } from "./stage-records.ts";
+import { recordBounds, recordDemand, recordForecast, recordGoal, recordPanics } from "./stage-records.ts";
 import { ratioDecision, targetDecisions } from "./target-decisions.ts";
 import { planTransition } from "./transition.ts";
 
@@ -46,7 +47,11 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
   for (const [index, { name }] of policy.targets.entries()) {
     recordForecast(stages, name, demands[index] as Demand, forecasts[index] as ForecastResult);
   }
-  const demandReplicas = forecasts.map(({ replicas }) => replicas);
+  const panics = policy.targets.map((target, index) =>
+    panicOf(target, index, demands[index] as Demand, observation, memory),
+  );
+  recordPanics(stages, policy, forecasts, panics);
+  const demandReplicas = forecasts.map(({ replicas }, index) => panicDemand(replicas, panics[index]));
 
   // 4: bounds
   const bounds = policy.targets.map((target, index) => boundsOf(target, observation.targets[index]?.minAvailable ?? 0));
@@ -94,6 +99,7 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
     memory,
     demands,
     demandReplicas,
+    panics,
     bounds,
     ratios: goal.relaxed.includes("HardRatios") ? [] : ratios,
     goal: { sets: goal.perSet.length, perSet: goal.perSet, isCutByBudget: goal.limitedBy.includes("GPUBudget") },
@@ -163,7 +169,9 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
         forecasts.map(({ memory: kept }, index) => [policy.targets[index]?.name ?? "", kept]),
       ),
       failures: countFailures(policy, [...demands, ...(setDemand === undefined ? [] : [setDemand])], memory),
-      panicUntilMs: limited.panicUntilMs,
+      panics: Object.fromEntries(
+        policy.targets.flatMap(({ name }, index) => (panics[index] === undefined ? [] : [[name, panics[index]]])),
+      ),
       startupsMs,
       decisions: memory.decisions + 1,
     },
@@ -194,6 +202,20 @@ function measure(
     failures: memory.failures[target.name] ?? 0,
     ...(policy.fallback === undefined ? {} : { fallback: policy.fallback }),
   });
+}
+
+function panicOf(
+  { name, panic }: TargetPolicy,
+  index: number,
+  demand: Demand,
+  observation: Observation,
+  memory: Memory,
+): PanicMemory | undefined {
+  if (panic === undefined) return undefined;
+  const isMeasured = demand.reason === "Brake" || !(demand.isUnknown || demand.isHold);
+  const input = { nowMs: observation.monotonicMs, currentReplicas: totalsOf(observation, index).current };
+  const known = memory.panics?.[name];
+  return panicStep(panic, isMeasured ? { ...input, demandReplicas: demand.replicas } : input, known);
 }
 
 function measureSet(set: TargetPolicy, policy: Policy, { set: seen }: Observation, memory: Memory): Demand {

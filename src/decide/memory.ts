@@ -1,6 +1,7 @@
 /** What one decision leaves for the next: plain JSON, bounded, checkpointed. */
 import { type Recommendations, recordScaleEvent, type ScaleEvents } from "./behavior.ts";
 import type { ForecastMemory } from "./forecast.ts";
+import type { PanicMemory } from "./panic.ts";
 import type { Policy } from "./policy.ts";
 import type { ScaleWrite } from "./transition.ts";
 
@@ -16,8 +17,8 @@ export interface Memory {
   readonly forecasts: Readonly<Record<string, ForecastMemory>>;
   /** Decisions in a row without a usable metric, by target. */
   readonly failures: Readonly<Record<string, number>>;
-  /** Until when a target is in panic, monotonic ms, by target. */
-  readonly panicUntilMs: Readonly<Record<string, number>>;
+  /** By target that can panic. */
+  readonly panics: Readonly<Record<string, PanicMemory>>;
   /** The last start-up times. */
   readonly startupsMs: readonly number[];
   readonly decisions: number;
@@ -27,7 +28,7 @@ export const emptyMemory: Memory = {
   objects: {},
   forecasts: {},
   failures: {},
-  panicUntilMs: {},
+  panics: {},
   startupsMs: [],
   decisions: 0,
 };
@@ -63,7 +64,7 @@ export function resumeMemory(stored: Memory, nowMs: number): Memory {
   );
   const isBehind = Object.values(stored.forecasts).some(({ history }) => history.some(([atMs]) => atMs > nowMs));
   const forecasts = isBehind ? {} : stored.forecasts;
-  return { ...stored, objects, forecasts, panicUntilMs: isBehind ? {} : stored.panicUntilMs };
+  return { ...stored, objects, forecasts, panics: isBehind ? {} : (stored.panics ?? {}) };
 }
 
 /** Keys of `Memory.objects`. */

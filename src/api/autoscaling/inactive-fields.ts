@@ -21,11 +21,7 @@ export function inactiveFieldWarnings(spec: ScalingPolicySpec): readonly string[
     inactive.push("spec.fallback: without effect while metricsPolicy.onMissing is Hold; set it to Fallback");
   }
   if (spec.forecast.season !== "24h") note("spec.forecast.season", "forecasts follow the trend, not a season");
-  for (const [index, { overflow, behavior }] of spec.scaleTargets.entries()) {
-    const { windowSeconds = 60 } = behavior.panic ?? {};
-    if (windowSeconds !== 60) {
-      note(`spec.scaleTargets[${index}].behavior.panic.windowSeconds`, "panic is judged on each decision's demand");
-    }
+  for (const [index, { overflow }] of spec.scaleTargets.entries()) {
     if (overflow !== undefined)
       note(
         `spec.scaleTargets[${index}].overflow`,
