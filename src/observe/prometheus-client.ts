@@ -5,9 +5,9 @@ import axios, { type AxiosInstance, isAxiosError } from "axios";
 import { type Labels, MetricsError, type MetricsSource, type Sample, type Series } from "./metrics-source.ts";
 
 /** 100,000 pods × about 100 bytes a sample; a query that returns more is a mistake, not a signal. */
-export const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
+const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
 /** As many again: each is an object of ours for as long as a tick lasts. */
-export const MAX_SERIES = 200_000;
+const MAX_SERIES = 200_000;
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** Queries that run at the same time; Prometheus's own default limit is 20. */
 const MAX_SOCKETS = 8;

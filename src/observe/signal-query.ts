@@ -35,7 +35,7 @@ export interface SignalQuery extends Term {
 
 /** At least four scrapes of 15 s, so that one that fails leaves two samples. */
 export const WINDOW = "1m";
-export const LATENCY_WINDOW = "2m";
+const LATENCY_WINDOW = "2m";
 export const BY_POD = "by (namespace, pod)";
 
 /** Mean over a window of each series, then over the series of the pod (`avg`) or their sum. */
