@@ -12,15 +12,30 @@
  */
 import { probit } from "simple-statistics";
 
-/** Services of requests that are equally likely, ms; the distribution in `SHARES` slices. */
-export type Services = readonly number[];
+/** Services of requests that are equally likely, ms, with their first two moments. */
+export interface Services {
+  readonly times: readonly number[];
+  readonly mean: number;
+  readonly square: number;
+}
+
+export function servicesOf(times: readonly number[]): Services {
+  let sum = 0;
+  let squares = 0;
+  for (const time of times) {
+    sum += time;
+    squares += time * time;
+  }
+  return { times, mean: sum / times.length, square: squares / times.length };
+}
 
 const SHARES = 32;
 const NORMAL_POINTS: readonly number[] = Array.from({ length: SHARES }, (_, k) => probit((k + 0.5) / SHARES));
 
 /** Above this no queue is predictable: the estimate of the load itself is no better. */
 export const MAX_UTILIZATION = 0.95;
-const STEPS = 30;
+/** Halvings: to a millionth. */
+const STEPS = 20;
 
 /**
  * Equally likely sizes of a log-normal distribution: prompts and answers of the public traces are long-tailed, with a coefficient of variation near 1.
@@ -35,15 +50,14 @@ export function sizes(mean: number, variation: number): readonly number[] {
 }
 
 /** P(response > `limitMs`) at a utilization in [0, 1). */
-export function lateShare(services: Services, utilization: number, limitMs: number): number {
-  const { mean, square } = momentsOf(services);
+export function lateShare({ times, mean, square }: Services, utilization: number, limitMs: number): number {
   const meanWaitMs = square / (2 * mean * (1 - utilization));
-  return (
-    services.reduce((sum, own) => {
-      const roomMs = limitMs - own;
-      return sum + (roomMs < 0 ? 1 : utilization * Math.exp(-roomMs / meanWaitMs));
-    }, 0) / services.length
-  );
+  let late = 0;
+  for (const own of times) {
+    const roomMs = limitMs - own;
+    late += roomMs < 0 ? 1 : utilization * Math.exp(-roomMs / meanWaitMs);
+  }
+  return late / times.length;
 }
 
 /**
@@ -67,21 +81,14 @@ export function greatestUtilization(services: Services, limitMs: number, quantil
 /** The `quantile` of the response at a utilization; undefined at or above 1, where it has none. */
 export function responseQuantileMs(services: Services, utilization: number, quantile: number): number | undefined {
   if (!(utilization >= 0 && utilization < 1)) return undefined;
-  const { mean, square } = momentsOf(services);
+  const { times, mean, square } = services;
   const meanWaitMs = square / (2 * mean * (1 - utilization));
   let low = 0;
-  let high = Math.max(...services) + meanWaitMs * Math.log(1 / (1 - quantile));
+  let high = Math.max(...times) + meanWaitMs * Math.log(1 / (1 - quantile));
   for (let step = 0; step < STEPS; step++) {
     const middle = (low + high) / 2;
     if (lateShare(services, utilization, middle) <= 1 - quantile) high = middle;
     else low = middle;
   }
   return high;
-}
-
-export const meanOf = (services: Services): number => services.reduce((sum, one) => sum + one, 0) / services.length;
-
-function momentsOf(services: Services): { readonly mean: number; readonly square: number } {
-  const mean = meanOf(services);
-  return { mean, square: services.reduce((sum, one) => sum + one * one, 0) / services.length };
 }

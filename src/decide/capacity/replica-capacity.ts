@@ -9,9 +9,9 @@ import {
   greatestUtilization,
   lateShare,
   MAX_UTILIZATION,
-  meanOf,
   responseQuantileMs,
   type Services,
+  servicesOf,
   sizes,
 } from "./queueing.ts";
 import { decodeStepMs, kvTransferMs, prefillMs } from "./step-times.ts";
@@ -74,7 +74,7 @@ export function prefillCapacity(
   const isAttainable = utilization !== undefined && utilization > MIN_UTILIZATION;
   const used = isAttainable ? utilization : UTILIZATION_WITHOUT_TARGET;
   return {
-    requestsPerSecond: (1000 * profile.prefill.ranks * used) / meanOf(services),
+    requestsPerSecond: (1000 * profile.prefill.ranks * used) / services.mean,
     limitedBy: !isAttainable || used >= MAX_UTILIZATION ? "Utilization" : "TTFT",
     isAttainable,
   };
@@ -91,7 +91,7 @@ export function predictedTtftMs(
   correction = 1,
 ): number | undefined {
   const services = prefillServices(profile, shape, correction);
-  const utilization = (requestsPerSecond * meanOf(services)) / 1000 / profile.prefill.ranks;
+  const utilization = (requestsPerSecond * services.mean) / 1000 / profile.prefill.ranks;
   return responseQuantileMs(services, utilization, quantile);
 }
 
@@ -140,7 +140,8 @@ export function aggregatedCapacity(
 ): Capacity {
   const context = contextTokens(shape);
   const limits = batchLimits(profile, context);
-  const loadAt = (batch: number) => aggregatedLoad(profile, shape, context, batch, corrections);
+  const alone = prefillServices(profile, shape, corrections.ttft);
+  const loadAt = (batch: number) => aggregatedLoad(profile, shape, context, batch, corrections, alone);
   const quantile = goals.itl?.quantile ?? 0.5;
   const fitsItl = (batch: number): boolean =>
     goals.itl === undefined || itlOf(loadAt(batch), quantile) <= goals.itl.targetMs;
@@ -188,9 +189,9 @@ export function aggregatedLoad(
   context: number,
   batch: number,
   corrections: Corrections = NO_CORRECTION,
+  alone: Services = prefillServices(profile, shape, corrections.ttft),
 ): AggregatedLoad {
-  const alone = prefillServices(profile, shape, corrections.ttft);
-  const prefill = meanOf(alone);
+  const prefill = alone.mean;
   const output = Math.max(1, shape.outputTokens);
   const stepMs = corrections.itl * decodeStepMs(profile, batch, context);
   const tokenMs = stepMs + (Math.max(0, batch - 1) * prefill) / output;
@@ -200,7 +201,7 @@ export function aggregatedLoad(
   const newTokens = shape.inputTokens * (1 - shape.prefixHitRatio);
   const chunks = Math.max(1, Math.ceil(newTokens / profile.maxBatchedTokens));
   // A prompt that arrives waits for the step that runs.
-  const services = alone.map((own) => own + chunks * carriedMs + stepMs);
+  const services = servicesOf(alone.times.map((own) => own + chunks * carriedMs + stepMs));
   const requestsPerSecond = (1000 * batch) / (output * tokenMs);
   return {
     requestsPerSecond,
@@ -233,8 +234,10 @@ export function contextTokens(shape: RequestShape): number {
 
 function prefillServices(profile: PerformanceProfile, shape: RequestShape, correction: number): Services {
   const { inputTokens, inputVariation, prefixHitRatio } = shape;
-  return sizes(inputTokens, inputVariation).map(
-    (tokens) => correction * prefillMs(profile, tokens * (1 - prefixHitRatio), tokens * prefixHitRatio),
+  return servicesOf(
+    sizes(inputTokens, inputVariation).map(
+      (tokens) => correction * prefillMs(profile, tokens * (1 - prefixHitRatio), tokens * prefixHitRatio),
+    ),
   );
 }
 

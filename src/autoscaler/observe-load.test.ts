@@ -1,0 +1,78 @@
+import { expect, test } from "vitest";
+import type { ScaleTarget } from "../api/autoscaling/scale-target.ts";
+import type { ScalingPolicySpec } from "../api/autoscaling/scaling-policy.ts";
+import { MetricsError } from "../observe/metrics-source.ts";
+import type { SharedAnswer, SharedQueries } from "../observe/shared-queries.ts";
+import { observeLoad } from "./observe-load.ts";
+
+const spec = {
+  engine: "vllm",
+  slo: { ttft: { quantile: "p95", target: "500ms" }, itl: { quantile: "p90", target: "50ms" } },
+  metricsPolicy: { minCoverage: "60%" },
+} as unknown as ScalingPolicySpec;
+const target = (role: string): ScaleTarget => ({ name: role, level: "PodClique", role }) as unknown as ScaleTarget;
+const replicas = ["a", "b", "c"].map((pod) => ({ replica: pod, pods: [`ns/${pod}`] }));
+
+/** Values by pod for the first pattern that a query matches; samples are 4 s old. */
+function answering(byPattern: readonly (readonly [RegExp, Readonly<Record<string, number>>])[]): SharedQueries & {
+  asked: string[];
+} {
+  const asked: string[] = [];
+  return {
+    asked,
+    query: async (text) => {
+      asked.push(text);
+      const isTime = text.includes("timestamp(");
+      const values = byPattern.find(([pattern]) => pattern.test(text))?.[1] ?? {};
+      const byPod = new Map(
+        Object.entries(values).map(([pod, value]) => [
+          `ns/${pod}`,
+          [{ labels: {}, timestampSeconds: 1_000, value: isTime ? 996 : value }],
+        ]),
+      );
+      return { samples: [...byPod.values()].flat(), byPod } satisfies SharedAnswer;
+    },
+  };
+}
+
+test("rates add up over the replicas, and one that does not report is taken to be like the others", async () => {
+  const queries = answering([
+    [/request_success/, { a: 1, b: 2 }],
+    [/num_requests_running/, { a: 3, b: 4, c: 5 }],
+    [/num_requests_waiting/, { a: 1 }],
+  ]);
+  const load = await observeLoad({ spec, target: target("prefill"), queries, replicas });
+  expect(load?.requestsPerSecond).toEqual({ value: 4.5, ageMs: 4_000 });
+  expect(load?.runningRequests?.value).toBe(12);
+  // One of three is below the coverage of 60 %.
+  expect(load).not.toHaveProperty("waitingRequests");
+  expect(load).not.toHaveProperty("promptTokensPerSecond");
+});
+
+test("a latency is the mean of those that had requests, at the policy's own quantile", async () => {
+  const queries = answering([
+    [/histogram_quantile.*time_to_first_token/, { a: 0.2, b: 0.4, c: Number.NaN }],
+    [/time_to_first_token/, { a: 1, b: 1, c: 0 }],
+  ]);
+  const load = await observeLoad({ spec, target: target("prefill"), queries, replicas });
+  expect(load?.timeToFirstToken?.value).toBeCloseTo(0.3, 12);
+  expect(queries.asked.some((text) => text.includes("histogram_quantile(0.95"))).toBe(true);
+});
+
+test("a frontend is asked for its latency only, others and policies without goals for nothing", async () => {
+  const frontend = answering([[/dynamo_frontend_time_to_first_token/, { a: 0.1, b: 0.1, c: 0.1 }]]);
+  expect(await observeLoad({ spec, target: target("frontend"), queries: frontend, replicas })).toEqual({
+    timeToFirstToken: { value: expect.closeTo(0.1, 12), ageMs: 4_000 },
+  });
+  const nothing = answering([]);
+  expect(await observeLoad({ spec, target: target("other"), queries: nothing, replicas })).toBeUndefined();
+  const { slo: _, ...without } = spec;
+  expect(await observeLoad({ spec: without, target: target("decode"), queries: nothing, replicas })).toBeUndefined();
+  expect(nothing.asked).toEqual([]);
+});
+
+test("a metrics server that is away leaves everything unknown", async () => {
+  const queries: SharedQueries = { query: () => Promise.reject(new MetricsError("Unreachable", "away")) };
+  expect(await observeLoad({ spec, target: target("aggregated"), queries, replicas })).toEqual({});
+  expect(await observeLoad({ spec, target: target("decode"), queries: answering([]), replicas: [] })).toEqual({});
+});
