@@ -70,7 +70,10 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const MAY_USE_SIM = [/^cli\/demo\//];
 
 /** npm packages of the pure parts. */
-const PURE_PACKAGES: Readonly<Record<string, readonly string[]>> = { decide: ["simple-statistics"], api: ["yaml"] };
+const PURE_PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  decide: ["simple-statistics"],
+  api: ["croner", "yaml"],
+};
 const isPure = ({ path }: Source): boolean =>
   (/^(api|decide)\//.test(path) && path !== "api/crds/write.ts") ||
   /^grove\/.*\/(plan|status|compose|victims|gates)\.ts$/.test(path);

@@ -1,65 +1,53 @@
-/** Five-field cron expressions: minute, hour, day of month, month, day of week (0 and 7 are Sunday). */
+/**
+ * Five-field cron expressions in a time zone, by the `croner` library. When clocks go forward, a start inside the hour that does not exist comes right after
+ * it; when they go back, a start inside the hour that comes twice comes once.
+ */
+import { Cron } from "croner";
+import { formatTime } from "./kubernetes/time.ts";
 
-export interface CronSchedule {
-  readonly minutes: ReadonlySet<number>;
-  readonly hours: ReadonlySet<number>;
-  readonly daysOfMonth: ReadonlySet<number>;
-  /** 1 to 12. */
-  readonly months: ReadonlySet<number>;
-  /** 0 (Sunday) to 6. */
-  readonly daysOfWeek: ReadonlySet<number>;
-  /** As in Vixie cron: when both day fields are restricted, one match is enough. */
-  readonly eitherDay: boolean;
-}
-
-const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
-
-/** @returns undefined when the text is not such an expression */
-export function parseCron(text: string): CronSchedule | undefined {
-  const fields = text.trim().split(/\s+/u);
-  if (fields.length !== 5) return undefined;
-  const [minute, hour, dayOfMonth, month, dayOfWeek] = fields as [string, string, string, string, string];
-  const minutes = parseField(minute, 0, 59);
-  const hours = parseField(hour, 0, 23);
-  const daysOfMonth = parseField(dayOfMonth, 1, 31);
-  const months = parseField(month, 1, 12, MONTHS);
-  const weekdays = parseField(dayOfWeek, 0, 7, DAYS);
-  if (!minutes || !hours || !daysOfMonth || !months || !weekdays) return undefined;
-  return {
-    minutes,
-    hours,
-    daysOfMonth,
-    months,
-    daysOfWeek: new Set([...weekdays].map((day) => day % 7)),
-    eitherDay: !dayOfMonth.startsWith("*") && !dayOfWeek.startsWith("*"),
-  };
-}
-
-function parseField(
-  text: string,
-  first: number,
-  last: number,
-  names: readonly string[] = [],
-): ReadonlySet<number> | undefined {
-  const values = new Set<number>();
-  for (const part of text.split(",")) {
-    const match = /^(?:(\*)|(\w+)(?:-(\w+))?)(?:\/(\d+))?$/u.exec(part);
-    if (match === null) return undefined;
-    const [, star, from, to, step] = match;
-    const start = star === undefined ? parseValue(from!, first, names) : first;
-    const end =
-      star !== undefined || (to === undefined && step !== undefined) ? last : parseValue(to ?? from!, first, names);
-    const by = Number(step ?? 1);
-    if (start === undefined || end === undefined || by < 1) return undefined;
-    if (start < first || end > last || start > end) return undefined;
-    for (let value = start; value <= end; value += by) values.add(value);
+/** @returns what is wrong with the expression in that zone; undefined when it is good */
+export function cronProblem(expression: string, timeZone: string): string | undefined {
+  if (expression.trim().split(/\s+/u).length !== 5) return "is not five cron fields";
+  try {
+    return read(expression, timeZone).nextRun("2026-01-01T00:00:00") === null ? "never comes" : undefined;
+  } catch {
+    return "is not five cron fields";
   }
-  return values;
 }
 
-function parseValue(text: string, first: number, names: readonly string[]): number | undefined {
-  const name = names.indexOf(text.toLowerCase());
-  if (name !== -1) return name + first;
-  return /^\d{1,2}$/u.test(text) ? Number(text) : undefined;
+export interface CronTimes {
+  /** The latest start at or before the moment. */
+  readonly lastMs?: number;
+  /** The first start after it. */
+  readonly nextMs?: number;
 }
+
+/** Starts stay the same between two of them, and a tick asks for the same few expressions again and again. */
+const remembered = new Map<string, CronTimes & { readonly fromMs: number }>();
+const MAX_REMEMBERED = 1_000;
+
+/** Epoch milliseconds around `atMs`; empty for an expression that is not valid. */
+export function cronTimes(expression: string, timeZone: string, atMs: number): CronTimes {
+  const key = `${timeZone} ${expression}`;
+  const known = remembered.get(key);
+  if (known !== undefined && atMs >= known.fromMs && atMs < (known.nextMs ?? Number.POSITIVE_INFINITY)) return known;
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+  let times: CronTimes = {};
+  try {
+    const cron = read(expression, timeZone);
+    // The library's "previous" is strictly before, in whole seconds.
+    const last = cron.previousRuns(1, formatTime(atMs + 1000))[0];
+    const next = cron.nextRun(formatTime(atMs));
+    times = {
+      ...(last === undefined ? {} : { lastMs: last.getTime() }),
+      ...(next === null ? {} : { nextMs: next.getTime() }),
+    };
+  } catch {
+    // Admission reports it.
+  }
+  remembered.set(key, { ...times, fromMs: times.lastMs ?? atMs });
+  return times;
+}
+
+const read = (expression: string, timeZone: string): Cron =>
+  new Cron(expression, { timezone: timeZone, paused: true, mode: "5-part" });

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { leastState } from "./autoscaling/ratio-feasibility.ts";
-import { parseCron } from "./cron.ts";
 import { formatDuration, parseDurationMs } from "./duration.ts";
 import { equalJson } from "./json.ts";
 import { withCondition } from "./kubernetes/conditions.ts";
@@ -67,36 +66,6 @@ test("ratios and percentages", () => {
     0.005,
     undefined,
   ]);
-});
-
-describe("cron", () => {
-  test("fields, steps, ranges and names", () => {
-    const cron = parseCron("*/20 7-9 1,15 jan-mar sun");
-    expect([...(cron?.minutes ?? [])]).toEqual([0, 20, 40]);
-    expect([...(cron?.hours ?? [])]).toEqual([7, 8, 9]);
-    expect([...(cron?.daysOfMonth ?? [])]).toEqual([1, 15]);
-    expect([...(cron?.months ?? [])]).toEqual([1, 2, 3]);
-    expect([...(cron?.daysOfWeek ?? [])]).toEqual([0]);
-    expect(cron?.eitherDay).toBe(true);
-    expect([...(parseCron("5/20 * * * 7")?.minutes ?? [])]).toEqual([5, 25, 45]);
-    expect([...(parseCron("0 0 * * 7")?.daysOfWeek ?? [])]).toEqual([0]);
-  });
-
-  test.each([
-    "",
-    "* * * *",
-    "* * * * * *",
-    "60 * * * *",
-    "* 24 * * *",
-    "* * 0 * *",
-    "* * * 13 *",
-    "* * * * 8",
-    "9-7 * * * *",
-    "*/0 * * * *",
-    "a * * * *",
-  ])("%j is refused", (text) => {
-    expect(parseCron(text)).toBeUndefined();
-  });
 });
 
 test("leastState finds a state exactly when one exists (against enumeration)", () => {

@@ -1,6 +1,8 @@
 /** Stage 4: what no metric may pass: the minimum viable set from below, the policy's maxima from above. */
 import type { Observation } from "./observation.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
+import type { ZeroState } from "./scale-to-zero.ts";
+import type { Scheduled } from "./schedule.ts";
 
 export interface TargetBounds {
   /** Inside one set replica. */
@@ -12,14 +14,53 @@ export interface TargetBounds {
   readonly isRaised: boolean;
 }
 
-export function boundsOf(target: TargetPolicy, minAvailable: number): TargetBounds {
-  const minViable = Math.max(minAvailable, target.minViableOverride);
-  const min = Math.max(target.minReplicas, minViable);
-  return { min, max: Math.max(target.maxReplicas, min), minViable, isRaised: minViable > target.minReplicas };
+/** A target that sleeps at zero. */
+const ASLEEP: TargetBounds = { min: 0, max: 0, minViable: 0, isRaised: false };
+
+export interface BoundsContext {
+  readonly scheduled: Scheduled;
+  readonly zero: ZeroState | undefined;
 }
 
-export function setBounds(policy: Policy, observation: Observation): { readonly min: number; readonly max: number } {
-  if (policy.set === undefined) return { min: observation.set.replicas, max: observation.set.replicas };
-  const min = Math.max(policy.set.minReplicas, policy.set.minViableOverride);
-  return { min, max: Math.max(min, policy.set.maxReplicas) };
+export function boundsOf(
+  target: TargetPolicy,
+  minAvailable: number,
+  { scheduled, zero }: BoundsContext = UNSCHEDULED,
+): TargetBounds {
+  if (zero?.isAsleep === true && zero.targets.has(target.name)) return ASLEEP;
+  const minViable = Math.max(minAvailable, target.minViableOverride);
+  const { lo, hi } = withSchedule(target, scheduled);
+  // Replicas that are there to be woken are at least one.
+  const awake = zero !== undefined && zero.targets.has(target.name) ? 1 : 0;
+  const min = Math.max(lo, minViable, awake);
+  return { min, max: Math.max(hi, min), minViable, isRaised: minViable > target.minReplicas };
 }
+
+/** Set replicas. Without a target for the set they are as many as there are. */
+export function setBounds(
+  { set: target }: Policy,
+  { set }: Observation,
+  { scheduled, zero }: BoundsContext = UNSCHEDULED,
+): { readonly min: number; readonly max: number } {
+  if (target === undefined) return { min: set.replicas, max: set.replicas };
+  const isInZeroSet = zero?.targets.has(target.name) === true;
+  if (isInZeroSet && zero.isAsleep) return { min: 0, max: 0 };
+  const { lo, hi } = withSchedule(target, scheduled);
+  const min = Math.max(lo, target.minViableOverride, isInZeroSet ? 1 : 0);
+  return { min, max: Math.max(min, hi) };
+}
+
+/** A window's minimum raises and its maximum lowers; where both pass one another the maximum is kept. */
+function withSchedule(
+  { name, minReplicas, maxReplicas }: TargetPolicy,
+  { bounds }: Scheduled,
+): { readonly lo: number; readonly hi: number } {
+  const { min = 0, max = Number.POSITIVE_INFINITY } = bounds.get(name) ?? {};
+  const hi = Math.min(maxReplicas, max);
+  return { lo: Math.min(Math.max(minReplicas, min), hi), hi };
+}
+
+const UNSCHEDULED: BoundsContext = {
+  scheduled: { active: [], early: [], bounds: new Map(), overlaps: [] },
+  zero: undefined,
+};

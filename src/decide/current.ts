@@ -37,24 +37,6 @@ export function totalsOf(observation: Observation, index: number): Totals {
   };
 }
 
-/**
- * A set replica that is on its way: something of it waits or starts and its minimum is not ready yet. Bounded in time, because what takes too
- * long is overdue and no longer on its way.
- */
-export function isSetStarting(observation: Observation): boolean {
-  for (let set = 0; set < observation.set.replicas; set++) {
-    const objects = observation.targets.map((_, index) => objectOf(observation, index, set));
-    const isBelowMinimum = objects.some(
-      (object, index) => (object?.ready ?? 0) < (observation.targets[index]?.minAvailable ?? 0),
-    );
-    const isOnItsWay = objects.some(
-      (object) => object === undefined || object.starting + object.pending > object.overdue,
-    );
-    if (isBelowMinimum && isOnItsWay) return true;
-  }
-  return false;
-}
-
 /** GPUs of a whole state, fixed parts included; unknown costs count as 0 and forbid growth elsewhere. */
 export function gpusWanted({ set, targets }: Observation, perSet: readonly Vector[]): number {
   const costs = targets.map(({ gpusPerReplica }) => ({ gpusPerReplica: gpusPerReplica ?? 0 }));

@@ -5,42 +5,79 @@
  * publishing of the record are the caller's: they do I/O.
  */
 import { applyOverride } from "./apply-override.ts";
-import { boundsOf, type TargetBounds } from "./bounds.ts";
+import { boundsOf, setBounds, type TargetBounds } from "./bounds.ts";
 import { gpusWanted, totalsOf } from "./current.ts";
 import { type Decision, nameOf, type StageRecord } from "./decision.ts";
 import { type Demand, demandOf } from "./demand.ts";
 import { explain } from "./explain.ts";
-import { type ForecastResult, forecastDemand, leadTimeMs } from "./forecast.ts";
+import { widenFlapping } from "./flap.ts";
+import { type ForecastResult, forecastDemand, noForecasts } from "./forecast/forecast.ts";
+import { leadTimeMs } from "./forecast/lead-time.ts";
+import { inFlightOf } from "./in-flight.ts";
 import { limitStep } from "./limit-step.ts";
 import { MAX_STARTUPS, type Memory } from "./memory.ts";
 import type { Observation } from "./observation.ts";
 import { offerOf } from "./offer.ts";
 import { type PanicMemory, panicDemand, panicStep } from "./panic.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
-import { constraintsOf, solveInput } from "./problem.ts";
+import { solveInput } from "./problem.ts";
+import { reachOf, replacementsFor } from "./reach.ts";
+import { asleepDemand, heldAwake, zeroStateOf } from "./scale-to-zero.ts";
+import { scheduledAt } from "./schedule.ts";
 import { solve } from "./solve.ts";
-import { recordBounds, recordDemand, recordForecast, recordGoal, recordPanics } from "./stage-records.ts";
+import {
+  recordBounds,
+  recordDemand,
+  recordForecast,
+  recordGoal,
+  recordPanics,
+  recordReach,
+  recordReplacements,
+  recordSchedules,
+  recordZero,
+} from "./stage-records.ts";
 import { ratioDecision, targetDecisions } from "./target-decisions.ts";
 import { planTransition } from "./transition.ts";
+import { holdWhileWarming, rememberKnown } from "./warm-up.ts";
 
 export interface DecideResult {
   readonly decision: Decision;
   readonly memory: Memory;
 }
 
-export function decide(policy: Policy, observation: Observation, memory: Memory): DecideResult {
+export function decide(given: Policy, observation: Observation, memory: Memory): DecideResult {
   const stages: StageRecord[] = [];
+  const { monotonicMs } = observation;
+  const policy = widenFlapping(given, memory.flaps, monotonicMs);
+  const startupsMs = [...memory.startupsMs, ...observation.startupsMs].slice(-MAX_STARTUPS);
+  const leadMs = leadTimeMs(startupsMs, policy.coldStart.leadTimeMs);
+  const scheduled = scheduledAt(policy.schedules, observation.nowMs, leadMs);
+  const inFlight = inFlightOf(policy, observation, memory.inFlightSinceMs);
 
   // 1, 2: collect and demand
-  const demands = policy.targets.map((target, index) => measure(target, index, policy, observation, memory));
-  const setDemand = policy.set === undefined ? undefined : measureSet(policy.set, policy, observation, memory);
+  const measured = policy.targets.map((target, index) => measure(target, index, policy, observation, memory));
+  const measuredSet = policy.set === undefined ? undefined : measureSet(policy.set, policy, observation, memory);
+  const zero = zeroStateOf(
+    policy,
+    observation,
+    new Map(policy.targets.map(({ name }, index) => [name, measured[index] as Demand])),
+    memory.zero,
+    heldAwake(policy, observation, (name) => scheduled.bounds.get(name)?.min ?? 0),
+  );
+  const named = namedDemands(policy, measured, measuredSet);
+  const known = rememberKnown(named, policy, memory.known, monotonicMs);
+  const settle = (name: string, demand: Demand): Demand =>
+    zero?.isAsleep === true && zero.targets.has(name)
+      ? asleepDemand(zero.detail)
+      : holdWhileWarming(demand, known[name], monotonicMs);
+  const demands = policy.targets.map(({ name }, index) => settle(name, measured[index] as Demand));
+  const setDemand =
+    policy.set === undefined || measuredSet === undefined ? undefined : settle(policy.set.name, measuredSet);
   for (const [index, { name }] of policy.targets.entries()) recordDemand(stages, name, demands[index] as Demand);
   if (policy.set !== undefined && setDemand !== undefined) recordDemand(stages, policy.set.name, setDemand);
 
   // 3: forecast
-  const startupsMs = [...memory.startupsMs, ...observation.startupsMs].slice(-MAX_STARTUPS);
-  const horizonMs =
-    policy.forecast.horizonMs ?? leadTimeMs(startupsMs, policy.coldStart.leadTimeMs) + policy.intervalMs;
+  const horizonMs = policy.forecast.horizonMs ?? leadMs + policy.intervalMs;
   const forecasts = policy.targets.map((target, index) =>
     foresee(target, demands[index] as Demand, policy, observation, memory, horizonMs),
   );
@@ -51,14 +88,27 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
     panicOf(target, index, demands[index] as Demand, observation, memory),
   );
   recordPanics(stages, policy, forecasts, panics);
-  const demandReplicas = forecasts.map(({ replicas }, index) => panicDemand(replicas, panics[index]));
+  const demandReplicas = forecasts.map((forecast, index) => {
+    const replicas = panicDemand(forecast.replicas, panics[index]);
+    const replacements = replacementsFor(observation.targets[index]?.objects ?? []);
+    if (replacements === 0 || replicas === 0) return replicas;
+    recordReplacements(stages, policy.targets[index]?.name ?? "", replicas, replacements);
+    return replicas + replacements;
+  });
 
   // 4: bounds
-  const bounds = policy.targets.map((target, index) => boundsOf(target, observation.targets[index]?.minAvailable ?? 0));
+  const context = { scheduled, zero };
+  const bounds = policy.targets.map((target, index) =>
+    boundsOf(target, observation.targets[index]?.minAvailable ?? 0, context),
+  );
+  recordSchedules(stages, scheduled);
+  recordZero(stages, zero);
   for (const [index, target] of policy.targets.entries()) recordBounds(stages, target, bounds[index] as TargetBounds);
+  const reach = reachOf(policy, observation.targets, inFlight, memory.reach, monotonicMs);
+  recordReach(stages, reach, monotonicMs);
 
   // 5: budget
-  const budget = budgetOf(policy, observation);
+  const budget = budgetOf(policy, observation, scheduled.gpuBudgetMax);
   if (budget.isUnknown)
     stages.push({
       stage: "arbitrate",
@@ -79,15 +129,15 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
 
   // 6: goal
   const indexOf = (name: string): number => policy.targets.findIndex((target) => target.name === name);
-  const ratios = constraintsOf(policy.ratios, "Hard", indexOf);
   const problem = solveInput(policy, observation, {
     demandReplicas,
     demands,
     bounds,
     setDemand,
     gpus: budget.gpus,
-    ratios,
     indexOf,
+    setBounds: setBounds(policy, observation, context),
+    caps: reach.caps,
   });
   const goal = solve(problem);
   recordGoal(stages, policy, observation, goal);
@@ -101,17 +151,24 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
     demandReplicas,
     panics,
     bounds,
-    ratios: goal.relaxed.includes("HardRatios") ? [] : ratios,
-    goal: { sets: goal.perSet.length, perSet: goal.perSet, isCutByBudget: goal.limitedBy.includes("GPUBudget") },
+    ratios: goal.kept,
+    goal: {
+      sets: goal.perSet.length,
+      perSet: goal.perSet,
+      isCutByBudget: goal.limitedBy.includes("GPUBudget") || goal.isRaisedToFloor,
+    },
     goalFor: (sets) => solve({ ...problem, sets: { ...problem.sets, min: sets, max: sets } }).perSet,
     gpuBudget: budget.gpus,
     isGrowthForbidden: budget.isUnknown,
+    setBounds: setBounds(policy, observation, context),
+    inFlight,
+    isCapped: (name) => reach.caps[name] !== undefined,
   });
   stages.push(...limited.stages);
 
   // 8: override
   const desired = applyOverride(
-    { policy, observation, bounds, ratios, gpuBudget: budget.gpus, isGrowthForbidden: budget.isUnknown },
+    { policy, observation, bounds, ratios: goal.kept, gpuBudget: budget.gpus, isGrowthForbidden: budget.isUnknown },
     limited,
     stages,
   );
@@ -120,7 +177,7 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
   const transition = planTransition(
     policy,
     observation,
-    desired,
+    { ...desired, isAsleep: zero?.isAsleep === true },
     desired.isForced ? Number.POSITIVE_INFINITY : budget.gpus,
   );
   for (const { target, setIndex, from, to, why } of transition.later) {
@@ -160,6 +217,9 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
     transition,
     ...(observation.isSharing ? { offer: offerOf(problem) } : {}),
     ...(observation.override === undefined ? {} : { override: observation.override }),
+    schedules: { active: scheduled.active, early: scheduled.early },
+    ...(scheduled.nextChangeMs === undefined ? {} : { nextChangeMs: scheduled.nextChangeMs }),
+    ...(zero === undefined ? {} : { zero: { isAsleep: zero.isAsleep, reason: zero.reason, detail: zero.detail } }),
   };
   return {
     decision: { ...record, ...explain(policy, observation, record) },
@@ -174,8 +234,22 @@ export function decide(policy: Policy, observation: Observation, memory: Memory)
       ),
       startupsMs,
       decisions: memory.decisions + 1,
+      flaps: memory.flaps,
+      known,
+      inFlightSinceMs: inFlight.sinceMs,
+      reach: reach.memory,
+      ...(zero === undefined ? {} : { zero: zero.memory }),
     },
   };
+}
+
+function namedDemands(
+  policy: Policy,
+  demands: readonly Demand[],
+  setDemand: Demand | undefined,
+): readonly (readonly [string, Demand])[] {
+  const inside = policy.targets.map(({ name }, index) => [name, demands[index] as Demand] as const);
+  return policy.set === undefined || setDemand === undefined ? inside : [...inside, [policy.set.name, setDemand]];
 }
 
 function countFailures(policy: Policy, demands: readonly Demand[], memory: Memory): Memory["failures"] {
@@ -239,22 +313,27 @@ function foresee(
   horizonMs: number,
 ): ForecastResult {
   const known = memory.forecasts[target.name];
-  if (!demand.isUnknown && !demand.isHold)
+  if (!demand.isUnknown && !demand.isHold && demand.reason !== "ScaledToZero")
     return forecastDemand(demand.replicas, monotonicMs, horizonMs, policy.forecast, known);
   // What is not known is neither a sample nor a base to forecast from.
   return {
     replicas: demand.replicas,
     horizonMs,
+    method: "LastValue",
     isTrusted: false,
-    memory: known ?? { history: [], open: [], errorSum: 0, demandSum: 0 },
+    memory: known ?? noForecasts(policy.forecast.seasonMs),
   };
 }
 
 function budgetOf(
   policy: Policy,
   { set, targets, gpusGranted, isBudgetMissing }: Observation,
+  scheduledMax: number | undefined,
 ): { gpus: number; isUnknown: boolean } {
-  const gpus = Math.min(policy.gpuBudgetMax ?? Number.POSITIVE_INFINITY, gpusGranted ?? Number.POSITIVE_INFINITY);
+  const gpus = Math.min(
+    scheduledMax ?? policy.gpuBudgetMax ?? Number.POSITIVE_INFINITY,
+    gpusGranted ?? Number.POSITIVE_INFINITY,
+  );
   const isKnown = set.fixedGpus !== undefined && targets.every(({ gpusPerReplica }) => gpusPerReplica !== undefined);
   return { gpus, isUnknown: isBudgetMissing === true || (gpus !== Number.POSITIVE_INFINITY && !isKnown) };
 }

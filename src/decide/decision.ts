@@ -1,7 +1,8 @@
 /** The record of one decision: what every output (status, events, metrics, `explain`) renders, and nothing else is. */
 import type { Offer } from "./arbitrate.ts";
 import type { Demand } from "./demand.ts";
-import type { ForecastResult } from "./forecast.ts";
+import type { ForecastResult } from "./forecast/forecast.ts";
+import type { ZeroState } from "./scale-to-zero.ts";
 import type { Relaxation } from "./solve.ts";
 import type { Transition } from "./transition.ts";
 
@@ -93,5 +94,11 @@ export interface Decision {
   readonly transition: Transition;
   /** Only when the policy shares a budget. */
   readonly offer?: Pick<Offer, "minGpus" | "curve">;
+  /** Windows that are open, and those that are about to be. */
+  readonly schedules: { readonly active: readonly string[]; readonly early: readonly string[] };
+  /** When a window opens or closes next, epoch ms: a decision is due then. */
+  readonly nextChangeMs?: number;
+  /** Only when the policy scales to zero. */
+  readonly zero?: Pick<ZeroState, "isAsleep" | "reason" | "detail">;
   readonly override?: { readonly name: string; readonly reason: string; readonly expiresAtMs: number };
 }

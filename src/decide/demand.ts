@@ -32,6 +32,7 @@ export type DemandReason =
   | "MetricUnknown"
   | "NoMetrics"
   | "Fallback"
+  | "ScaledToZero"
   | "Advisory";
 
 export interface Demand {
@@ -41,6 +42,8 @@ export interface Demand {
   readonly detail: string;
   /** No metric may shrink the target now, because something is unknown. */
   readonly holdsDown: boolean;
+  /** Why, where it is not that something is unknown. */
+  readonly holdsBecause?: string;
   /** `replicas` is what is there, for want of a measurement: it says nothing about load, and asks for nothing beyond the bounds. */
   readonly isHold: boolean;
   /** Not one metric of the target could be used. */

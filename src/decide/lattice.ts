@@ -1,30 +1,39 @@
 /**
- * Integer vectors under ratio constraints.
+ * Integer vectors under ratio and coupling constraints.
  *
- * Each constraint has the form `x[raised] ≥ ⌈numerator · x[by] / denominator⌉`. The right side never falls when `x[by]` rises, so
+ * Each constraint has the form `x[raised] ≥ step · ⌈numerator · x[by] / denominator⌉`. The right side never falls when `x[by]` rises, so
  * the vectors that satisfy all constraints are closed under component-wise minimum and maximum: a lattice. Hence there is one
  * least vector above any start and one greatest below any ceiling, and both are found by changing components until nothing
  * changes (Tarski's fixed point). No search; the least vector is the cheapest in every cost that grows with the components.
+ *
+ * Each right side reads one component only, so the least vector above the maximum of two starts is the maximum of their least vectors.
+ * What deals load to set replicas (`deal.ts`) relies on that.
  */
 
 export interface LatticeConstraint {
   readonly raised: number;
+  /** May be `raised` itself: with a step that admits multiples of the step only. */
   readonly by: number;
-  /** Positive integers. */
+  /** Integers; a numerator of 0 asks for nothing, a denominator of 0 admits only `x[by] = 0`. */
   readonly numerator: number;
   readonly denominator: number;
+  /** A positive integer; 1 in a ratio. */
+  readonly step: number;
 }
 
 export type Vector = readonly number[];
 
-/** What `x[raised]` must at least be for the constraint to hold at `x[by] = value`. */
-function required({ numerator, denominator }: LatticeConstraint, value: number): number {
-  return Math.ceil((numerator * value) / denominator);
+/** What `x[raised]` must at least be for the constraint to hold at `x[by] = value`; Infinity where nothing suffices. */
+export function required({ numerator, denominator, step }: LatticeConstraint, value: number): number {
+  const product = numerator * value;
+  // 0 / 0 asks for nothing. The quotient is exact enough for `⌈⌉` as long as the product is an exact integer, that is below 2^53.
+  return product === 0 ? 0 : step * Math.ceil(product / denominator);
 }
 
 /** The most `x[by]` may be for the constraint to hold at `x[raised] = value`. */
-function permitted({ numerator, denominator }: LatticeConstraint, value: number): number {
-  return Math.floor((denominator * value) / numerator);
+export function permitted({ numerator, denominator, step }: LatticeConstraint, value: number): number {
+  if (numerator === 0) return Number.POSITIVE_INFINITY;
+  return Math.floor((denominator * Math.floor(value / step)) / numerator);
 }
 
 export function satisfies(vector: Vector, constraints: readonly LatticeConstraint[]): boolean {
@@ -58,15 +67,39 @@ export function leastAbove(
 }
 
 /**
+ * `leastAbove` in place and without a ceiling, for the inner loop of the solver: the caller knows that some vector above satisfies the
+ * constraints. A comparison of products tells that nothing is to be done without a division.
+ */
+export function raise(vector: number[], constraints: readonly LatticeConstraint[]): void {
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (let at = 0; at < constraints.length; at++) {
+      const constraint = constraints[at] as LatticeConstraint;
+      const { raised, by, numerator, denominator, step } = constraint;
+      const have = vector[raised] as number;
+      const product = numerator * (vector[by] as number);
+      if (step === 1 && have * denominator >= product) continue;
+      const needed = required(constraint, vector[by] as number);
+      if (have >= needed) continue;
+      vector[raised] = needed;
+      changed = true;
+    }
+  }
+}
+
+/**
  * The greatest vector that is ≤ `start` and satisfies the constraints.
+ * @param causes when given, is filled with the component whose start value holds each component down: itself where nothing else does
  * @returns undefined when it would fall below `floor` in some component; then no vector between `floor` and `start` satisfies them
  */
 export function greatestBelow(
   start: Vector,
   constraints: readonly LatticeConstraint[],
   floor: Vector,
+  causes?: number[],
 ): Vector | undefined {
   const vector = [...start];
+  if (causes !== undefined) for (let index = 0; index < vector.length; index++) causes[index] = index;
   if (vector.some((value, index) => value < at(floor, index))) return undefined;
   for (let changed = true; changed; ) {
     changed = false;
@@ -75,6 +108,7 @@ export function greatestBelow(
       if (at(vector, constraint.by) <= most) continue;
       if (most < at(floor, constraint.by)) return undefined;
       vector[constraint.by] = most;
+      if (causes !== undefined) causes[constraint.by] = causes[constraint.raised] as number;
       changed = true;
     }
   }

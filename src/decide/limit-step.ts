@@ -1,14 +1,16 @@
 /** Stage 7 for a whole policy: which state to go to now on the way to the goal. */
 import { type Interval, permittedInterval, recordRecommendation } from "./behavior.ts";
 import type { TargetBounds } from "./bounds.ts";
-import { gpusWanted, isSetStarting, objectOf, vectorOf } from "./current.ts";
+import { gpusWanted, objectOf, vectorOf } from "./current.ts";
 import type { StageRecord } from "./decision.ts";
 import type { Demand } from "./demand.ts";
+import { changeKey, type InFlight, isSetStarting } from "./in-flight.ts";
 import type { LatticeConstraint, Vector } from "./lattice.ts";
 import { type Memory, type ObjectMemory, objectKey, SETS_KEY } from "./memory.ts";
 import type { Observation } from "./observation.ts";
 import { isInPanic, type PanicMemory } from "./panic.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
+import { unplacedOf } from "./reach.ts";
 import { gpusOf } from "./solve.ts";
 import { clampInto, type SetStep, stepSets } from "./step.ts";
 import { templateGpus } from "./transition.ts";
@@ -28,8 +30,12 @@ export interface LimitInput {
   /** The goal with another number of set replicas. */
   readonly goalFor: (sets: number) => readonly Vector[];
   readonly gpuBudget: number;
+  readonly setBounds: { readonly min: number; readonly max: number };
   /** Nothing may grow: a GPU cost is unknown and there is a budget. */
   readonly isGrowthForbidden: boolean;
+  readonly inFlight: InFlight;
+  /** Whether a target is planned with less than it asks for, because more was not to be had. */
+  readonly isCapped: (target: string) => boolean;
 }
 
 export interface LimitResult {
@@ -46,7 +52,7 @@ export function limitStep(input: LimitInput): LimitResult {
   const setsNow = observation.set.replicas;
   const sets = limitSets(input, objects, stages);
   const vectors = sets === goal.sets ? goal.perSet : input.goalFor(sets);
-  const holdsDown = isSetStarting(observation);
+  const holdsDown = isSetStarting(observation, input.inFlight);
   const present = Array.from({ length: setsNow }, (_, set) => vectorOf(observation, set));
   const isOverBudget = gpusWanted(observation, present) > input.gpuBudget;
 
@@ -108,16 +114,16 @@ function withinTolerance({ name, behavior }: TargetPolicy, set: number, before: 
 
 /** A demand within the tolerance of what is there asks for nothing; bounds and budget still do. */
 function recommend(
-  { demandReplicas, policy, observation, bounds, goal }: LimitInput,
+  { demandReplicas, policy, observation, bounds, goal, isCapped }: LimitInput,
   index: number,
   wish: number,
   current: number,
 ): number {
   const { min, max } = bounds[index] as TargetBounds;
-  if (goal.isCutByBudget || current < min || current > max) return wish;
-  const { scaleUp, scaleDown } = (policy.targets[index] as TargetPolicy).behavior;
-  let total = 0;
-  for (let set = 0; set < observation.set.replicas; set++) total += vectorOf(observation, set)[index] as number;
+  const { name, behavior } = policy.targets[index] as TargetPolicy;
+  if (goal.isCutByBudget || isCapped(name) || current < min || current > max) return wish;
+  const { scaleUp, scaleDown } = behavior;
+  const total = totalOf(observation, index);
   const change = total === 0 ? Number.POSITIVE_INFINITY : (demandReplicas[index] as number) / total - 1;
   const toleranceRatio = change > 0 ? scaleUp.toleranceRatio : scaleDown.toleranceRatio;
   return Math.abs(change) <= toleranceRatio ? current : wish;
@@ -133,7 +139,18 @@ interface ObjectStep {
 }
 
 function limitObject(
-  { observation, memory, bounds, demands, panics, isGrowthForbidden }: LimitInput,
+  {
+    policy,
+    observation,
+    memory,
+    bounds,
+    demands,
+    demandReplicas,
+    panics,
+    isGrowthForbidden,
+    inFlight,
+    isCapped,
+  }: LimitInput,
   { target, index, set, recommendation, holdsDown, isOverBudget }: ObjectStep,
   objects: Record<string, ObjectMemory>,
   stages: StageRecord[],
@@ -155,19 +172,42 @@ function limitObject(
     hi = Math.max(hi, recommendation);
     if (recommendation !== current) note("Panic", "demand passed the panic threshold: up at once, no way down");
   }
-  const holds = inPanic || holdsDown || (demands[index]?.holdsDown ?? false) || object?.isChanging === true;
+  const isChanging = object?.isChanging === true && !inFlight.overdue.has(changeKey(target.name, set));
+  const isStarting = (object?.starting ?? 0) > 0;
+  const holds = inPanic || holdsDown || (demands[index]?.holdsDown ?? false) || isChanging || isStarting;
   // A budget that what is there passes is no metric: what it cuts goes, whatever is unknown.
   if (holds && recommendation < current && !isOverBudget) {
-    const why =
-      object?.isChanging === true
-        ? "an update or a recycle is under way"
-        : holdsDown
-          ? "a set replica is starting"
-          : demands[index]?.reason === "NotReady"
-            ? "what serves is above its target"
-            : "a metric is unknown";
+    const why = isChanging
+      ? "an update or a recycle is under way"
+      : holdsDown
+        ? "a set replica is starting"
+        : demands[index]?.reason === "NotReady"
+          ? "what serves is above its target"
+          : demands[index]?.holdsDown === true
+            ? (demands[index]?.holdsBecause ?? "a metric is unknown")
+            : isStarting
+              ? "replicas of it are starting"
+              : "it is in panic";
     note("HeldDown", `does not go down while ${why}`);
     lo = current;
+  }
+  if (isCapped(target.name) && object !== undefined && recommendation < current) {
+    // Given back is what found no node; what has one is loading, or was replaced by demand.
+    const unplaced = unplacedOf(object, target.name, inFlight);
+    const isWanted = (demandReplicas[index] as number) >= totalOf(observation, index) - unplaced;
+    lo = isWanted || holds ? Math.max(recommendation, current - unplaced) : Math.min(lo, current - unplaced);
+    note("CapacityPending", `${unplaced} found no node in time`);
+  }
+  const { maxConcurrentStarting } = policy.coldStart;
+  if (maxConcurrentStarting !== undefined && object !== undefined && recommendation > current) {
+    const most = current + Math.max(0, maxConcurrentStarting - object.starting - object.pending + object.overdue);
+    if (hi > most) {
+      hi = most;
+      note(
+        "MaxConcurrentStarting",
+        `${object.starting + object.pending} are starting, at most ${maxConcurrentStarting} may`,
+      );
+    }
   }
   const foreign = observation.foreignWriters[target.name];
   if (foreign !== undefined && recommendation !== current) {
@@ -190,13 +230,26 @@ function limitSets(input: LimitInput, objects: Record<string, ObjectMemory>, sta
   const current = observation.set.replicas;
   if (policy.set === undefined) return current;
   const { monotonicMs: nowMs } = observation;
-  const remembered = remember(memory.objects[SETS_KEY], current, goal.sets, policy.set, nowMs);
+  const wish = affordableSets(input);
+  if (wish < goal.sets) {
+    const detail =
+      "another set replica does not fit beside what these ones need: none of them shrinks below its demand for it";
+    stages.push({
+      stage: "step",
+      target: policy.set.name,
+      before: current,
+      after: goal.sets,
+      reason: "GPUBudget",
+      detail,
+    });
+  }
+  const remembered = remember(memory.objects[SETS_KEY], current, wish, policy.set, nowMs);
   objects[SETS_KEY] = remembered;
   const interval = permittedInterval(current, policy.set.behavior, remembered, nowMs);
   const hi = isGrowthForbidden ? current : interval.hi;
-  const isWithinPolicy = current >= policy.set.minReplicas && current <= policy.set.maxReplicas;
+  const isWithinPolicy = current >= input.setBounds.min && current <= input.setBounds.max;
   const foreign = observation.foreignWriters[policy.set.name];
-  if (foreign !== undefined && isWithinPolicy && goal.sets !== current) {
+  if (foreign !== undefined && isWithinPolicy && wish !== current) {
     stages.push({
       stage: "step",
       target: policy.set.name,
@@ -207,9 +260,9 @@ function limitSets(input: LimitInput, objects: Record<string, ObjectMemory>, sta
     });
     return current;
   }
-  const sets = isWithinPolicy ? Math.min(Math.max(goal.sets, interval.lo), hi) : goal.sets;
-  if (sets !== goal.sets) {
-    const reason = goal.sets > sets ? (interval.hiReason ?? "GPUCostUnknown") : (interval.loReason ?? "ScaleDownLimit");
+  const sets = isWithinPolicy ? Math.min(Math.max(wish, interval.lo), hi) : wish;
+  if (sets !== wish) {
+    const reason = wish > sets ? (interval.hiReason ?? "GPUCostUnknown") : (interval.loReason ?? "ScaleDownLimit");
     stages.push({
       stage: "step",
       target: policy.set.name,
@@ -220,6 +273,20 @@ function limitSets(input: LimitInput, objects: Record<string, ObjectMemory>, sta
     });
   }
   return sets;
+}
+
+/**
+ * Set replicas that fit into the budget with the GPUs of their template, beside what the present ones need for the demand. Where they do not, shrinking the
+ * present ones first would serve less for a whole start-up time, and a metric that saturates would then ask for less and take the wish back, for ever.
+ */
+function affordableSets({ policy, observation, goal, goalFor, gpuBudget, setBounds }: LimitInput): number {
+  const current = observation.set.replicas;
+  if (policy.set === undefined || goal.sets <= current || gpuBudget === Number.POSITIVE_INFINITY) return goal.sets;
+  const each = templateGpus(observation);
+  if (each <= 0) return goal.sets;
+  const free = gpuBudget - gpusWanted(observation, goalFor(current));
+  const affordable = current + Math.max(0, Math.floor(free / each));
+  return Math.min(goal.sets, Math.max(affordable, setBounds.min));
 }
 
 /** With nothing remembered the present value is the first recommendation, so that a restart decides nothing rash. */
@@ -233,6 +300,13 @@ function remember(
   const { recommendations = [], events = [] } = known ?? {};
   const before = recommendations.length === 0 ? [[nowMs, current] as const] : recommendations;
   return { recommendations: recordRecommendation(before, nowMs, recommendation, behavior), events };
+}
+
+/** `spec.replicas` of a target over the set replicas. */
+function totalOf(observation: Observation, index: number): number {
+  let total = 0;
+  for (let set = 0; set < observation.set.replicas; set++) total += vectorOf(observation, set)[index] as number;
+  return total;
 }
 
 const gpuCosts = ({ targets }: Observation): Vector => targets.map(({ gpusPerReplica }) => gpusPerReplica ?? 0);

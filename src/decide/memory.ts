@@ -1,9 +1,13 @@
 /** What one decision leaves for the next: plain JSON, bounded, checkpointed. */
 import { type Recommendations, recordScaleEvent, type ScaleEvents } from "./behavior.ts";
-import type { ForecastMemory } from "./forecast.ts";
+import { type FlapMemory, recordDirections } from "./flap.ts";
+import type { ForecastMemory } from "./forecast/forecast.ts";
 import type { PanicMemory } from "./panic.ts";
 import type { Policy } from "./policy.ts";
+import { MAX_BACKOFF_MS, type ReachMemory } from "./reach.ts";
+import type { ZeroMemory } from "./scale-to-zero.ts";
 import type { ScaleWrite } from "./transition.ts";
+import type { KnownMemory } from "./warm-up.ts";
 
 export interface ObjectMemory {
   readonly recommendations: Recommendations;
@@ -22,6 +26,15 @@ export interface Memory {
   /** The last start-up times. */
   readonly startupsMs: readonly number[];
   readonly decisions: number;
+  /** By target: changes of direction. */
+  readonly flaps: Readonly<Record<string, FlapMemory>>;
+  /** By target: when its demand was known. */
+  readonly known: Readonly<Record<string, KnownMemory>>;
+  /** By key of `in-flight.ts`: since when. */
+  readonly inFlightSinceMs: Readonly<Record<string, number>>;
+  /** By target: what could be had when more was asked for. */
+  readonly reach: Readonly<Record<string, ReachMemory>>;
+  readonly zero?: ZeroMemory;
 }
 
 export const emptyMemory: Memory = {
@@ -31,6 +44,10 @@ export const emptyMemory: Memory = {
   panics: {},
   startupsMs: [],
   decisions: 0,
+  flaps: {},
+  known: {},
+  inFlightSinceMs: {},
+  reach: {},
 };
 
 /** Start-up times that are remembered: enough for a p90, few enough to follow a changed image. */
@@ -48,7 +65,7 @@ export function recordWrites(memory: Memory, policy: Policy, writes: readonly Sc
     const known = objects[key] ?? { recommendations: [], events: [] };
     objects[key] = { ...known, events: recordScaleEvent(known.events, nowMs, to - from, behavior) };
   }
-  return { ...memory, objects };
+  return { ...memory, objects, flaps: recordDirections(memory.flaps, writes, nowMs) };
 }
 
 /**
@@ -62,9 +79,20 @@ export function resumeMemory(stored: Memory, nowMs: number): Memory {
       { recommendations: [], events: events.map(([atMs, change]) => [Math.min(atMs, nowMs), change] as const) },
     ]),
   );
-  const isBehind = Object.values(stored.forecasts).some(({ history }) => history.some(([atMs]) => atMs > nowMs));
+  const past = (atMs: number): number => Math.min(atMs, nowMs);
+  const flaps = Object.fromEntries(
+    Object.entries(stored.flaps).map(([key, { direction, reversalsMs }]) => [
+      key,
+      { direction, reversalsMs: reversalsMs.map(past) },
+    ]),
+  );
+  const known = Object.fromEntries(Object.entries(stored.known).map(([key, { atMs }]) => [key, { atMs: past(atMs) }]));
+  const reach = Object.fromEntries(
+    Object.entries(stored.reach).filter(([, { untilMs }]) => untilMs <= nowMs + MAX_BACKOFF_MS),
+  );
+  const isBehind = Object.values(stored.forecasts).some(({ history }) => (history.at(-2) ?? 0) > nowMs);
   const forecasts = isBehind ? {} : stored.forecasts;
-  return { ...stored, objects, forecasts, panics: isBehind ? {} : (stored.panics ?? {}) };
+  return { ...stored, objects, flaps, known, reach, forecasts, panics: isBehind ? {} : (stored.panics ?? {}) };
 }
 
 /** Keys of `Memory.objects`. */

@@ -38,6 +38,10 @@ export interface ScaledObject {
   readonly pending: number;
   /** Not ready for longer than the pending timeout: counts as absent. Part of `pending`. */
   readonly overdue: number;
+  /** Part of `overdue` that has no node. */
+  readonly overdueUnplaced?: number;
+  /** Part of `pending` for which there are no pods yet. */
+  readonly uncreated?: number;
   /** A rolling update or a gang termination is under way. */
   readonly isChanging: boolean;
 }
@@ -91,6 +95,8 @@ export interface Observation {
   readonly gpusGranted?: number;
   /** The policy names a shared budget that does not exist: nothing may grow. */
   readonly isBudgetMissing?: true;
+  /** What waits for a set that is at zero; read for policies that scale to zero. */
+  readonly zeroDemand?: MetricReading;
   /** The override in force, if there is one. */
   readonly override?: OverrideObservation;
   /** Start-up times, Pending to Ready, of replicas that became ready since the last decision. */

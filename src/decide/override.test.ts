@@ -9,8 +9,8 @@ const TARGETS: readonly OverrideTarget[] = [
 ];
 /** 1:4 to 1:1. */
 const RATIOS: readonly LatticeConstraint[] = [
-  { raised: 0, by: 1, numerator: 1, denominator: 4 },
-  { raised: 1, by: 0, numerator: 1, denominator: 1 },
+  { raised: 0, by: 1, numerator: 1, denominator: 4, step: 1 },
+  { raised: 1, by: 0, numerator: 1, denominator: 1, step: 1 },
 ];
 const overriding = (scaleTargets: OverrideObservation["scaleTargets"], force = false): OverrideObservation => ({
   name: "incident",

@@ -5,6 +5,7 @@ import { parseDurationMs } from "../api/duration.ts";
 import { parseQuantity } from "../api/quantity.ts";
 import { parsePercentRatio, parseRatio } from "../api/ratio.ts";
 import type { Behavior, DirectionBehavior } from "./behavior.ts";
+import type { Coupling } from "./coupling.ts";
 import type { Fraction, RatioBand } from "./ratio.ts";
 
 export interface MetricPolicy {
@@ -40,6 +41,17 @@ export interface TargetPolicy {
   readonly metrics: readonly MetricPolicy[];
   readonly behavior: Behavior;
   readonly panic?: PanicPolicy;
+  /** On the set: targets that must be at their maximum before it grows. */
+  readonly overflowAfter?: readonly string[];
+}
+
+export interface SchedulePolicy {
+  readonly name: string;
+  readonly cron: string;
+  readonly timeZone: string;
+  readonly durationMs: number;
+  readonly bounds: Readonly<Record<string, { readonly minReplicas?: number; readonly maxReplicas?: number }>>;
+  readonly gpuBudgetMax?: number;
 }
 
 export interface FallbackPolicy {
@@ -56,13 +68,20 @@ export interface Policy {
   /** The PodCliqueSet itself, when the policy scales it. */
   readonly set?: TargetPolicy;
   readonly ratios: readonly RatioBand[];
+  /** Absent: none. */
+  readonly couplings?: readonly Coupling[];
   readonly gpuBudgetMax?: number;
   readonly gpuBudgetMin?: number;
-  readonly metricsPolicy: { readonly staleAfterMs: number; readonly minCoverageRatio: number };
+  readonly metricsPolicy: {
+    readonly staleAfterMs: number;
+    readonly minCoverageRatio: number;
+    readonly warmUpMs: number;
+  };
   readonly fallback?: FallbackPolicy;
   readonly forecast: {
     readonly enabled: boolean;
     readonly method: ScalingPolicySpec["forecast"]["method"];
+    readonly seasonMs: number;
     /** Absent: measured lead time plus one interval. */
     readonly horizonMs?: number;
     readonly maxErrorRatio: number;
@@ -71,30 +90,40 @@ export interface Policy {
     readonly leadTimeMs?: number;
     readonly countStarting: boolean;
     readonly pendingTimeoutMs: number;
+    readonly changeDeadlineMs: number;
+    /** Inside one set replica, of one target. */
+    readonly maxConcurrentStarting?: number;
   };
+  readonly schedules: readonly SchedulePolicy[];
+  readonly flapBudget?: { readonly reversals: number; readonly perMs: number };
+  /** Absent: never to zero. */
+  readonly scaleToZero?: { readonly targets: readonly string[]; readonly idleWindowMs: number };
 }
 
 /** @param spec after defaulting and validation: a text that does not parse is a broken invariant and throws */
 export function readPolicy(spec: ScalingPolicySpec): Policy {
   const targets = spec.scaleTargets.map((target) => readTarget(target, spec));
   const set = targets.find(({ level }) => level === "PodCliqueSet");
-  const { gpuBudget, fallback, forecast, coldStart, metricsPolicy } = spec;
+  const { gpuBudget, fallback, forecast, coldStart, metricsPolicy, flapBudget, scaleToZero } = spec;
   return {
     mode: spec.mode,
     intervalMs: durationMs(spec.interval),
     targets: targets.filter(({ level }) => level !== "PodCliqueSet"),
     ...(set === undefined ? {} : { set }),
     ratios: spec.ratios.map(readBand),
+    ...(spec.coupling.length === 0 ? {} : { couplings: spec.coupling.map(readCoupling) }),
     ...(gpuBudget.max === undefined ? {} : { gpuBudgetMax: gpuBudget.max }),
     ...(gpuBudget.min === undefined ? {} : { gpuBudgetMin: gpuBudget.min }),
     metricsPolicy: {
       staleAfterMs: durationMs(metricsPolicy.staleAfter),
       minCoverageRatio: percentRatio(metricsPolicy.minCoverage),
+      warmUpMs: durationMs(metricsPolicy.warmUp),
     },
     ...(fallback === undefined || metricsPolicy.onMissing !== "Fallback" ? {} : { fallback }),
     forecast: {
       enabled: forecast.enabled,
       method: forecast.method,
+      seasonMs: durationMs(forecast.season),
       ...(forecast.horizon === "auto" ? {} : { horizonMs: durationMs(forecast.horizon) }),
       maxErrorRatio: percentRatio(forecast.maxError),
     },
@@ -102,7 +131,18 @@ export function readPolicy(spec: ScalingPolicySpec): Policy {
       ...(coldStart.leadTime === "auto" ? {} : { leadTimeMs: durationMs(coldStart.leadTime) }),
       countStarting: coldStart.countStarting === "AsCapacity",
       pendingTimeoutMs: durationMs(coldStart.pendingTimeout),
+      changeDeadlineMs: durationMs(coldStart.changeDeadline),
+      ...(coldStart.maxConcurrentStarting === undefined
+        ? {}
+        : { maxConcurrentStarting: coldStart.maxConcurrentStarting }),
     },
+    schedules: spec.schedules.map(readSchedule),
+    ...(flapBudget === undefined
+      ? {}
+      : { flapBudget: { reversals: flapBudget.reversals, perMs: durationMs(flapBudget.per) } }),
+    ...(scaleToZero.enabled
+      ? { scaleToZero: { targets: scaleToZero.set, idleWindowMs: durationMs(scaleToZero.idleWindow) } }
+      : {}),
   };
 }
 
@@ -126,6 +166,7 @@ function readTarget(target: ScaleTarget, spec: ScalingPolicySpec): TargetPolicy 
             holdMs: panic.holdSeconds * 1000,
           },
         }),
+    ...(target.overflow === undefined ? {} : { overflowAfter: target.overflow.after }),
   };
 }
 
@@ -143,6 +184,24 @@ function readMetric(metric: PolicyMetric): MetricPolicy {
     ...(preset === "timeToFirstToken" || preset === "interTokenLatency" ? { isMean: true } : {}),
     ...(preset === "gpuUtilization" ? { isBrake: true } : {}),
     advisoryOnly: metric.advisoryOnly,
+  };
+}
+
+function readSchedule({
+  name,
+  schedule,
+  timeZone,
+  duration,
+  bounds,
+  gpuBudgetMax,
+}: ScalingPolicySpec["schedules"][number]): SchedulePolicy {
+  return {
+    name,
+    cron: schedule,
+    timeZone,
+    durationMs: durationMs(duration),
+    bounds,
+    ...(gpuBudgetMax === undefined ? {} : { gpuBudgetMax }),
   };
 }
 
@@ -165,6 +224,10 @@ function readBand(ratio: ScalingPolicySpec["ratios"][number]): RatioBand {
     enforcement: ratio.enforcement,
     transientSlackRatio: percentRatio(ratio.transientSlack),
   };
+}
+
+function readCoupling({ name, step }: ScalingPolicySpec["coupling"][number]): Coupling {
+  return { name, steps: Object.entries(step).map(([target, replicas]) => ({ target, replicas })) };
 }
 
 function fraction(text: string): Fraction {

@@ -1,22 +1,52 @@
 /** The joint problem of one decision, as the solver takes it. */
 import type { TargetBounds } from "./bounds.ts";
-import { setBounds } from "./bounds.ts";
+import { couplingConstraints } from "./coupling.ts";
 import type { Demand } from "./demand.ts";
 import type { LatticeConstraint } from "./lattice.ts";
 import type { Observation } from "./observation.ts";
 import type { Policy } from "./policy.ts";
 import { bandConstraints, type RatioBand } from "./ratio.ts";
-import type { SolveInput } from "./solve.ts";
+import type { Rule, SetRange, SolveInput } from "./solve.ts";
 
 /** A set replica goes only when the others would serve 10 % more than the demand: HPA's default tolerance, on the solver's output. */
 const REMOVAL_HEADROOM_RATIO = 0.1;
 
+type IndexOf = (name: string) => number;
+
+/** The constraints of the bands of one enforcement, in one list. */
 export function constraintsOf(
   bands: readonly RatioBand[],
   enforcement: RatioBand["enforcement"],
-  indexOf: (name: string) => number,
+  indexOf: IndexOf,
 ): readonly LatticeConstraint[] {
   return bands.filter((band) => band.enforcement === enforcement).flatMap((band) => bandConstraints(band, indexOf));
+}
+
+/**
+ * What must hold, in the order in which it is kept where not all can be: couplings, whose parts are of no use without each other, before
+ * ratios; each in the order of the policy.
+ */
+export function hardRules({ ratios, couplings = [] }: Policy, indexOf: IndexOf): readonly Rule[] {
+  return [
+    ...couplings.map(
+      (coupling): Rule => ({
+        kind: "Coupling",
+        name: coupling.name,
+        constraints: couplingConstraints(coupling, indexOf),
+      }),
+    ),
+    ...bandRules(ratios, "Hard", indexOf),
+  ];
+}
+
+function bandRules(
+  bands: readonly RatioBand[],
+  enforcement: RatioBand["enforcement"],
+  indexOf: IndexOf,
+): readonly Rule[] {
+  return bands
+    .filter((band) => band.enforcement === enforcement)
+    .map((band) => ({ kind: "Ratio", name: band.name, constraints: bandConstraints(band, indexOf) }));
 }
 
 export interface ProblemInput {
@@ -25,16 +55,14 @@ export interface ProblemInput {
   readonly bounds: readonly TargetBounds[];
   readonly setDemand: Demand | undefined;
   readonly gpus: number;
-  readonly ratios: readonly LatticeConstraint[];
-  readonly indexOf: (name: string) => number;
+  readonly indexOf: IndexOf;
+  readonly setBounds: { readonly min: number; readonly max: number };
+  /** By target name: the most that can be had inside one set replica. */
+  readonly caps: Readonly<Record<string, number>>;
 }
 
 export function solveInput(policy: Policy, observation: Observation, input: ProblemInput): SolveInput {
-  const { min, max } = setBounds(policy, observation);
   const current = observation.set.replicas;
-  const asked = Math.min(max, Math.ceil((input.setDemand?.replicas ?? 0) - 1e-9));
-  const holdsDown = input.demands.some((demand) => demand.holdsDown) || input.setDemand?.holdsDown === true;
-  const floor = Math.max(min, asked, holdsDown ? Math.min(current, max) : 0);
   return {
     targets: input.bounds.map((bound, index) => ({
       // What is held because it could not be measured must not order another instance where a person has gone past the bounds.
@@ -44,12 +72,30 @@ export function solveInput(policy: Policy, observation: Observation, input: Prob
           : (input.demandReplicas[index] as number),
       gpusPerReplica: observation.targets[index]?.gpusPerReplica ?? 0,
       min: bound.min,
-      max: bound.max,
+      max: Math.max(bound.min, Math.min(bound.max, input.caps[policy.targets[index]?.name ?? ""] ?? bound.max)),
     })),
-    hardRatios: input.ratios,
-    softRatios: constraintsOf(policy.ratios, "Soft", input.indexOf),
-    sets: { min: floor, max, current, fixedGpus: observation.set.fixedGpus ?? 0 },
+    hard: hardRules(policy, input.indexOf),
+    soft: bandRules(policy.ratios, "Soft", input.indexOf),
+    sets: setRange(policy, observation, input),
     gpuBudget: input.gpus,
+    ...(policy.gpuBudgetMin === undefined ? {} : { gpuFloor: policy.gpuBudgetMin }),
     removalHeadroomRatio: REMOVAL_HEADROOM_RATIO,
+  };
+}
+
+function setRange(policy: Policy, observation: Observation, input: ProblemInput): SetRange {
+  const { demands, setDemand, indexOf } = input;
+  const { min, max } = input.setBounds;
+  const current = observation.set.replicas;
+  const measured = Math.min(max, Math.ceil((setDemand?.replicas ?? 0) - 1e-9));
+  const holdsDown = demands.some((demand) => demand.holdsDown) || setDemand?.holdsDown === true;
+  const { overflowAfter } = policy.set ?? {};
+  return {
+    min,
+    max,
+    current,
+    fixedGpus: observation.set.fixedGpus ?? 0,
+    asked: Math.max(measured, holdsDown ? Math.min(current, max) : 0),
+    ...(overflowAfter === undefined ? {} : { growsAfter: overflowAfter.map(indexOf).filter((index) => index >= 0) }),
   };
 }

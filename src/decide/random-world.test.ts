@@ -10,6 +10,7 @@ import type { MetricReading, Observation, OverrideObservation } from "./observat
 import type { Policy, TargetPolicy } from "./policy.ts";
 import { constraintsOf } from "./problem.ts";
 import type { RatioBand } from "./ratio.ts";
+import { scheduledAt } from "./schedule.ts";
 import type { ScaleWrite } from "./transition.ts";
 
 const TICK_MS = 15_000;
@@ -24,6 +25,8 @@ interface Pod {
   /** Infinity: never. */
   readyMs: number;
   lostMs?: number;
+  /** Found no node. */
+  readonly isUnplaced?: true;
 }
 
 interface Scaled {
@@ -108,12 +111,30 @@ function randomPolicy(random: Random): Policy {
     ...(chance(random, 0.5) ? { set: randomTarget(random, "sets", "PodCliqueSet") } : {}),
     ratios,
     ...(chance(random, 0.7) ? { gpuBudgetMax: between(random, 8, 60) } : {}),
-    metricsPolicy: { staleAfterMs: 60_000, minCoverageRatio: 0.7 },
+    metricsPolicy: { staleAfterMs: 60_000, minCoverageRatio: 0.7, warmUpMs: pick(random, 0, 60_000) },
     ...(chance(random, 0.3)
       ? { fallback: { failureThreshold: 2, behavior: "static" as const, replicas: { a: between(random, 1, 8) } } }
       : {}),
-    forecast: { enabled: chance(random, 0.5), method: "HoltWinters", maxErrorRatio: 0.4 },
-    coldStart: { countStarting: true, pendingTimeoutMs: PENDING_TIMEOUT_MS },
+    forecast: { enabled: chance(random, 0.5), method: "HoltWinters", seasonMs: 86_400_000, maxErrorRatio: 0.4 },
+    coldStart: {
+      countStarting: true,
+      pendingTimeoutMs: PENDING_TIMEOUT_MS,
+      changeDeadlineMs: 300_000,
+      ...(chance(random, 0.3) ? { maxConcurrentStarting: between(random, 1, 3) } : {}),
+    },
+    schedules: chance(random, 0.3)
+      ? [
+          {
+            name: "window",
+            cron: "*/5 * * * *",
+            timeZone: "UTC",
+            durationMs: 60_000 * between(random, 1, 4),
+            bounds: { a: pick(random, { minReplicas: 2 }, { maxReplicas: 3 }) },
+          },
+        ]
+      : [],
+    ...(chance(random, 0.3) ? { flapBudget: { reversals: between(random, 1, 3), perMs: 600_000 } } : {}),
+    ...(chance(random, 0.2) ? { scaleToZero: { targets: names, idleWindowMs: 60_000 } } : {}),
   };
 }
 
@@ -180,6 +201,11 @@ function readingOf(world: World, index: number, fault: MetricFault, isBacklog: b
   }
 }
 
+function zeroDemandOf({ loads }: World, fault: MetricFault): MetricReading {
+  if (fault === "Down") return { kind: "Error", reason: "Unreachable", message: "connection refused" };
+  return fault === "Empty" ? { kind: "Total" } : { kind: "Total", sample: { value: Math.max(...loads), ageMs: 0 } };
+}
+
 function observe(world: World, policy: Policy, fault: MetricFault, extras: Partial<Observation>): Observation {
   const { nowMs } = world;
   return {
@@ -198,7 +224,7 @@ function observe(world: World, policy: Policy, fault: MetricFault, extras: Parti
         const object = set[index];
         if (object === undefined) return [];
         const waiting = object.pods.filter((pod) => !isReady(pod, nowMs));
-        const overdue = waiting.filter((pod) => nowMs - (pod.lostMs ?? pod.createdMs) > PENDING_TIMEOUT_MS).length;
+        const overdue = waiting.filter((pod) => nowMs - (pod.lostMs ?? pod.createdMs) > PENDING_TIMEOUT_MS);
         return [
           {
             setIndex,
@@ -206,9 +232,11 @@ function observe(world: World, policy: Policy, fault: MetricFault, extras: Parti
             resourceVersion: "1",
             replicas: object.replicas,
             ready: object.pods.length - waiting.length,
-            starting: waiting.length - overdue,
-            pending: overdue + Math.max(0, object.replicas - object.pods.length),
-            overdue,
+            starting: waiting.length - overdue.length,
+            pending: overdue.length + Math.max(0, object.replicas - object.pods.length),
+            overdue: overdue.length,
+            overdueUnplaced: overdue.filter(({ isUnplaced }) => isUnplaced).length,
+            uncreated: Math.max(0, object.replicas - object.pods.length),
             isChanging: false,
           },
         ];
@@ -255,7 +283,11 @@ function reconcile(world: World, random: Random, isCalm: boolean): void {
       end(object.pods.splice(object.replicas), world.gpus[index] as number);
       while (object.pods.length < object.replicas) {
         const isStuck = !isCalm && chance(random, 0.05);
-        object.pods.push({ createdMs: nowMs, readyMs: isStuck ? Infinity : nowMs + between(random, 0, 90_000) });
+        object.pods.push({
+          createdMs: nowMs,
+          readyMs: isStuck ? Infinity : nowMs + between(random, 0, 90_000),
+          ...(isStuck && chance(random, 0.5) ? { isUnplaced: true as const } : {}),
+        });
       }
       for (const pod of object.pods) {
         if (isCalm) {
@@ -286,11 +318,14 @@ function checkDecision({ policy, world, observation, decision, ratios }: Tick, i
     expect(Number.isSafeInteger(to) && to >= 0 && to !== from, `${target} ${from}→${to}`).toBe(true);
     if (level === "PodCliqueSet") continue;
     const index = policy.targets.findIndex(({ name }) => name === target);
-    if (to < from) expect(to, `floor of ${target}`).toBeGreaterThanOrEqual(world.minAvailable[index] as number);
+    const floor = decision.zero?.isAsleep === true ? 0 : (world.minAvailable[index] as number);
+    if (to < from) expect(to, `floor of ${target}`).toBeGreaterThanOrEqual(floor);
   }
+  const scheduled = scheduledAt(policy.schedules, observation.nowMs, 0);
   const isWithinBounds = vectorsOf(world).every((vector) =>
     vector.every((count, index) => {
-      const { minReplicas, maxReplicas } = policy.targets[index] as TargetPolicy;
+      const { name, minReplicas, maxReplicas: most } = policy.targets[index] as TargetPolicy;
+      const maxReplicas = Math.min(most, scheduled.bounds.get(name)?.max ?? most);
       const min = Math.max(minReplicas, world.minAvailable[index] as number);
       return count >= min && count <= Math.max(maxReplicas, min);
     }),
@@ -300,7 +335,11 @@ function checkDecision({ policy, world, observation, decision, ratios }: Tick, i
   const keepsRatios = vectorsOf(world).every((vector) => satisfies(vector, ratios));
   const isOverBudget = gpusInUse(world) > (policy.gpuBudgetMax ?? Infinity);
   if (isBlind && override === undefined && isWithinBounds && areSetsWithinBounds && keepsRatios && !isOverBudget) {
-    const downs = decision.transition.now.filter(({ from, to }) => to < from);
+    // What found no node is given back whatever the metrics say, and a window's maximum is no metric.
+    const isOther = (name: string): boolean =>
+      decision.stages.some(({ target, reason }) => reason === "CapacityPending" && target?.startsWith(name) === true) ||
+      decision.stages.some(({ reason }) => reason === "Schedule");
+    const downs = decision.transition.now.filter(({ from, to, target }) => to < from && !isOther(target));
     expect(downs, "downs on missing data").toEqual([]);
   }
   if (override === undefined && isWithinBounds && keepsRatios && !decision.relaxed.includes("HardRatios")) {
@@ -321,6 +360,7 @@ function run(seed: number): void {
   const turn = (fault: MetricFault, refusals: number): Decision => {
     for (const [name, untilMs] of foreign) if (untilMs <= world.nowMs) foreign.delete(name);
     const observation = observe(world, policy, fault, {
+      zeroDemand: zeroDemandOf(world, fault),
       foreignWriters: Object.fromEntries([...foreign.keys()].map((name) => [name, "hpa"])),
       ...(override === undefined ? {} : { override }),
     });
@@ -345,7 +385,7 @@ function run(seed: number): void {
   };
 
   for (let tick = 0; tick < STORM_TICKS; tick++) {
-    if (chance(random, 0.15)) world.loads = policy.targets.map(() => random.next() * 20);
+    if (chance(random, 0.15)) world.loads = policy.targets.map(() => (chance(random, 0.2) ? 0 : random.next() * 20));
     if (chance(random, 0.05)) {
       const named = [...policy.targets, ...(policy.set === undefined ? [] : [policy.set])].filter(() =>
         chance(random, 0.6),
@@ -381,12 +421,16 @@ function run(seed: number): void {
 
   override = undefined;
   foreign.clear();
-  for (let tick = 0; tick < CALM_TICKS; tick++) {
+  // What was not to be had is asked for again after a while, and then it is there.
+  const retriesMs = Math.max(0, ...Object.values(memory.reach).map(({ untilMs }) => untilMs - world.nowMs));
+  for (let tick = 0; tick < CALM_TICKS + Math.ceil(retriesMs / TICK_MS); tick++) {
     turn("None", 0);
     reconcile(world, random, true);
   }
   // A queue is either there or not: followed alone it never settles, whoever follows it.
   if (policy.targets.some(({ metrics }) => metrics.some(({ isBacklog }) => isBacklog))) return;
+  // Windows open and close for ever.
+  if (policy.schedules.length > 0) return;
   const settled = JSON.stringify(vectorsOf(world));
   for (let tick = 0; tick < 16; tick++) {
     const { message } = turn("None", 0);

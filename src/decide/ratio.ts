@@ -1,6 +1,6 @@
 import type { LatticeConstraint } from "./lattice.ts";
 
-/** `p:q` as a fraction; both positive integers. */
+/** `p:q` as a fraction; integers from 0, not both 0. */
 export interface Fraction {
   readonly numerator: number;
   readonly denominator: number;
@@ -26,9 +26,10 @@ export function bandConstraints(band: RatioBand, indexOf: (target: string) => nu
   const a = indexOf(band.between[0]);
   const b = indexOf(band.between[1]);
   const constraints: LatticeConstraint[] = [];
-  if (band.min !== undefined) constraints.push({ raised: a, by: b, ...band.min });
+  if (band.min !== undefined) constraints.push({ raised: a, by: b, ...band.min, step: 1 });
   if (band.max !== undefined) {
-    constraints.push({ raised: b, by: a, numerator: band.max.denominator, denominator: band.max.numerator });
+    const { numerator, denominator } = band.max;
+    constraints.push({ raised: b, by: a, numerator: denominator, denominator: numerator, step: 1 });
   }
   return constraints;
 }

@@ -1,15 +1,17 @@
 /**
  * The joint solve: how many set replicas, and how many replicas of every target inside each of them.
  *
- * For a given number of set replicas `S` the demand of each target is dealt evenly (shares differ by at most one, the larger ones to
- * the lower indices, so that one set replica is ever as large as or larger than the next), and each set replica takes the least
- * vector above its share that satisfies the ratios (`lattice.ts`). That is the cheapest one in GPUs and in any other monotone cost,
- * and dealing the larger shares of all targets to the same set replicas is the cheapest way to deal them, because the closure is
- * a maximum of monotone functions and so submodular. `S` itself is enumerated.
+ * For a given number of set replicas `S` the demand is dealt to them evenly (`deal.ts`), and each takes the least vector above its share that
+ * satisfies the ratios and couplings (`lattice.ts`): the cheapest one in GPUs and in any other monotone cost. What the budget cannot hold is
+ * cut by one served fraction (`served-fraction.ts`). `S` itself is enumerated.
  *
- * Order of objectives: minimum viable set, GPU budget, hard ratios, served fraction, soft ratios, GPUs, churn, smaller `S`.
+ * Order of objectives: minimum viable set, GPU budget, hard ratios and couplings, served fraction, soft ratios, GPUs, churn, smaller `S`. Nothing is
+ * spent past the served fraction: a replica more of one role than the next one can follow serves nobody.
  */
+import { deal, dealtGpus, expand, type Field, vectorGpus } from "./deal.ts";
+import { growToFloor } from "./gpu-floor.ts";
 import { greatestBelow, type LatticeConstraint, leastAbove, type Vector } from "./lattice.ts";
+import { canServe, EPSILON, greatestServed, type Served } from "./served-fraction.ts";
 
 export interface SolveTarget {
   /** Replicas of this target that the whole set needs; real, ≥ 0. */
@@ -20,24 +22,48 @@ export interface SolveTarget {
   readonly max: number;
 }
 
+/** A ratio band or a coupling, under the name that the policy gives it. */
+export interface Rule {
+  readonly kind: "Ratio" | "Coupling";
+  readonly name: string;
+  readonly constraints: readonly LatticeConstraint[];
+}
+
+export interface SetRange {
+  readonly min: number;
+  readonly max: number;
+  readonly current: number;
+  /** GPUs a set replica uses for parts that are not targets. */
+  readonly fixedGpus: number;
+  /** Set replicas that are wanted for their own sake, as far as the budget goes; absent: none. */
+  readonly asked?: number;
+  /** Spill: targets that must be at their maximum in every set replica before one is added. */
+  readonly growsAfter?: readonly number[];
+}
+
 export interface SolveInput {
   readonly targets: readonly SolveTarget[];
-  readonly hardRatios: readonly LatticeConstraint[];
-  readonly softRatios: readonly LatticeConstraint[];
-  readonly sets: {
-    readonly min: number;
-    readonly max: number;
-    readonly current: number;
-    /** GPUs a set replica uses for parts that are not targets. */
-    readonly fixedGpus: number;
-  };
+  /** In the order in which they are kept where not all can be. */
+  readonly hard: readonly Rule[];
+  /** In the order in which they are kept where not all can be. */
+  readonly soft: readonly Rule[];
+  readonly sets: SetRange;
   /** GPUs for everything; Infinity without a budget. */
   readonly gpuBudget: number;
+  /** GPUs to hold whatever the demand is; absent: none. */
+  readonly gpuFloor?: number;
   /** A set replica is only removed if what is left would serve this much more than the demand. */
   readonly removalHeadroomRatio: number;
 }
 
 export type Relaxation = "SoftRatios" | "GPUBudget" | "HardRatios";
+
+/** One constraint that could not be kept: a band or a coupling by its name; the budget has none. */
+export interface GivenUp {
+  readonly relaxation: Relaxation;
+  readonly kind: Rule["kind"] | "GPUBudget";
+  readonly name: string;
+}
 
 export interface Solution {
   /** Per set replica, in the order of `targets`. */
@@ -47,225 +73,269 @@ export interface Solution {
   readonly servedRatio: number;
   /** Demand that was cut because of it. */
   readonly limitedBy: readonly ("Max" | "GPUBudget")[];
+  /** Targets whose own maximum cuts demand: theirs, or that of a target which a ratio ties to them. */
+  readonly atMax: readonly number[];
   /** What could not be kept, in the order in which it was given up. */
   readonly relaxed: readonly Relaxation[];
+  /** The same, constraint by constraint. */
+  readonly givenUp: readonly GivenUp[];
+  /** Constraints that every later stage has to keep. */
+  readonly kept: readonly LatticeConstraint[];
+  /** More than the demand asks for, to hold `gpuFloor`. */
+  readonly isRaisedToFloor: boolean;
 }
 
-interface Candidate {
-  readonly sets: number;
-  readonly plan: Plan;
-  readonly servedRatio: number;
-  readonly limitedBy: readonly ("Max" | "GPUBudget")[];
+/** One problem under one choice of constraints. */
+interface Attempt {
+  readonly field: Field;
+  readonly served: Served;
+  readonly setsMax: number;
 }
-
-/** Set replicas of equal content: `count` of them, in index order. */
-interface Plan {
-  readonly blocks: readonly { readonly count: number; readonly vector: Vector }[];
-  readonly gpus: number;
-}
-
-/** Guards `⌈λ·d⌉` against 2.0000000001; far below any real difference in demand. */
-const EPSILON = 1e-9;
 
 /**
- * Always gives a state: where not everything can hold, it keeps the minimum viable set and gives up soft ratios, then the budget (down to
- * the minimum viable set only), then hard ratios, and says so in `relaxed`.
+ * Always gives a state. Where not everything can hold it keeps the minimum viable set, and of the rest as much as it can from the left of the
+ * order of objectives; within one class the rules that come first in `hard` and `soft`. Each constraint that is given up is named.
  */
 export function solve(input: SolveInput): Solution {
-  const strict = bestOver(input, [...input.hardRatios, ...input.softRatios]);
-  if (input.softRatios.length === 0) return strict ?? solveWithout(input, []);
-  const loose = bestOver(input, input.hardRatios);
-  if (strict !== undefined && (loose === undefined || strict.servedRatio >= loose.servedRatio - EPSILON)) return strict;
-  return loose === undefined ? solveWithout(input, ["SoftRatios"]) : { ...loose, relaxed: ["SoftRatios"] };
+  const demands = input.targets.map(({ demandReplicas }) => finite(demandReplicas));
+  // The budget gives way to the minimum viable set, and to nothing else.
+  const minViableGpus = input.sets.min * (input.sets.fixedGpus + sumOfMins(input.targets));
+  const isOverBudget = minViableGpus > input.gpuBudget;
+  const gpuBudget = isOverBudget ? minViableGpus : input.gpuBudget;
+  const problem = { ...input, gpuBudget };
+
+  const hard = keepable(problem);
+  const kept = flat(hard);
+  const { attempt, soft } = withSoft(problem, demands, kept);
+  const givenUp = [
+    ...input.soft.filter((rule) => !soft.includes(rule)).map((rule) => named("SoftRatios", rule)),
+    ...input.hard.filter((rule) => !hard.includes(rule)).map((rule) => named("HardRatios", rule)),
+    ...(isOverBudget ? [{ relaxation: "GPUBudget", kind: "GPUBudget", name: "gpuBudget" } as const] : []),
+  ];
+  return solutionOf(problem, demands, attempt, kept, givenUp);
 }
 
-function solveWithout(input: SolveInput, relaxed: readonly Relaxation[]): Solution {
-  const floor = { ...input, sets: { ...input.sets, max: input.sets.min }, gpuBudget: Number.POSITIVE_INFINITY };
-  const noDemand = { ...floor, targets: floor.targets.map((target) => ({ ...target, demandReplicas: 0 })) };
-  const minimumViable = bestOver(noDemand, input.hardRatios);
-  if (minimumViable !== undefined && minimumViable.gpus > input.gpuBudget) {
-    return { ...minimumViable, servedRatio: 0, limitedBy: ["GPUBudget"], relaxed: [...relaxed, "GPUBudget"] };
+const named = (relaxation: Relaxation, { kind, name }: Rule): GivenUp => ({ relaxation, kind, name });
+
+const flat = (rules: readonly Rule[]): readonly LatticeConstraint[] =>
+  rules.length === 1 ? (rules[0] as Rule).constraints : rules.flatMap(({ constraints }) => constraints);
+
+/** No demand that is not a number reaches the arithmetic; more than anything can serve stays more than that. */
+const finite = (demand: number): number => (demand > 0 ? Math.min(demand, 1e12) : 0);
+
+function sumOfMins(targets: readonly SolveTarget[]): number {
+  let gpus = 0;
+  for (const { min, gpusPerReplica } of targets) gpus += min * gpusPerReplica;
+  return gpus;
+}
+
+/** The hard rules that leave a state inside the bounds and the budget: all, or the first ones that do so together. */
+function keepable(input: SolveInput): readonly Rule[] {
+  const isPossible = (rules: readonly Rule[]): boolean => {
+    const field = fieldOf(input, flat(rules));
+    return field !== undefined && dealtGpus(field, input.sets.min, field.mins) <= input.gpuBudget;
+  };
+  if (input.hard.length === 0 || isPossible(input.hard)) return input.hard;
+  return greedy(input.hard, isPossible);
+}
+
+/** Takes the rules one after the other and keeps each that can be kept beside those before it. */
+function greedy(rules: readonly Rule[], isPossible: (rules: readonly Rule[]) => boolean): readonly Rule[] {
+  let kept: readonly Rule[] = [];
+  for (const rule of rules) if (isPossible([...kept, rule])) kept = [...kept, rule];
+  return kept;
+}
+
+/** The best state under the hard rules, with as many soft ones as cost no served demand. */
+function withSoft(
+  input: SolveInput,
+  demands: Vector,
+  hard: readonly LatticeConstraint[],
+): { readonly attempt: Attempt; readonly soft: readonly Rule[] } {
+  const strict = input.soft.length === 0 ? undefined : bestOver(input, demands, [...hard, ...flat(input.soft)]);
+  if (strict !== undefined && servesAll(strict.served)) return { attempt: strict, soft: input.soft };
+  const loose = bestOver(input, demands, hard);
+  if (loose === undefined) throw new RangeError("a target has min above max");
+  const isAsGood = (one: Attempt | undefined): one is Attempt =>
+    one !== undefined && compareService(one.served, loose.served) >= 0;
+  if (isAsGood(strict)) return { attempt: strict, soft: input.soft };
+  let attempt = loose;
+  const soft = greedy(input.soft, (rules) => {
+    const next = rules.length === input.soft.length ? strict : bestOver(input, demands, [...hard, ...flat(rules)]);
+    if (!isAsGood(next)) return false;
+    attempt = next;
+    return true;
+  });
+  return { attempt, soft };
+}
+
+const servesAll = ({ servedRatio }: Served): boolean => servedRatio >= 1;
+
+function compareService(a: Served, b: Served): number {
+  const served = a.servedRatio - b.servedRatio;
+  if (Math.abs(served) > EPSILON) return served;
+  const fraction = a.fractionRatio - b.fractionRatio;
+  return Math.abs(fraction) > EPSILON ? fraction : 0;
+}
+
+function fieldOf(
+  { targets, sets: { fixedGpus } }: SolveInput,
+  constraints: readonly LatticeConstraint[],
+): Field | undefined {
+  const gpusPerReplica: number[] = [];
+  const mins: number[] = [];
+  const maxs: number[] = [];
+  for (const target of targets) {
+    gpusPerReplica.push(target.gpusPerReplica);
+    mins.push(target.min);
+    maxs.push(target.max);
   }
-  const unratioed = bestOver(input, []) ?? bestOver(noDemand, []);
-  if (unratioed === undefined) throw new RangeError("a target has min above max");
-  if (unratioed.gpus <= input.gpuBudget) return { ...unratioed, relaxed: [...relaxed, "HardRatios"] };
-  return { ...unratioed, servedRatio: 0, limitedBy: ["GPUBudget"], relaxed: [...relaxed, "GPUBudget", "HardRatios"] };
-}
-
-function bestOver(input: SolveInput, ratios: readonly LatticeConstraint[]): Solution | undefined {
-  const ceiling = greatestBelow(
-    input.targets.map(({ max }) => max),
-    ratios,
-    input.targets.map(({ min }) => min),
-  );
+  const ceiling = greatestBelow(maxs, constraints, mins);
   if (ceiling === undefined) return undefined;
-  const { current } = input.sets;
-  const inflated = 1 + input.removalHeadroomRatio;
-  let best: Candidate | undefined;
-  let servedAtCurrent: number | undefined;
-  for (let sets = input.sets.min; sets <= input.sets.max; sets++) {
-    const candidate = bestFor(sets, input, ratios, ceiling, 1, best?.servedRatio ?? 0);
-    if (candidate === undefined) continue;
-    if (sets < current && current <= input.sets.max) {
-      servedAtCurrent ??= bestFor(current, input, ratios, ceiling, inflated, 0)?.servedRatio ?? 0;
-      if (!serves(servedAtCurrent, sets, input, ratios, ceiling, inflated)) continue;
-    }
-    if (best === undefined || isBetter(candidate, best, current)) best = candidate;
-    // More set replicas only add fixed GPUs once all demand is served inside the targets' bounds.
-    if (sets >= current && candidate.servedRatio >= 1) break;
-  }
-  if (best === undefined) return undefined;
-  const { plan, servedRatio } = best;
-  // At their maxima inside, with room for more set replicas: then it is the budget that kept those away.
-  const isKeptSmall =
-    best.limitedBy.includes("Max") && best.sets < input.sets.max && input.gpuBudget !== Number.POSITIVE_INFINITY;
-  const limitedBy = isKeptSmall ? [...new Set([...best.limitedBy, "GPUBudget" as const])] : best.limitedBy;
-  return { perSet: expand(plan), gpus: plan.gpus, servedRatio, limitedBy, relaxed: [] };
+  const least = constraints.length === 0 ? mins : leastAbove(mins, constraints, ceiling);
+  if (least === undefined) return undefined;
+  return { constraints, gpusPerReplica, mins: least, ceiling, fixedGpus, scratch: [...mins] };
 }
 
-function isBetter(a: Candidate, b: Candidate, currentSets: number): boolean {
-  if (Math.abs(a.servedRatio - b.servedRatio) > EPSILON) return a.servedRatio > b.servedRatio;
-  if (a.plan.gpus !== b.plan.gpus) return a.plan.gpus < b.plan.gpus;
+/** @returns undefined when not even the minima hold the constraints inside bounds and budget */
+function bestOver(input: SolveInput, demands: Vector, constraints: readonly LatticeConstraint[]): Attempt | undefined {
+  const field = fieldOf(input, constraints);
+  if (field === undefined) return undefined;
+  const { gpuBudget, sets: range } = input;
+  const leastGpus = range.fixedGpus + vectorGpus(field.mins, field.gpusPerReplica);
+  const setsMax = Math.max(range.min, range.growsAfter === undefined ? range.max : spillMax(input, demands, field));
+  const affordable = leastGpus > 0 ? Math.floor(gpuBudget / leastGpus) : Number.POSITIVE_INFINITY;
+  const asked = Math.min(range.asked ?? 0, setsMax, affordable);
+  const { current } = range;
+  let best: Served | undefined;
+  let isRemovable: ((sets: number) => boolean) | undefined;
+  for (
+    let sets = Math.max(range.min, asked, leastUsefulSets(input, demands, field, setsMax));
+    sets <= setsMax;
+    sets++
+  ) {
+    // More set replicas only take more than these.
+    if (sets * leastGpus > gpuBudget) break;
+    if (best !== undefined && servesAll(best) && sets > current && sets * leastGpus > best.gpus) break;
+    const leastRatio = best?.servedRatio ?? 0;
+    const candidate = greatestServed({ field, sets, demands, gpuBudget, leastRatio });
+    if (candidate !== undefined) {
+      if (sets < current && current <= setsMax) {
+        isRemovable ??= removalRule(input, demands, field);
+        if (!isRemovable(sets)) continue;
+      }
+      if (best === undefined || isBetter(candidate, best, current)) best = candidate;
+    }
+    // Every set replica from here on has at most one unit of anything: another one takes nothing off it.
+    if (best !== undefined && sets >= current && sets >= mostUnits(demands)) break;
+  }
+  return best === undefined ? undefined : { field, served: best, setsMax };
+}
+
+const mostUnits = (demands: Vector): number => {
+  let most = 1;
+  for (const demand of demands) most = Math.max(most, Math.ceil(demand));
+  return most;
+};
+
+/** Without a budget, fewer set replicas than hold all demand at their maxima serve less, unless one demand cannot be served at all. */
+function leastUsefulSets({ gpuBudget }: SolveInput, demands: Vector, { ceiling }: Field, setsMax: number): number {
+  if (gpuBudget !== Number.POSITIVE_INFINITY) return 0;
+  let sets = 0;
+  for (let index = 0; index < demands.length; index++) {
+    const most = ceiling[index] as number;
+    const needed = Math.ceil((demands[index] as number) - EPSILON);
+    if (needed <= sets * most) continue;
+    if (most === 0) return 0;
+    sets = Math.ceil(needed / most);
+  }
+  return Math.min(sets, setsMax);
+}
+
+/** A set replica only goes when the others would serve as much of a demand with headroom as those that are there. */
+function removalRule(input: SolveInput, demands: Vector, field: Field): (sets: number) => boolean {
+  const { gpuBudget, removalHeadroomRatio } = input;
+  const inflated = demands.map((demand) => demand * (1 + removalHeadroomRatio));
+  const common = { field, demands: inflated, gpuBudget };
+  const now = greatestServed({ ...common, sets: input.sets.current, leastRatio: 0 })?.servedRatio ?? 0;
+  return (sets) => canServe({ ...common, sets, leastRatio: now });
+}
+
+/** Set replicas that may be there when one is only added where the named targets are at their maximum in all of them. */
+function spillMax(
+  { sets: { min, max, current, growsAfter }, gpuBudget }: SolveInput,
+  demands: Vector,
+  field: Field,
+): number {
+  let sets = Math.min(max, Math.max(min, current));
+  for (; sets < max; sets++) {
+    const served = greatestServed({ field, sets, demands, gpuBudget, leastRatio: 0 });
+    const last = served === undefined ? undefined : deal(field, sets, served.units).at(-1);
+    const isFull = growsAfter?.every((index) => (last?.vector[index] ?? 0) >= (field.ceiling[index] as number)) ?? true;
+    if (sets > 0 && (last === undefined || !isFull)) break;
+  }
+  return sets;
+}
+
+function isBetter(a: Served, b: Served, currentSets: number): boolean {
+  const service = compareService(a, b);
+  if (service !== 0) return service > 0;
+  if (a.gpus !== b.gpus) return a.gpus < b.gpus;
   return Math.abs(a.sets - currentSets) < Math.abs(b.sets - currentSets);
 }
 
-/** Whether `sets` set replicas can serve at least this fraction of the demand. */
-function serves(
-  fraction: number,
-  sets: number,
+function solutionOf(
   input: SolveInput,
-  ratios: readonly LatticeConstraint[],
-  ceiling: Vector,
-  demandFactor: number,
-): boolean {
-  const units = input.targets.map(({ demandReplicas }) =>
-    Math.ceil(fraction * (demandReplicas * demandFactor) - EPSILON),
-  );
-  if (units.some((count, index) => count > sets * (ceiling[index] as number))) return false;
-  const plan = planSets(sets, units, input, ratios, ceiling);
-  return plan !== undefined && plan.gpus <= input.gpuBudget;
-}
-
-/**
- * The best state with exactly `sets` set replicas; undefined when not even the minimum fits the budget, or when it serves less than
- * `leastFraction`.
- */
-function bestFor(
-  sets: number,
-  input: SolveInput,
-  ratios: readonly LatticeConstraint[],
-  ceiling: Vector,
-  demandFactor: number,
-  leastFraction: number,
-): Candidate | undefined {
-  if (leastFraction > 0 && !serves(leastFraction, sets, input, ratios, ceiling, demandFactor)) return undefined;
-  const demands = input.targets.map(({ demandReplicas }) => demandReplicas * demandFactor);
-  // A maximum cuts its own target, and through the ratios those that are tied to it; the others keep what they are measured to need.
-  const caps = ceiling.map((most) => sets * most);
-  const unitsAt = (lambda: number): number[] =>
-    demands.map((demand, index) => Math.min(Math.ceil(lambda * demand - EPSILON), caps[index] as number));
-  const planFor = (units: readonly number[]): Plan | undefined => {
-    const plan = planSets(sets, units, input, ratios, ceiling);
-    return plan !== undefined && plan.gpus <= input.gpuBudget ? plan : undefined;
+  demands: Vector,
+  { field, served, setsMax }: Attempt,
+  kept: readonly LatticeConstraint[],
+  givenUp: readonly GivenUp[],
+): Solution {
+  const { gpuBudget, gpuFloor = 0 } = input;
+  const grown =
+    gpuFloor > served.gpus && !served.isCutByBudget
+      ? growToFloor({ field, goal: served, floorGpus: gpuFloor, gpuBudget, setsMax })
+      : served;
+  const clipped = clippedTargets(demands, field, grown.sets);
+  // At their maxima inside, with room for more set replicas: then it is the budget that kept those away.
+  const isKeptSmall = clipped.length > 0 && grown.sets < setsMax && gpuBudget !== Number.POSITIVE_INFINITY;
+  const isBudget = served.isCutByBudget || isKeptSmall || givenUp.some(({ kind }) => kind === "GPUBudget");
+  return {
+    perSet: expand(deal(field, grown.sets, grown.units)),
+    gpus: grown.gpus,
+    servedRatio: served.servedRatio,
+    limitedBy: [...(clipped.length > 0 ? (["Max"] as const) : []), ...(isBudget ? (["GPUBudget"] as const) : [])],
+    atMax: clipped.length === 0 ? [] : maximaBehind(clipped, input.targets, field),
+    relaxed: givenUp.length === 0 ? [] : [...new Set(givenUp.map(({ relaxation }) => relaxation))],
+    givenUp,
+    kept,
+    isRaisedToFloor: grown !== served && grown.gpus > served.gpus,
   };
-  const isClipped = demands.some((demand, index) => demand > (caps[index] as number) + EPSILON);
-  const limitedByMax = isClipped ? (["Max"] as const) : [];
-
-  const full = planFor(unitsAt(1));
-  if (full !== undefined) return { sets, plan: full, servedRatio: served(full, demands), limitedBy: limitedByMax };
-  if (planFor(demands.map(() => 0)) === undefined) return undefined;
-
-  // The served fraction only matters where some demand passes a whole replica: at k / demand. For each demand the greatest feasible k is
-  // looked for above the best fraction so far, so all but the first few demands cost one question.
-  let lambda = leastFraction;
-  for (const [index, demand] of demands.entries()) {
-    if (demand <= 0) continue;
-    let feasible = Math.floor(lambda * demand + EPSILON);
-    // One past the last k that changes anything: a target's demand, or its cap.
-    let infeasible = Math.min(Math.ceil(demand - EPSILON), (caps[index] as number) + 1);
-    for (let reach = 1; infeasible - feasible > 1; ) {
-      const units = Math.min(feasible + reach, (feasible + infeasible + 1) >> 1);
-      if (planFor(unitsAt(units / demand)) === undefined) infeasible = units;
-      else {
-        feasible = units;
-        reach *= 4;
-        // Only a fraction that was tried: one that is merely next to it may round another target's share up.
-        lambda = Math.max(lambda, units / demand);
-      }
-    }
-  }
-  const wanted = unitsAt(1);
-  const units = fillBudget(unitsAt(lambda), demands, wanted, (next) => planFor(next) !== undefined);
-  const plan = planFor(units) as Plan;
-  return { sets, plan, servedRatio: served(plan, demands), limitedBy: [...limitedByMax, "GPUBudget"] };
 }
 
-/**
- * Deals what the common served fraction left of the budget: one unit at a time to the target that binds next, until the one that binds
- * cannot grow any more; more of another one would serve nothing.
- */
-function fillBudget(
-  units: readonly number[],
-  demands: readonly number[],
-  wanted: readonly number[],
-  fits: (units: readonly number[]) => boolean,
+function clippedTargets(demands: Vector, { ceiling }: Field, sets: number): number[] {
+  const clipped: number[] = [];
+  for (let index = 0; index < demands.length; index++) {
+    if ((demands[index] as number) - EPSILON > sets * (ceiling[index] as number)) clipped.push(index);
+  }
+  return clipped;
+}
+
+/** The targets whose `max` holds the clipped ones down: their own, or through a ratio another's. */
+function maximaBehind(
+  clipped: readonly number[],
+  targets: readonly SolveTarget[],
+  { constraints, mins }: Field,
 ): number[] {
-  let dealt = [...units];
-  for (;;) {
-    const open = dealt
-      .map((count, index) => ({ index, next: count / (demands[index] as number) }))
-      .filter(({ index }) => (dealt[index] as number) < (wanted[index] as number));
-    const binding = Math.min(...open.map(({ next }) => next));
-    const raised = open
-      .filter(({ next }) => next <= binding + EPSILON)
-      .map(({ index }) => dealt.map((count, at) => (at === index ? count + 1 : count)))
-      .find(fits);
-    if (raised === undefined) return dealt;
-    dealt = raised;
-  }
+  const causes: number[] = [];
+  greatestBelow(
+    targets.map(({ max }) => max),
+    constraints,
+    mins,
+    causes,
+  );
+  return [...new Set(clipped.map((index) => causes[index] as number))];
 }
-
-function planSets(
-  sets: number,
-  units: readonly number[],
-  { targets, sets: { fixedGpus } }: SolveInput,
-  ratios: readonly LatticeConstraint[],
-  ceiling: Vector,
-): Plan | undefined {
-  const blocks: { count: number; vector: Vector }[] = [];
-  let gpus = sets * fixedGpus;
-  // Set replicas with the same shares make one block; shares only change where an index passes some target's remainder.
-  for (let from = 0; from < sets; ) {
-    let next = sets;
-    const shares: number[] = [];
-    for (let index = 0; index < units.length; index++) {
-      const total = units[index] as number;
-      const remainder = total % sets;
-      if (remainder > from && remainder < next) next = remainder;
-      const share = (total - remainder) / sets + (from < remainder ? 1 : 0);
-      shares.push(Math.max(share, (targets[index] as SolveTarget).min));
-    }
-    const vector = leastAbove(shares, ratios, ceiling);
-    if (vector === undefined) return undefined;
-    blocks.push({ count: next - from, vector });
-    gpus += (next - from) * gpusOf(vector, targets);
-    from = next;
-  }
-  return { blocks, gpus };
-}
-
-function served({ blocks }: Plan, demands: readonly number[]): number {
-  let least = 1;
-  demands.forEach((demand, index) => {
-    if (demand <= 0) return;
-    const have = blocks.reduce((sum, { count, vector }) => sum + count * (vector[index] as number), 0);
-    least = Math.min(least, have / demand);
-  });
-  return least;
-}
-
-const expand = ({ blocks }: Plan): Vector[] =>
-  blocks.flatMap(({ count, vector }) => Array.from({ length: count }, () => vector));
 
 export function gpusOf(vector: Vector, targets: readonly Pick<SolveTarget, "gpusPerReplica">[]): number {
   let sum = 0;

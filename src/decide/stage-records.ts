@@ -3,11 +3,14 @@ import type { TargetBounds } from "./bounds.ts";
 import { totalsOf } from "./current.ts";
 import type { StageRecord } from "./decision.ts";
 import { type Demand, round } from "./demand.ts";
-import type { ForecastResult } from "./forecast.ts";
+import type { ForecastResult } from "./forecast/forecast.ts";
 import type { Observation } from "./observation.ts";
 import { type PanicMemory, panicDemand } from "./panic.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
-import type { Solution } from "./solve.ts";
+import type { Reach } from "./reach.ts";
+import type { ZeroState } from "./scale-to-zero.ts";
+import type { Scheduled } from "./schedule.ts";
+import type { GivenUp, Relaxation, Solution } from "./solve.ts";
 
 export function recordDemand(stages: StageRecord[], target: string, demand: Demand): void {
   for (const { label, collected } of demand.metrics) {
@@ -20,7 +23,7 @@ export function recordDemand(stages: StageRecord[], target: string, demand: Dema
 
 export function recordForecast(stages: StageRecord[], target: string, demand: Demand, forecast: ForecastResult): void {
   if (forecast.replicas > demand.replicas) {
-    const detail = `in ${Math.round(forecast.horizonMs / 1000)} s, when a replica ordered now is ready`;
+    const detail = `by ${forecast.method} in ${Math.round(forecast.horizonMs / 1000)} s, when a replica ordered now is ready`;
     stages.push({
       stage: "forecast",
       target,
@@ -30,7 +33,7 @@ export function recordForecast(stages: StageRecord[], target: string, demand: De
       detail,
     });
   } else if (!forecast.isTrusted && !demand.isUnknown) {
-    const detail = `past forecasts were off by ${Math.round((forecast.errorRatio ?? 0) * 100)} %`;
+    const detail = `past forecasts by ${forecast.method} were off by ${Math.round((forecast.errorRatio ?? 0) * 100)} %`;
     stages.push({ stage: "forecast", target, reason: "NotTrusted", detail });
   }
 }
@@ -71,6 +74,55 @@ export function recordBounds(stages: StageRecord[], target: TargetPolicy, { min,
   }
 }
 
+export function recordReplacements(stages: StageRecord[], target: string, demand: number, replacements: number): void {
+  const detail = `${replacements} have a node and are not ready past the pending timeout: as many more stand in for them`;
+  stages.push({
+    stage: "forecast",
+    target,
+    before: round(demand),
+    after: round(demand + replacements),
+    reason: "Replaced",
+    detail,
+  });
+}
+
+export function recordSchedules(stages: StageRecord[], { active, early, bounds, overlaps }: Scheduled): void {
+  for (const [target, { min, max }] of bounds) {
+    const limits = [min === undefined ? "" : `at least ${min}`, max === undefined ? "" : `at most ${max}`];
+    const names = [...active, ...early.map((name) => `${name} (about to open)`)].join(", ");
+    stages.push({
+      stage: "bounds",
+      target,
+      reason: "Schedule",
+      detail: `${limits.filter((text) => text !== "").join(", ")} by schedule ${names}`,
+    });
+  }
+  for (const { kept, ignored, what } of overlaps) {
+    const detail = `${what} is said by ${kept} and ${ignored}: the first by name is followed`;
+    stages.push({ stage: "bounds", reason: "ScheduleOverlap", detail });
+  }
+}
+
+export function recordZero(stages: StageRecord[], zero: ZeroState | undefined): void {
+  if (zero === undefined) return;
+  const reason = zero.isAsleep ? "ScaledToZero" : `Zero${zero.reason}`;
+  stages.push({ stage: "bounds", reason, detail: `${[...zero.targets].join(", ")}: ${zero.detail}` });
+}
+
+export function recordReach(stages: StageRecord[], { caps, memory }: Reach, nowMs: number): void {
+  for (const [target, cap] of Object.entries(caps)) {
+    const { untilMs = nowMs, failures = 0 } = memory[target] ?? {};
+    const again = Math.max(0, Math.ceil((untilMs - nowMs) / 1000));
+    stages.push({
+      stage: "bounds",
+      target,
+      after: cap,
+      reason: "CapacityPending",
+      detail: `more than ${cap} found no node within the pending timeout (attempt ${failures}); tried again in ${again} s`,
+    });
+  }
+}
+
 export function recordGoal(stages: StageRecord[], policy: Policy, observation: Observation, goal: Solution): void {
   policy.targets.forEach(({ name }, index) => {
     const after = goal.perSet.reduce((sum, vector) => sum + (vector[index] as number), 0);
@@ -84,13 +136,25 @@ export function recordGoal(stages: StageRecord[], policy: Policy, observation: O
     reason: goal.limitedBy.join("+") || "Feasible",
     detail,
   });
-  for (const relaxed of goal.relaxed)
-    stages.push({ stage: "solve", reason: `${relaxed}Relaxed`, detail: RELAXED[relaxed] });
+  if (goal.isRaisedToFloor)
+    stages.push({
+      stage: "solve",
+      reason: "GPUFloor",
+      after: goal.gpus,
+      detail: `more than the demand asks for: gpuBudget.min is ${policy.gpuBudgetMin}`,
+    });
+  for (const index of goal.atMax) {
+    const { name = "", maxReplicas } = policy.targets[index] ?? {};
+    stages.push({ stage: "solve", reason: "AtMax", detail: `maxReplicas ${maxReplicas} of ${name} cuts the demand` });
+  }
+  for (const { relaxation, kind, name } of goal.givenUp)
+    stages.push({ stage: "solve", reason: `${relaxation}Relaxed`, detail: relaxedDetail(relaxation, kind, name) });
 }
 
-const RELAXED = {
-  SoftRatios: "a soft ratio gives way to served demand",
-  GPUBudget:
-    "the minimum viable set alone needs more GPUs than the budget has: raise gpuBudget.max or lower minReplicas",
-  HardRatios: "no integer solution of the ratios inside the bounds: widen a ratio or the bounds of its targets",
-} as const;
+function relaxedDetail(relaxation: Relaxation, kind: GivenUp["kind"], name: string): string {
+  if (relaxation === "SoftRatios") return `soft ratio ${name} gives way to served demand`;
+  if (relaxation === "GPUBudget")
+    return "the minimum viable set alone needs more GPUs than the budget has: raise gpuBudget.max or lower minReplicas";
+  const what = kind === "Coupling" ? "coupling" : "ratio";
+  return `${what} ${name} leaves no whole numbers inside the bounds and the GPU budget, beside those before it: widen it or the bounds of its targets`;
+}

@@ -5,8 +5,8 @@ import { clampInto, stepInBox, stepSets } from "./step.ts";
 
 /** Prefill and decode, 1:4 to 1:1. */
 const RATIOS: readonly LatticeConstraint[] = [
-  { raised: 0, by: 1, numerator: 1, denominator: 4 },
-  { raised: 1, by: 0, numerator: 1, denominator: 1 },
+  { raised: 0, by: 1, numerator: 1, denominator: 4, step: 1 },
+  { raised: 1, by: 0, numerator: 1, denominator: 1, step: 1 },
 ];
 
 describe("worked by hand", () => {
@@ -85,6 +85,7 @@ const constraint = fc
       by: up ? 1 : 0,
       numerator,
       denominator,
+      step: 1,
     }),
   );
 const world = fc.record({

@@ -5,7 +5,15 @@
  * inside these intervals, as near to the goal as rounding allows: on the way up the greatest one below, so that no part runs ahead of its
  * partners; on the way down the least one above, so that nothing falls short. If the intervals hold any feasible vector, the step is one.
  */
-import { greatestBelow, type LatticeConstraint, leastAbove, satisfies, type Vector } from "./lattice.ts";
+import {
+  greatestBelow,
+  type LatticeConstraint,
+  leastAbove,
+  permitted,
+  required,
+  satisfies,
+  type Vector,
+} from "./lattice.ts";
 
 export interface Box {
   readonly lo: Vector;
@@ -18,21 +26,47 @@ export interface StepResult {
   readonly isFeasible: boolean;
 }
 
-/** @param wish the goal, clamped into `box` */
+/**
+ * On the way up (something of the wish is above what is there) the greatest feasible vector that passes the wish nowhere except where the least
+ * feasible one does; on the way down the least one that falls short of it nowhere except where the greatest one does. Either
+ * exists whenever the intervals hold any feasible vector, and is the wish itself where that is one.
+ *
+ * @param wish the goal, clamped into `box`
+ */
 export function stepInBox(current: Vector, wish: Vector, box: Box, ratios: readonly LatticeConstraint[]): StepResult {
   if (satisfies(wish, ratios)) return { vector: wish, isFeasible: true };
-  const below = greatestBelow(wish, ratios, box.lo);
-  const above = leastAbove(wish, ratios, box.hi);
   const grows = wish.some((value, index) => value > (current[index] as number));
-  const preferred = grows ? [below, above] : [above, below];
-  const near = preferred.find((vector) => vector !== undefined);
-  if (near !== undefined) return { vector: near, isFeasible: true };
-  const corners = [greatestBelow(box.hi, ratios, box.lo), leastAbove(box.lo, ratios, box.hi)].filter(
-    (vector) => vector !== undefined,
-  );
-  const nearest = corners.toSorted((a, b) => distance(a, wish) - distance(b, wish))[0];
-  if (nearest !== undefined) return { vector: nearest, isFeasible: true };
+  const vector = grows ? upTo(wish, box, ratios) : downTo(wish, box, ratios);
+  if (vector !== undefined) return { vector, isFeasible: true };
   return { vector: withoutWidening(current, wish, box, ratios), isFeasible: false };
+}
+
+function upTo(wish: Vector, { lo, hi }: Box, ratios: readonly LatticeConstraint[]): Vector | undefined {
+  const below = greatestBelow(wish, ratios, lo);
+  if (below !== undefined) return below;
+  const least = leastAbove(lo, ratios, hi);
+  return (
+    least &&
+    greatestBelow(
+      wish.map((value, index) => Math.max(value, least[index] as number)),
+      ratios,
+      least,
+    )
+  );
+}
+
+function downTo(wish: Vector, { lo, hi }: Box, ratios: readonly LatticeConstraint[]): Vector | undefined {
+  const above = leastAbove(wish, ratios, hi);
+  if (above !== undefined) return above;
+  const greatest = greatestBelow(hi, ratios, lo);
+  return (
+    greatest &&
+    leastAbove(
+      wish.map((value, index) => Math.min(value, greatest[index] as number)),
+      ratios,
+      greatest,
+    )
+  );
 }
 
 /** Where the intervals hold no feasible vector: what of the wish leads no part further out of its ratio than it is. */
@@ -43,10 +77,9 @@ function withoutWidening(current: Vector, wish: Vector, box: Box, ratios: readon
     changed = false;
     for (const constraint of ratios) {
       if (satisfies(vector, [constraint])) continue;
-      const { raised, by, numerator, denominator } = constraint;
-      const most = Math.floor((denominator * at(vector, raised)) / numerator);
-      const lower = Math.max(most, at(current, by), at(box.lo, by));
-      const least = Math.ceil((numerator * at(vector, by)) / denominator);
+      const { raised, by } = constraint;
+      const lower = Math.max(permitted(constraint, at(vector, raised)), at(current, by), at(box.lo, by));
+      const least = required(constraint, at(vector, by));
       const higher = Math.min(least, at(current, raised), at(box.hi, raised));
       if (lower < at(vector, by)) vector[by] = lower;
       else if (higher > at(vector, raised)) vector[raised] = higher;
@@ -59,9 +92,6 @@ function withoutWidening(current: Vector, wish: Vector, box: Box, ratios: readon
 
 export const clampInto = (vector: Vector, { lo, hi }: Box): Vector =>
   vector.map((value, index) => Math.min(Math.max(value, lo[index] as number), hi[index] as number));
-
-const distance = (a: Vector, b: Vector): number =>
-  a.reduce((sum, value, index) => sum + Math.abs(value - (b[index] as number)), 0);
 
 export interface SetStep {
   readonly current: Vector;

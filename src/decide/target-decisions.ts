@@ -3,7 +3,7 @@ import type { TargetBounds } from "./bounds.ts";
 import { totalsOf } from "./current.ts";
 import type { RatioDecision, TargetDecision } from "./decision.ts";
 import type { Demand } from "./demand.ts";
-import type { ForecastResult } from "./forecast.ts";
+import type { ForecastResult } from "./forecast/forecast.ts";
 import type { Vector } from "./lattice.ts";
 import type { Observation } from "./observation.ts";
 import type { Policy } from "./policy.ts";

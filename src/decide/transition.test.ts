@@ -31,9 +31,10 @@ const policy: Policy = {
   intervalMs: 15_000,
   targets: [target("prefill"), target("decode")],
   ratios: [band],
-  metricsPolicy: { staleAfterMs: 60_000, minCoverageRatio: 0.7 },
-  forecast: { enabled: false, method: "LastValue", maxErrorRatio: 0.4 },
-  coldStart: { countStarting: true, pendingTimeoutMs: 600_000 },
+  metricsPolicy: { staleAfterMs: 60_000, minCoverageRatio: 0.7, warmUpMs: 0 },
+  forecast: { enabled: false, method: "LastValue", seasonMs: 86_400_000, maxErrorRatio: 0.4 },
+  coldStart: { countStarting: true, pendingTimeoutMs: 600_000, changeDeadlineMs: 1_800_000 },
+  schedules: [],
 };
 
 function observe(current: readonly number[], ready: readonly number[] = current): Observation {

@@ -34,6 +34,8 @@ export interface Transition {
 export interface DesiredState {
   /** A person takes the consequences. */
   readonly isForced?: boolean;
+  /** Nothing serves and nothing is asked for: there is no ratio to keep on the way to zero. */
+  readonly isAsleep?: boolean;
   readonly sets: number;
   /** Per set replica, in the order of the policy's targets. */
   readonly perSet: readonly (readonly number[])[];
@@ -67,15 +69,21 @@ export function planTransition(
   for (const write of downs) {
     if (
       write.level === "PodCliqueSet" &&
-      (((isCatchingUp || fitting.length > 0) && !mustFreeFirst) || (losesService && desired.isForced !== true))
+      (((isCatchingUp || fitting.length > 0) && !mustFreeFirst) ||
+        (losesService && desired.isForced !== true && desired.isAsleep !== true))
     ) {
       later.push({ ...write, why: "WaitsForReady" });
-    } else if (write.level !== "PodCliqueSet" && breaksReadyRatio(write, policy, observation)) {
+    } else if (
+      desired.isAsleep !== true &&
+      write.level !== "PodCliqueSet" &&
+      breaksReadyRatio(write, policy, observation)
+    ) {
       later.push({ ...write, why: "RatioTransient" });
     } else {
       now.push(write);
     }
   }
+  if (desired.isAsleep === true) return { now, later };
   const ordered = inSafeOrder(now, policy, observation);
   return { now: ordered.now, later: [...later, ...ordered.later] };
 }

@@ -14,7 +14,7 @@ export interface CheckpointStore {
 }
 
 /** Bumped when the shape of `Memory` changes; an older checkpoint is then dropped. */
-const VERSION = 1;
+const VERSION = 2;
 
 export const serializeMemory = (memory: Memory): string => JSON.stringify({ version: VERSION, memory });
 

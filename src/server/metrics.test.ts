@@ -33,6 +33,7 @@ const decision = (overrides: Partial<Decision> = {}): Decision => ({
   servedRatio: 1,
   relaxed: [],
   transition: { now: [], later: [] },
+  schedules: { active: [], early: [] },
   ...overrides,
 });
 

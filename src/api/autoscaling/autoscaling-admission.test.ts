@@ -316,6 +316,68 @@ describe("ScalingPolicy rules", () => {
       },
       want: ["spec.ratios[0].between[1]"],
     },
+    { name: "a coupling of two", change: { coupling: [{ name: "unit", step: { prefill: 1, decode: 2 } }] }, want: [] },
+    {
+      name: "a coupling with a stranger",
+      change: { coupling: [{ name: "unit", step: { prefill: 1, x: 2 } }] },
+      want: ["spec.coupling[0].step.x"],
+    },
+    {
+      name: "a coupling of nothing",
+      change: { coupling: [{ name: "unit", step: {} }] },
+      want: ["spec.coupling[0].step"],
+    },
+    {
+      name: "a coupling with the set level",
+      change: {
+        scaleTargets: [
+          ...(SMALLEST.spec.scaleTargets as readonly Json[]),
+          { name: "sets", level: "PodCliqueSet", maxReplicas: 4 },
+        ],
+        coupling: [{ name: "unit", step: { prefill: 1, sets: 2 } }],
+      },
+      want: ["spec.coupling[0].step.sets"],
+    },
+    {
+      name: "a target in two couplings",
+      change: {
+        coupling: [
+          { name: "x", step: { prefill: 1, decode: 2 } },
+          { name: "y", step: { decode: 1 } },
+        ],
+      },
+      want: ["spec.coupling[1].step.decode"],
+    },
+    {
+      name: "a coupling without a multiple inside the bounds",
+      // 3 prefill take a second tuple, which takes 6 decode.
+      change: {
+        ...targets({ minReplicas: 3 }, { maxReplicas: 5 }),
+        coupling: [{ name: "unit", step: { prefill: 2, decode: 3 } }],
+      },
+      want: ["spec.coupling[0].step"],
+    },
+    {
+      name: "its multiple just inside the bounds",
+      change: {
+        ...targets({ minReplicas: 3 }, { maxReplicas: 6 }),
+        coupling: [{ name: "unit", step: { prefill: 2, decode: 3 } }],
+      },
+      want: [],
+    },
+    {
+      name: "a coupling that leaves a hard ratio no state",
+      change: { coupling: [{ name: "unit", step: { prefill: 1, decode: 5 } }] },
+      want: ["spec.coupling"],
+    },
+    {
+      name: "a coupling outside a soft ratio",
+      change: {
+        ratios: [{ between: ["prefill", "decode"], min: "1:4", enforcement: "Soft" }],
+        coupling: [{ name: "unit", step: { prefill: 1, decode: 5 } }],
+      },
+      want: [],
+    },
     { name: "budget max below min", change: { gpuBudget: { max: 4, min: 8 } }, want: ["spec.gpuBudget.max"] },
     {
       name: "a budget below the minimum replicas",

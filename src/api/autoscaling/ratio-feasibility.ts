@@ -1,4 +1,4 @@
-/** Whether ratio bands leave any whole-number state inside the bounds of the targets. */
+/** Whether ratio bands and couplings leave any whole-number state inside the bounds of the targets. */
 import type { Ratio } from "../ratio.ts";
 
 export interface Bounds {
@@ -13,15 +13,20 @@ export interface Band {
   readonly max?: Ratio;
 }
 
+/** A coupling: replicas of each target that come and go together. */
+export type Tuple = Readonly<Record<string, number>>;
+
 /**
- * The least state at or above every minimum that satisfies all bands, or undefined when none is below the maxima.
+ * The least state at or above every minimum that satisfies all bands and couplings, or undefined when none is below the maxima.
  *
- * `p:q ≤ a:b` is `a ≥ ⌈p·b/q⌉` and `a:b ≤ u:v` is `b ≥ ⌈v·a/u⌉`. Both right sides are monotone, so raising components
- * until nothing changes ends in the least solution or passes a maximum; each round raises by at least one.
+ * `p:q ≤ a:b` is `a ≥ ⌈p·b/q⌉` and `a:b ≤ u:v` is `b ≥ ⌈v·a/u⌉`; a coupling takes each target to its step times the greatest number of steps
+ * that one of them has begun. All right sides are monotone, so raising components until nothing changes ends in the least solution
+ * or passes a maximum; each round raises by at least one.
  */
 export function leastState(
   bounds: ReadonlyMap<string, Bounds>,
   bands: readonly Band[],
+  couplings: readonly Tuple[] = [],
 ): ReadonlyMap<string, number> | undefined {
   const state = new Map([...bounds].map(([name, { min }]) => [name, min]));
   const raise = (name: string, floor: number): boolean => {
@@ -36,6 +41,11 @@ export function leastState(
     for (const { a, b, min, max } of bands) {
       if (min !== undefined) changed = raise(a, ceilDivide(min.first * state.get(b)!, min.second)) || changed;
       if (max !== undefined) changed = raise(b, ceilDivide(max.second * state.get(a)!, max.first)) || changed;
+    }
+    for (const coupling of couplings) {
+      const steps = Object.entries(coupling);
+      const multiple = Math.max(...steps.map(([name, step]) => Math.ceil(state.get(name)! / step)));
+      for (const [name, step] of steps) changed = raise(name, multiple * step) || changed;
     }
   }
   return state;

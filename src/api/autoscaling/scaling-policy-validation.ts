@@ -1,12 +1,13 @@
 /** Rules of a ScalingPolicy that need only the object. What needs the target or Prometheus is checked by the controller. */
-import { parseCron } from "../cron.ts";
+import { cronProblem } from "../cron.ts";
 import { parseDurationMs } from "../duration.ts";
 import { parseQuantity } from "../quantity.ts";
 import { compareRatios, parseRatio } from "../ratio.ts";
 import type { FieldError } from "../schema/validate.ts";
+import { checkCouplings } from "./coupling-validation.ts";
 import { inactiveFieldWarnings } from "./inactive-fields.ts";
 import { validateMetric } from "./metric-validation.ts";
-import { type Band, type Bounds, leastState } from "./ratio-feasibility.ts";
+import { type Band, type Bounds, leastState, type Tuple } from "./ratio-feasibility.ts";
 import type { PolicyMetric, ScaleTarget } from "./scale-target.ts";
 import type { PolicySchedule, RatioConstraint, ScalingPolicy, ScalingPolicySpec } from "./scaling-policy.ts";
 
@@ -27,7 +28,8 @@ export function validateScalingPolicy({ spec }: ScalingPolicy): {
   };
   const targets: Targets = new Map(spec.scaleTargets.map((target) => [target.name, target]));
   checkTargets(spec, targets, errors, warnings);
-  checkRatios(spec, targets, report);
+  const bounds = boundsOf(targets);
+  checkRatios(spec, targets, bounds, checkCouplings(spec, targets, bounds, report, warnings), report);
   checkBudget(spec, targets, report);
   checkTimes(spec, report, warnings);
   checkSchedules(spec, targets, report);
@@ -102,14 +104,23 @@ function checkBehavior({ behavior }: ScaleTarget, report: Report): void {
   }
 }
 
-function checkRatios({ ratios }: ScalingPolicySpec, targets: Targets, report: Report): void {
-  const bounds = new Map<string, Bounds>(
+function boundsOf(targets: Targets): ReadonlyMap<string, Bounds> {
+  return new Map(
     [...targets.values()].map(({ name, minReplicas, maxReplicas }) => [
       name,
       // A state in which nothing runs satisfies every ratio and helps nobody.
       { min: Math.max(1, minReplicas), max: maxReplicas },
     ]),
   );
+}
+
+function checkRatios(
+  { ratios }: ScalingPolicySpec,
+  targets: Targets,
+  bounds: ReadonlyMap<string, Bounds>,
+  couplings: readonly Tuple[],
+  report: Report,
+): void {
   const names = new Set<string>();
   const hardBands: Band[] = [];
   for (const [index, ratio] of ratios.entries()) {
@@ -131,6 +142,11 @@ function checkRatios({ ratios }: ScalingPolicySpec, targets: Targets, report: Re
   }
   if (hardBands.length > 1 && leastState(bounds, hardBands) === undefined) {
     report("spec.ratios", "no state inside the bounds satisfies all hard ratios together; widen one or make it Soft");
+  } else if (couplings.length > 0 && hardBands.length > 0 && leastState(bounds, hardBands, couplings) === undefined) {
+    report(
+      "spec.coupling",
+      "no state inside the bounds satisfies the couplings and the hard ratios together; change a step, widen a ratio or make it Soft",
+    );
   }
 }
 
@@ -212,13 +228,15 @@ function checkTimes(spec: ScalingPolicySpec, report: Report, warnings: string[])
 function checkSchedules({ schedules }: ScalingPolicySpec, targets: Targets, report: Report): void {
   for (const [index, schedule] of schedules.entries()) {
     const path = `spec.schedules[${index}]`;
-    if (parseCron(schedule.schedule) === undefined) {
+    const isZone = isTimeZone(schedule.timeZone);
+    const problem = cronProblem(schedule.schedule, isZone ? schedule.timeZone : "UTC");
+    if (problem !== undefined) {
       report(
         `${path}.schedule`,
-        `${JSON.stringify(schedule.schedule)} is not five cron fields, such as "0 7 * * 1-5" for 7:00 on working days`,
+        `${JSON.stringify(schedule.schedule)} ${problem}; write five cron fields, such as "0 7 * * 1-5" for 7:00 on working days`,
       );
     }
-    if (!isTimeZone(schedule.timeZone)) {
+    if (!isZone) {
       report(`${path}.timeZone`, `${JSON.stringify(schedule.timeZone)} is not an IANA time zone such as Europe/Berlin`);
     }
     if ((parseDurationMs(schedule.duration) ?? 0) <= 0)

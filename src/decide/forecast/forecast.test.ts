@@ -1,10 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { type ForecastMemory, forecastDemand, leadTimeMs } from "./forecast.ts";
-import type { Policy } from "./policy.ts";
+import type { Policy } from "../policy.ts";
+import { type ForecastMemory, forecastDemand } from "./forecast.ts";
+import { leadTimeMs } from "./lead-time.ts";
+
+const DAY_MS = 24 * 3_600_000;
 
 const options = (overrides: Partial<Policy["forecast"]> = {}): Policy["forecast"] => ({
   enabled: true,
   method: "HoltWinters",
+  seasonMs: DAY_MS,
   maxErrorRatio: 0.4,
   ...overrides,
 });
@@ -69,5 +73,51 @@ describe("forecast", () => {
     expect(leadTimeMs([10_000, 20_000, 30_000, 40_000, 100_000])).toBe(76_000);
     expect(leadTimeMs([10_000], 5_000)).toBe(5_000);
     expect(leadTimeMs([])).toBe(60_000);
+  });
+
+  describe("season", () => {
+    const HOUR_MS = 3_600_000;
+    const seasonMs = HOUR_MS;
+    /** 2 replicas, and 8 in the third quarter of every hour: a step that no trend can see coming. */
+    const hourly = (atMs: number): number => (Math.floor((atMs % HOUR_MS) / (HOUR_MS / 4)) === 2 ? 8 : 2);
+    const play = (untilMs: number, forecast: Policy["forecast"], load = hourly) => {
+      let memory: ForecastMemory | undefined;
+      const results = [];
+      for (let atMs = 0; atMs <= untilMs; atMs += 15_000) {
+        const result = forecastDemand(load(atMs), atMs, 5 * 60_000, forecast, memory);
+        memory = result.memory;
+        results.push({ atMs, ...result });
+      }
+      return results;
+    };
+    const at = (results: ReturnType<typeof play>, minutes: number) =>
+      results.find(({ atMs }) => atMs === minutes * 60_000);
+
+    test.each(["SeasonalNaive", "HoltWinters"] as const)(
+      "%s orders ahead of the hourly step once it has seen one",
+      (method) => {
+        const results = play(3 * HOUR_MS, options({ method, seasonMs, maxErrorRatio: 1 }));
+        expect(at(results, 28)?.replicas).toBeLessThan(2.5);
+        expect(at(results, 2 * 60 + 28)?.replicas).toBeCloseTo(4, 0);
+      },
+    );
+
+    test("Auto follows the method that was right, and names it", () => {
+      const results = play(6 * HOUR_MS, options({ method: "Auto", seasonMs, maxErrorRatio: 1 }));
+      expect(["SeasonalNaive", "HoltWinters"]).toContain(at(results, 5 * 60 + 28)?.method);
+      expect(at(results, 5 * 60 + 28)?.replicas).toBeCloseTo(4, 0);
+      const flat = play(HOUR_MS, options({ method: "Auto", seasonMs }), () => 3);
+      expect(flat.at(-1)).toMatchObject({ replicas: 3, isTrusted: true, errorRatio: 0 });
+    });
+
+    test("another season in the policy starts to learn anew; the memory stays bounded", () => {
+      const results = play(3 * HOUR_MS, options({ seasonMs }));
+      const { memory } = results.at(-1) as (typeof results)[number];
+      expect(memory.season.bins.length).toBe(12);
+      expect(forecastDemand(2, 3 * HOUR_MS, 60_000, options(), memory).memory.season.bins).toEqual([]);
+      const week = play(30 * 24 * HOUR_MS, options({ seasonMs: 7 * 24 * HOUR_MS })).at(-1)?.memory;
+      expect(week?.season.bins.length).toBe(288);
+      expect(JSON.stringify(week).length).toBeLessThan(8_000);
+    });
   });
 });

@@ -1,0 +1,328 @@
+/** Rules of time in whole decisions: schedules, deadlines, starts, flaps, warm-up, zero. */
+import { describe, expect, test } from "vitest";
+import type { Decision } from "./decision.ts";
+import { instant, Plant, policyOf, targetPolicy } from "./plant.fixture.ts";
+import type { Policy } from "./policy.ts";
+
+const MINUTE_MS = 60_000;
+const alone = (overrides: Partial<Policy> = {}): Policy =>
+  policyOf({ targets: [targetPolicy("decode")], ratios: [], ...overrides });
+const one = (load = 1, replicas = 1): Plant => new Plant({ replicas: [replicas], loads: [load], gpus: [1] });
+const reasons = ({ stages }: Decision): readonly string[] => stages.map(({ reason }) => reason);
+const ticks = (plant: Plant, policy: Policy, count: number): Decision[] =>
+  Array.from({ length: count }, () => plant.tick(policy));
+
+describe("schedules", () => {
+  const window = { name: "office", cron: "0 1 * * *", timeZone: "UTC", durationMs: 30 * MINUTE_MS, bounds: {} };
+  const scheduled = (bounds: Policy["schedules"][number]["bounds"], more: Partial<Policy["schedules"][number]> = {}) =>
+    alone({ schedules: [{ ...window, ...more, bounds }] });
+  const at = (plant: Plant, minutes: number): Plant => {
+    plant.nowMs = minutes * MINUTE_MS;
+    return plant;
+  };
+
+  test("a minimum acts one start-up time early, so that the replicas are ready when the window opens, and ends with it", () => {
+    const policy = scheduled({ decode: { minReplicas: 4 } });
+    const plant = at(one(), 58);
+    expect(plant.tick(policy)).toMatchObject({ schedules: { active: [], early: [] }, nextChangeMs: 59 * MINUTE_MS });
+    expect(plant.totals).toEqual([1]);
+    const early = at(plant, 59).tick(policy);
+    expect(early).toMatchObject({ schedules: { active: [], early: ["office"] }, nextChangeMs: 60 * MINUTE_MS });
+    expect(plant.totals).toEqual([4]);
+    expect(at(plant, 60).tick(policy).schedules.active).toEqual(["office"]);
+    at(plant, 90).tick(policy);
+    expect(plant.totals).toEqual([1]);
+  });
+
+  test("a maximum and a budget act inside the window only", () => {
+    const policy = scheduled({ decode: { maxReplicas: 2 } }, { gpuBudgetMax: 3 });
+    const plant = at(one(6), 59);
+    expect(plant.tick(policy).budget.gpusMax).toBeUndefined();
+    expect(plant.totals).toEqual([6]);
+    expect(at(plant, 60).tick(policy).budget.gpusMax).toBe(3);
+    expect(plant.totals).toEqual([2]);
+  });
+
+  test("two windows on one bound: the first by name is followed, and the overlap is said", () => {
+    const policy = alone({
+      schedules: [
+        { ...window, name: "b", bounds: { decode: { minReplicas: 2 } } },
+        { ...window, name: "a", bounds: { decode: { minReplicas: 5 } } },
+      ],
+    });
+    const plant = at(one(), 60);
+    expect(reasons(plant.tick(policy))).toContain("ScheduleOverlap");
+    expect(plant.totals).toEqual([5]);
+  });
+});
+
+describe("deadlines of what is under way", () => {
+  test("an update holds a target down until its deadline, and no longer", () => {
+    const policy = alone();
+    const plant = one(1, 4);
+    plant.change = (object) => ({ ...object, isChanging: true });
+    for (const { reason } of ticks(plant, policy, 120)) expect(reason).toBe("HeldDown");
+    plant.tick(policy);
+    expect(plant.totals).toEqual([1]);
+  });
+
+  test("a set replica whose pods never come holds the others down until the deadline", () => {
+    const policy = policyOf();
+    const plant = new Plant({ replicas: [4, 4], loads: [1, 1] });
+    plant.sets.push({ replicas: [1, 1], readyAtMs: [[Infinity], [Infinity]] });
+    plant.change = (object) =>
+      object.setIndex === 1 ? { ...object, starting: 0, pending: object.replicas, uncreated: object.replicas } : object;
+    for (const { message } of ticks(plant, policy, 120)) expect(message).toContain("a set replica is starting");
+    expect(plant.totals).toEqual([5, 5]);
+    ticks(plant, policy, 2);
+    expect(plant.totals).toEqual([2, 2]);
+  });
+
+  test("what starts is not taken back before it served", () => {
+    const policy = alone();
+    const plant = new Plant({ replicas: [1], loads: [5], startMs: 2 * MINUTE_MS, gpus: [1] });
+    plant.tick(policy);
+    expect(plant.totals).toEqual([5]);
+    plant.loads = [1];
+    for (const { message } of ticks(plant, policy, 7)) expect(message).toContain("replicas of it are starting");
+    plant.tick(policy);
+    expect(plant.totals).toEqual([1]);
+  });
+});
+
+describe("what can be had", () => {
+  /** At most `room` replicas of a target find a node; the others are overdue after the timeout. */
+  const withRoom = (plant: Plant, room: () => number, waited: () => boolean): void => {
+    plant.change = (object) => {
+      const waiting = Math.max(0, object.replicas - room());
+      const late = waited() ? waiting : 0;
+      return {
+        ...object,
+        ready: object.replicas - waiting,
+        starting: 0,
+        pending: waiting,
+        overdue: late,
+        overdueUnplaced: late,
+      };
+    };
+  };
+
+  test("replicas that find no node are given back, the target waits, and the next attempt comes after a doubled time", () => {
+    const policy = alone();
+    const plant = one(6);
+    let sinceMs = 0;
+    withRoom(
+      plant,
+      () => 3,
+      () => plant.nowMs - sinceMs >= 10 * MINUTE_MS,
+    );
+    const history: (readonly [minutes: number, replicas: number])[] = [];
+    for (let tick = 0; tick < 4 * 90; tick++) {
+      const before = plant.totals[0] as number;
+      const minutes = plant.nowMs / MINUTE_MS;
+      plant.tick(policy);
+      if (plant.totals[0] !== before) {
+        history.push([minutes, plant.totals[0] as number]);
+        sinceMs = plant.nowMs;
+      }
+    }
+    expect(history).toEqual([
+      [0, 6],
+      [10.25, 3],
+      [20.25, 6],
+      [30.5, 3],
+      [50.5, 6],
+      [60.75, 3],
+    ]);
+  });
+
+  test("the others are planned for what there is, inside the ratio", () => {
+    const policy = policyOf();
+    const plant = new Plant({ replicas: [4, 4], loads: [4, 16] });
+    plant.change = (object, target) =>
+      target === 0 ? { ...object, ready: 1, starting: 0, pending: 3, overdue: 3, overdueUnplaced: 3 } : object;
+    plant.tick(policy);
+    const decision = plant.tick(policy);
+    expect(plant.totals).toEqual([1, 4]);
+    expect(decision.stages).toContainEqual(expect.objectContaining({ reason: "CapacityPending", target: "prefill" }));
+  });
+
+  test("one that has its node and does not become ready is replaced, and not given back", () => {
+    const policy = alone();
+    const plant = one(3, 3);
+    plant.change = (object) => ({ ...object, ready: object.replicas - 1, starting: 0, pending: 1, overdue: 1 });
+    expect(reasons(plant.tick(policy))).toContain("Replaced");
+    expect(plant.totals).toEqual([4]);
+    ticks(plant, policy, 5);
+    expect(plant.totals).toEqual([4]);
+  });
+
+  test("maxConcurrentStarting: no more start at once", () => {
+    const { coldStart } = alone();
+    const policy = alone({ coldStart: { ...coldStart, maxConcurrentStarting: 2 } });
+    const plant = new Plant({ replicas: [1], loads: [6], startMs: MINUTE_MS, gpus: [1] });
+    const seen = ticks(plant, policy, 10).map(({ targets }) => targets[0]?.desired);
+    expect(seen).toEqual([3, 3, 3, 3, 5, 5, 5, 5, 6, 6]);
+  });
+});
+
+describe("flap budget", () => {
+  test("past it the scale-down window widens, and only for a while", () => {
+    const policy = alone({ flapBudget: { reversals: 3, perMs: 60 * MINUTE_MS } });
+    const plant = one(1, 1);
+    const changes: number[] = [];
+    for (let minute = 0; minute < 60; minute++) {
+      plant.loads = [minute % 2 === 0 ? 4 : 1];
+      for (const { transition } of ticks(plant, policy, 4)) changes.push(...transition.now.map(() => minute));
+    }
+    // 4, 1, 4, 1: three reversals. From then on a doubled minute is waited for, which the load never grants.
+    expect(changes).toEqual([0, 1, 2, 3, 4]);
+    plant.loads = [1];
+    ticks(plant, policy, 4 * 60);
+    expect(plant.totals).toEqual([1]);
+  });
+});
+
+describe("warm-up", () => {
+  test("after a gap in the metrics nothing goes down while rates over a fresh window read low", () => {
+    const policy = alone({
+      metricsPolicy: { staleAfterMs: MINUTE_MS, minCoverageRatio: 0.7, warmUpMs: 2 * MINUTE_MS },
+    });
+    const plant = one(4, 4);
+    plant.tick(policy);
+    plant.reading = () => ({ kind: "Error", reason: "Unreachable", message: "connection refused" });
+    ticks(plant, policy, 6);
+    plant.reading = (load) => ({ kind: "Total", sample: { value: load / 4, ageMs: 0 } });
+    for (const { message } of ticks(plant, policy, 8)) expect(message).toContain("warm up");
+    expect(plant.totals).toEqual([4]);
+    plant.tick(policy);
+    expect(plant.totals).toEqual([1]);
+  });
+
+  test("one failed query is no gap", () => {
+    const policy = alone({
+      metricsPolicy: { staleAfterMs: MINUTE_MS, minCoverageRatio: 0.7, warmUpMs: 2 * MINUTE_MS },
+    });
+    const plant = one(4, 4);
+    const good = plant.reading;
+    plant.tick(policy);
+    plant.reading = () => ({ kind: "Total" });
+    plant.tick(policy);
+    plant.reading = good;
+    plant.loads = [1];
+    plant.tick(policy);
+    expect(plant.totals).toEqual([1]);
+  });
+});
+
+describe("scale to zero", () => {
+  const sleeper = (overrides: Partial<Policy> = {}): Policy =>
+    policyOf({ scaleToZero: { targets: ["prefill", "decode"], idleWindowMs: 5 * MINUTE_MS }, ...overrides });
+  const waiting = (value: number) => ({ kind: "Total", sample: { value, ageMs: 0 } }) as const;
+  const asleep = (): { plant: Plant; policy: Policy } => {
+    const plant = new Plant({ replicas: [1, 2], loads: [0, 0] });
+    const policy = sleeper();
+    plant.zeroDemand = waiting(0);
+    ticks(plant, policy, 21);
+    expect(plant.totals).toEqual([0, 0]);
+    return { plant, policy };
+  };
+
+  test("after the idle window the whole set goes, in one turn, and the decision says why", () => {
+    const plant = new Plant({ replicas: [1, 2], loads: [0, 0] });
+    const policy = sleeper();
+    plant.zeroDemand = waiting(0);
+    ticks(plant, policy, 20);
+    expect(plant.totals).toEqual([1, 1]);
+    const decision = plant.tick(policy);
+    expect(plant.totals).toEqual([0, 0]);
+    expect(decision.zero).toMatchObject({ isAsleep: true, reason: "Idle" });
+    const later = ticks(plant, policy, 40);
+    expect(plant.totals).toEqual([0, 0]);
+    expect(later.every(({ targets }) => targets.every(({ demand }) => demand?.isUnknown === false))).toBe(true);
+  });
+
+  test("demand brings it back to its minimum at once", () => {
+    const { plant, policy } = asleep();
+    plant.zeroDemand = waiting(3);
+    const decision = plant.tick(policy);
+    expect(plant.totals).toEqual([1, 1]);
+    expect(decision.zero).toMatchObject({ isAsleep: false, reason: "Waking" });
+  });
+
+  test.each([
+    ["a busy target", { loads: [0, 0.2] }],
+    ["waiting requests", { zeroDemand: waiting(1) }],
+    ["a query without a value", { zeroDemand: { kind: "Total" as const } }],
+    ["a query that fails", { zeroDemand: { kind: "Error" as const, reason: "Unreachable" as const, message: "" } }],
+    ["an unknown metric", { reading: () => ({ kind: "Total" as const }) }],
+  ])("%s keeps it awake", (_, change) => {
+    const plant = new Plant({ replicas: [1, 1], loads: [0, 0] });
+    plant.zeroDemand = waiting(0);
+    Object.assign(plant, change);
+    ticks(plant, sleeper(), 40);
+    expect(plant.totals).toEqual([1, 1]);
+  });
+
+  test("a query that has no value at zero wakes the set and is not trusted again", () => {
+    const { plant, policy } = asleep();
+    plant.zeroDemand = { kind: "Total" };
+    ticks(plant, policy, 3);
+    expect(plant.totals).toEqual([0, 0]);
+    ticks(plant, policy, 2);
+    expect(plant.totals).toEqual([1, 1]);
+    plant.zeroDemand = waiting(0);
+    const last = ticks(plant, policy, 60).at(-1);
+    expect(plant.totals).toEqual([1, 1]);
+    expect(last?.zero?.reason).toBe("DemandQueryDisproven");
+  });
+
+  test("a metrics server that is down wakes it after a few ticks, to be safe, and it may sleep again", () => {
+    const { plant, policy } = asleep();
+    plant.zeroDemand = { kind: "Error", reason: "Unreachable", message: "connection refused" };
+    ticks(plant, policy, 4);
+    expect(plant.totals).toEqual([0, 0]);
+    plant.tick(policy);
+    expect(plant.totals).toEqual([1, 1]);
+    plant.zeroDemand = waiting(0);
+    ticks(plant, policy, 30);
+    expect(plant.totals).toEqual([0, 0]);
+  });
+
+  test("a schedule or an override keeps it awake", () => {
+    const { plant, policy } = asleep();
+    plant.override = {
+      name: "o",
+      reason: "load test",
+      expiresAtMs: 1e12,
+      force: false,
+      scaleTargets: { decode: { minReplicas: 2 } },
+    };
+    ticks(plant, policy, 2);
+    expect(plant.totals).toEqual([1, 2]);
+    plant.override = undefined;
+    const schedules = [
+      {
+        name: "day",
+        cron: "* * * * *",
+        timeZone: "UTC",
+        durationMs: 10 * MINUTE_MS,
+        bounds: { decode: { minReplicas: 1 } },
+      },
+    ];
+    ticks(plant, sleeper({ schedules }), 60);
+    expect(plant.totals).toEqual([1, 1]);
+  });
+
+  test("a PodCliqueSet goes to zero set replicas and comes back", () => {
+    const set = targetPolicy("instances", { level: "PodCliqueSet", maxReplicas: 3, metrics: [], behavior: instant });
+    const policy = sleeper({ set, scaleToZero: { targets: ["instances"], idleWindowMs: MINUTE_MS } });
+    const plant = new Plant({ replicas: [1, 1], loads: [0, 0] });
+    plant.zeroDemand = waiting(0);
+    ticks(plant, policy, 6);
+    expect(plant.sets.length).toBe(0);
+    plant.zeroDemand = waiting(1);
+    ticks(plant, policy, 1);
+    expect(plant.sets.length).toBe(1);
+  });
+});
