@@ -3,6 +3,7 @@ import type { PolicyMode } from "../api/autoscaling/scaling-policy.ts";
 import type { Condition } from "../api/kubernetes/meta.ts";
 import type { Decision } from "../decide/decision.ts";
 import type { ResolutionProblem } from "./resolve.ts";
+import { sloConditions } from "./slo-conditions.ts";
 import type { GateResult } from "./write-gate.ts";
 
 export type ConditionDraft = Pick<Condition, "type" | "status" | "reason" | "message">;
@@ -32,6 +33,8 @@ const DECIDED = [
   "ForecastTrusted",
   "CapacityPending",
   "Degraded",
+  "SLOAttained",
+  "PerformanceModel",
 ];
 
 export interface ConditionInput {
@@ -56,6 +59,7 @@ export function decisionConditions(input: ConditionInput): readonly ConditionDra
     forecastTrusted(input),
     capacityPending(input),
     degradedCondition(input),
+    ...sloConditions(input.decision),
     draft("TargetResolved", true, "Resolved", "every target exists"),
     warning === undefined
       ? draft("Ready", true, "Deciding", input.decision.message)

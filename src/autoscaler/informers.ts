@@ -5,11 +5,12 @@ import { SCALING_POLICIES, type ScalingPolicy } from "../api/autoscaling/scaling
 import { POD_CLIQUES, type PodClique } from "../api/grove/pod-clique.ts";
 import { POD_CLIQUE_SCALING_GROUPS, type PodCliqueScalingGroup } from "../api/grove/pod-clique-scaling-group.ts";
 import { POD_CLIQUE_SETS, type PodCliqueSet } from "../api/grove/pod-clique-set.ts";
-import { PODS, type Pod } from "../api/kubernetes/core.ts";
+import { CONFIG_MAPS, type ConfigMap, PODS, type Pod } from "../api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
 import { MANAGED_BY, MANAGER, PART_OF, POD_CLIQUE, SCALING_GROUP } from "../grove/labels.ts";
 import { type Informer, type InformerOptions, startInformer } from "../kube/informer.ts";
 import { mergeInformers } from "../kube/merged-informer.ts";
+import { PROFILE_SELECTOR } from "./profile-of.ts";
 
 export interface AutoscalerInformers {
   readonly policies: Informer<ScalingPolicy>;
@@ -19,6 +20,8 @@ export interface AutoscalerInformers {
   readonly groups: Informer<PodCliqueScalingGroup>;
   readonly cliques: Informer<PodClique>;
   readonly pods: Informer<Pod>;
+  /** Performance profiles only. */
+  readonly configMaps: Informer<ConfigMap>;
   readonly synced: Promise<unknown>;
 }
 
@@ -74,7 +77,9 @@ export function startAutoscalerInformers({ namespace, ...settings }: InformerSet
       project: slimPod,
     }),
   };
-  return { ...informers, synced: Promise.all(Object.values(informers).map(({ synced }) => synced)) };
+  // Not waited for: without the right to read ConfigMaps everything but profiles works.
+  const configMaps = start(CONFIG_MAPS, { labelSelector: PROFILE_SELECTOR });
+  return { ...informers, configMaps, synced: Promise.all(Object.values(informers).map(({ synced }) => synced)) };
 }
 
 /** What a decision reads of a pod: labels, node, GPUs, conditions. A tenth of the whole object. */

@@ -19,6 +19,8 @@ import { type ReadMetricOptions, readMetric } from "../observe/read-metric.ts";
 import type { SharedQueries } from "../observe/shared-queries.ts";
 import { gpusOfPod } from "./gpu-cost.ts";
 import { type AutoscalerInformers, BY_OBJECT, BY_POLICY, BY_SET } from "./informers.ts";
+import { observeLoad } from "./observe-load.ts";
+import { profileOf } from "./profile-of.ts";
 import { type ReplicaView, viewReplicas } from "./replicas.ts";
 import type { Resolution, ResolvedTarget } from "./resolve.ts";
 
@@ -49,6 +51,7 @@ export async function observe(
   const views = resolution.targets.map((target) => viewTarget(target, set, pendingTimeoutMs, context));
   const override = overrideInForce(policy, context);
   const readers = readersOf(policy, set, context);
+  const profile = profileOf(policy, context.informers.configMaps);
   const [targets, setMetrics] = await Promise.all([
     Promise.all(
       resolution.targets.map((target, index) =>
@@ -77,6 +80,7 @@ export async function observe(
       foreignWriters: extras.foreignWriters,
       ...(extras.isBudgetMissing === undefined ? {} : { isBudgetMissing: extras.isBudgetMissing }),
       ...(override === undefined ? {} : { override }),
+      ...(profile === undefined ? {} : { profile }),
     },
   };
 }
@@ -155,16 +159,20 @@ async function observeTarget(
   const spec = policy.spec.scaleTargets.find((one) => one.name === target.name);
   const ref = escapeRegex(spec?.ref ?? "");
   const scope = { namespace, podRegex: `${escapeRegex(name)}-[0-9]+-${ref}-.*` };
-  const metrics = await Promise.all(
-    (spec?.metrics ?? []).map((metric) =>
-      readMetric(metric, { ...readers, role: spec?.role ?? "other", scope, replicas: view.ready }),
+  const [metrics, load] = await Promise.all([
+    Promise.all(
+      (spec?.metrics ?? []).map((metric) =>
+        readMetric(metric, { ...readers, role: spec?.role ?? "other", scope, replicas: view.ready }),
+      ),
     ),
-  );
+    spec === undefined ? undefined : observeLoad({ spec: policy.spec, target: spec, readers, replicas: view.ready }),
+  ]);
   return {
     objects: view.objects,
     minAvailable: target.minAvailable,
     templateReplicas: target.templateReplicas,
     metrics,
+    ...(load === undefined ? {} : { load }),
     ...(target.gpusPerReplica === undefined ? {} : { gpusPerReplica: target.gpusPerReplica }),
   };
 }

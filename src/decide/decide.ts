@@ -6,6 +6,8 @@
  */
 import { applyOverride } from "./apply-override.ts";
 import { boundsOf, setBounds, type TargetBounds } from "./bounds.ts";
+import { joinSlo } from "./capacity/join.ts";
+import { sizeForSlo } from "./capacity/slo.ts";
 import { gpusWanted, totalsOf } from "./current.ts";
 import { type Decision, nameOf, type StageRecord } from "./decision.ts";
 import { type Demand, demandOf } from "./demand.ts";
@@ -55,7 +57,14 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   const inFlight = inFlightOf(policy, observation, memory.inFlightSinceMs);
 
   // 1, 2: collect and demand
-  const measured = policy.targets.map((target, index) => measure(target, index, policy, observation, memory));
+  const slo = sizeForSlo(policy, observation, memory.slo);
+  const measured = policy.targets.map((target, index) =>
+    joinSlo(
+      measure(target, index, policy, observation, memory),
+      slo.terms[index],
+      totalsOf(observation, index).current,
+    ),
+  );
   const measuredSet = policy.set === undefined ? undefined : measureSet(policy.set, policy, observation, memory);
   const zero = zeroStateOf(
     policy,
@@ -213,6 +222,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
       isUnknown: budget.isUnknown,
     },
     servedRatio: goal.servedRatio,
+    ...(slo.state === undefined ? {} : { slo: slo.state }),
     relaxed: goal.relaxed,
     transition,
     ...(observation.isSharing ? { offer: offerOf(problem) } : {}),
@@ -239,6 +249,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
       inFlightSinceMs: inFlight.sinceMs,
       reach: reach.memory,
       ...(zero === undefined ? {} : { zero: zero.memory }),
+      ...(slo.memory === undefined ? {} : { slo: slo.memory }),
     },
   };
 }

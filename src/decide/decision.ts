@@ -1,5 +1,6 @@
 /** The record of one decision: what every output (status, events, metrics, `explain`) renders, and nothing else is. */
 import type { Offer } from "./arbitrate.ts";
+import type { SloState } from "./capacity/slo.ts";
 import type { Demand } from "./demand.ts";
 import type { ForecastResult } from "./forecast/forecast.ts";
 import type { ZeroState } from "./scale-to-zero.ts";
@@ -90,6 +91,8 @@ export interface Decision {
     readonly isUnknown: boolean;
   };
   readonly servedRatio: number;
+  /** Only when the policy has latency goals. */
+  readonly slo?: SloState;
   readonly relaxed: readonly Relaxation[];
   readonly transition: Transition;
   /** Only when the policy shares a budget. */

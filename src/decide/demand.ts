@@ -33,7 +33,9 @@ export type DemandReason =
   | "NoMetrics"
   | "Fallback"
   | "ScaledToZero"
-  | "Advisory";
+  | "Advisory"
+  | "SLO"
+  | "SLOMissed";
 
 export interface Demand {
   /** Replicas over the whole set; at least 0. */

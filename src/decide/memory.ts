@@ -1,10 +1,12 @@
 /** What one decision leaves for the next: plain JSON, bounded, checkpointed. */
 import { type Recommendations, recordScaleEvent, type ScaleEvents } from "./behavior.ts";
+import { resumeSloMemory, type SloMemory } from "./capacity/slo.ts";
 import { type FlapMemory, recordDirections } from "./flap.ts";
 import type { ForecastMemory } from "./forecast/forecast.ts";
 import type { PanicMemory } from "./panic.ts";
 import type { Policy } from "./policy.ts";
-import { MAX_BACKOFF_MS, type ReachMemory } from "./reach.ts";
+import type { ReachMemory } from "./reach.ts";
+import { MAX_BACKOFF_MS } from "./reach-limit.ts";
 import type { ZeroMemory } from "./scale-to-zero.ts";
 import type { ScaleWrite } from "./transition.ts";
 import type { KnownMemory } from "./warm-up.ts";
@@ -35,6 +37,8 @@ export interface Memory {
   /** By target: what could be had when more was asked for. */
   readonly reach: Readonly<Record<string, ReachMemory>>;
   readonly zero?: ZeroMemory;
+  /** What latency goals have learned; absent without goals. */
+  readonly slo?: SloMemory;
 }
 
 export const emptyMemory: Memory = {
@@ -92,7 +96,9 @@ export function resumeMemory(stored: Memory, nowMs: number): Memory {
   );
   const isBehind = Object.values(stored.forecasts).some(({ history }) => (history.at(-2) ?? 0) > nowMs);
   const forecasts = isBehind ? {} : stored.forecasts;
-  return { ...stored, objects, flaps, known, reach, forecasts, panics: isBehind ? {} : (stored.panics ?? {}) };
+  const slo = stored.slo === undefined ? {} : { slo: resumeSloMemory(stored.slo, nowMs) };
+  const panics = isBehind ? {} : (stored.panics ?? {});
+  return { ...stored, objects, flaps, known, reach, forecasts, panics, ...slo };
 }
 
 /** Keys of `Memory.objects`. */

@@ -1,4 +1,5 @@
 /** What one decision knows about the world: plain data, read once, never changed. */
+import type { PerformanceProfile } from "../api/autoscaling/performance-profile.ts";
 
 /** The samples of one metric of one target, already joined with the ready replicas. */
 export type MetricReading =
@@ -46,6 +47,35 @@ export interface ScaledObject {
   readonly isChanging: boolean;
 }
 
+/** One number of the metrics server and how old it is. */
+export interface Measured {
+  readonly value: number;
+  readonly ageMs: number;
+}
+
+/** What loads a target and how fast it answers, over all its ready replicas. What is absent is unknown. */
+export interface TargetLoad {
+  readonly requestsPerSecond?: Measured;
+  readonly promptTokensPerSecond?: Measured;
+  /** Without what the prefix cache had. */
+  readonly computedPromptTokensPerSecond?: Measured;
+  readonly generationTokensPerSecond?: Measured;
+  readonly runningRequests?: Measured;
+  readonly waitingRequests?: Measured;
+  /** In [0, 1], mean of a replica. */
+  readonly kvCacheUsage?: Measured;
+  /** Coefficient of variation of the prompts. */
+  readonly inputVariation?: Measured;
+  /** Seconds, at the quantile of the policy's goal. */
+  readonly timeToFirstToken?: Measured;
+  readonly interTokenLatency?: Measured;
+}
+
+/** The performance profile that the policy names, or why there is none. */
+export type ProfileObservation =
+  | { readonly kind: "Profile"; readonly profile: PerformanceProfile }
+  | { readonly kind: "Problem"; readonly reason: "ProfileNotFound" | "ProfileInvalid"; readonly message: string };
+
 export interface TargetObservation {
   /** By set index. A set replica whose object does not exist yet has none. */
   readonly objects: readonly ScaledObject[];
@@ -57,6 +87,8 @@ export interface TargetObservation {
   readonly gpusPerReplica?: number;
   /** In the order of the policy's metrics. */
   readonly metrics: readonly MetricReading[];
+  /** Only when the policy has latency goals. */
+  readonly load?: TargetLoad;
 }
 
 export interface SetObservation {
@@ -103,4 +135,6 @@ export interface Observation {
   readonly startupsMs: readonly number[];
   /** Targets whose objects were written by somebody else since our last write: `target` → manager. */
   readonly foreignWriters: Readonly<Record<string, string>>;
+  /** Only when the policy has latency goals and names a profile. */
+  readonly profile?: ProfileObservation;
 }

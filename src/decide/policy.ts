@@ -5,6 +5,7 @@ import { parseDurationMs } from "../api/duration.ts";
 import { parseQuantity } from "../api/quantity.ts";
 import { parsePercentRatio, parseRatio } from "../api/ratio.ts";
 import type { Behavior, DirectionBehavior } from "./behavior.ts";
+import type { LatencyGoal } from "./capacity/replica-capacity.ts";
 import type { Coupling } from "./coupling.ts";
 import type { Fraction, RatioBand } from "./ratio.ts";
 
@@ -54,6 +55,16 @@ export interface SchedulePolicy {
   readonly gpuBudgetMax?: number;
 }
 
+/** Latency goals, and where the capacity of a replica at them comes from. */
+export interface SloPolicy {
+  readonly ttft?: LatencyGoal;
+  readonly itl?: LatencyGoal;
+  /** Share of the decisions within the window that must meet the goals, in [0, 1]. */
+  readonly attainmentRatio: number;
+  readonly windowMs: number;
+  readonly source: NonNullable<ScalingPolicySpec["performanceModel"]["source"]>;
+}
+
 export interface FallbackPolicy {
   readonly failureThreshold: number;
   readonly behavior: NonNullable<ScalingPolicySpec["fallback"]>["behavior"];
@@ -86,6 +97,7 @@ export interface Policy {
     readonly horizonMs?: number;
     readonly maxErrorRatio: number;
   };
+  readonly slo?: SloPolicy;
   readonly coldStart: {
     readonly leadTimeMs?: number;
     readonly countStarting: boolean;
@@ -127,6 +139,7 @@ export function readPolicy(spec: ScalingPolicySpec): Policy {
       ...(forecast.horizon === "auto" ? {} : { horizonMs: durationMs(forecast.horizon) }),
       maxErrorRatio: percentRatio(forecast.maxError),
     },
+    ...(spec.slo === undefined ? {} : { slo: readSlo(spec.slo, spec.performanceModel.source ?? "None") }),
     coldStart: {
       ...(coldStart.leadTime === "auto" ? {} : { leadTimeMs: durationMs(coldStart.leadTime) }),
       countStarting: coldStart.countStarting === "AsCapacity",
@@ -202,6 +215,20 @@ function readSchedule({
     durationMs: durationMs(duration),
     bounds,
     ...(gpuBudgetMax === undefined ? {} : { gpuBudgetMax }),
+  };
+}
+
+function readSlo(slo: NonNullable<ScalingPolicySpec["slo"]>, source: SloPolicy["source"]): SloPolicy {
+  const goal = ({ quantile: text, target }: { readonly quantile: string; readonly target: string }): LatencyGoal => ({
+    quantile: Number(text.slice(1)) / 100,
+    targetMs: durationMs(target),
+  });
+  return {
+    ...(slo.ttft === undefined ? {} : { ttft: goal(slo.ttft) }),
+    ...(slo.itl === undefined ? {} : { itl: goal(slo.itl) }),
+    attainmentRatio: percentRatio(slo.attainment),
+    windowMs: durationMs(slo.window),
+    source,
   };
 }
 

@@ -61,6 +61,11 @@ export function createAutoscalerMetrics(registry: Registry, clock: Clock): Autos
   const served = gauge("served_demand_ratio", "Share of the demand that fits the budget and the maxima.", ["policy"]);
   const forecastError = gauge("forecast_error_ratio", "Rolling error of past forecasts (WAPE).", ["policy", "target"]);
   const forecastTrusted = gauge("forecast_trusted", "1 while forecasts may raise the demand.", ["policy", "target"]);
+  const attainment = gauge(
+    "slo_attainment_ratio",
+    "Share of the decisions in slo.window whose measured quantile met its target.",
+    ["policy", "slo"],
+  );
   const flaps = counter("flaps_total", "Writes against the direction of the target's last one within 10 minutes.", [
     "policy",
     "target",
@@ -149,6 +154,9 @@ export function createAutoscalerMetrics(registry: Registry, clock: Clock): Autos
           ? []
           : [{ gauge: gpusMax, labels: { policy }, value: decision.budget.gpusMax }]),
         { gauge: served, labels: { policy }, value: decision.servedRatio },
+        ...(decision.slo?.goals ?? []).flatMap(({ slo, attainmentRatio: ratioMet }): readonly Point[] =>
+          ratioMet === undefined ? [] : [{ gauge: attainment, labels: { policy, slo }, value: ratioMet }],
+        ),
       ]);
       count();
     },

@@ -8,6 +8,7 @@ import { type Simulation, simulate } from "./simulation.ts";
 const EXAMPLES = [
   { example: "aggregated", peakRequestsPerSecond: 60, moves: ["frontend", "engine"] },
   { example: "prefill-decode", peakRequestsPerSecond: 60, moves: ["frontend", "prefill", "decode"] },
+  { example: "prefill-decode-slo", peakRequestsPerSecond: 60, moves: ["frontend", "prefill", "decode"] },
   {
     example: "multinode-prefill-decode",
     peakRequestsPerSecond: 24,

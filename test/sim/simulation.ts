@@ -1,9 +1,10 @@
 /** The whole system on virtual time from one seed: embedded world, operator, autoscaler, traffic. Everything is a direct call. */
-import { readFileSync } from "node:fs";
-import { parseAllDocuments } from "yaml";
+import { existsSync, readFileSync } from "node:fs";
+import { parse, parseAllDocuments } from "yaml";
 import { admit } from "../../src/api/admission.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
 import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../src/api/grove/pod-clique-set.ts";
+import { CONFIG_MAPS, type ConfigMap } from "../../src/api/kubernetes/core.ts";
 import type { KubeObject } from "../../src/api/kubernetes/meta.ts";
 import { type Autoscaler, startAutoscaler } from "../../src/autoscaler/controller.ts";
 import { type Monitor, startMonitor } from "../../src/cli/demo/monitor.ts";
@@ -70,6 +71,8 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
   let running = start();
   await clock.settle();
   await running.ready;
+  const profile = new URL(`../../policies/${example}/profile.yaml`, import.meta.url);
+  if (existsSync(profile)) await world.api.create(CONFIG_MAPS, parse(readFileSync(profile, "utf8")) as ConfigMap);
   await world.api.create(POD_CLIQUE_SETS, workload);
   await world.api.create(SCALING_POLICIES, policy);
   const monitor = startMonitor(running.autoscaler.informers, policy, clock);

@@ -8,10 +8,6 @@ export function inactiveFieldWarnings(spec: ScalingPolicySpec): readonly string[
   const note = (field: string, instead: string): void => {
     inactive.push(`${field}: accepted, and without effect in this version; ${instead}`);
   };
-  if (spec.slo !== undefined)
-    note("spec.slo", "size targets by their metrics, e.g. the presets timeToFirstToken and interTokenLatency");
-  if (spec.performanceModel.profileRef !== undefined)
-    note("spec.performanceModel.profileRef", "size targets by their metrics");
   if (spec.scaleToZero.enabled) note("spec.scaleToZero.enabled", "targets keep their minimum viable set");
   if (spec.fallback !== undefined && spec.metricsPolicy.onMissing === "Hold") {
     inactive.push("spec.fallback: without effect while metricsPolicy.onMissing is Hold; set it to Fallback");

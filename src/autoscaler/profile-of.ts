@@ -1,0 +1,54 @@
+/** The performance profile that a policy names, or why there is none. */
+import { parseProfile } from "../api/autoscaling/performance-profile.ts";
+import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
+import type { ConfigMap } from "../api/kubernetes/core.ts";
+import type { ProfileObservation } from "../decide/observation.ts";
+import type { Informer } from "../kube/informer.ts";
+
+/** Only ConfigMaps with this label are watched: a cluster has thousands of others, and none of them is ours to read. */
+export const PROFILE_LABEL = "autoscaling.grove.io/performance-profile";
+export const PROFILE_SELECTOR = `${PROFILE_LABEL}=true`;
+
+/** The key that holds the profile; a ConfigMap with one key may call it what it likes. */
+const KEY = "profile.json";
+
+/** An object in a cache is never changed, so a parsed profile lasts as long as its object. */
+const parsed = new WeakMap<ConfigMap, ProfileObservation>();
+
+/** Undefined where the policy needs none. */
+export function profileOf(policy: ScalingPolicy, configMaps: Informer<ConfigMap>): ProfileObservation | undefined {
+  const { slo, performanceModel } = policy.spec;
+  if (slo === undefined || performanceModel.source !== "Profile") return undefined;
+  const { profileRef } = performanceModel;
+  if (profileRef === undefined) return undefined;
+  const { namespace } = policy.metadata;
+  const configMap = configMaps.get(namespace, profileRef.name);
+  if (configMap === undefined) {
+    return {
+      kind: "Problem",
+      reason: "ProfileNotFound",
+      message: `spec.performanceModel.profileRef.name: there is no ConfigMap "${profileRef.name}" with the label ${PROFILE_LABEL}: "true" in namespace ${namespace}: create it, or add the label`,
+    };
+  }
+  const known = parsed.get(configMap);
+  if (known !== undefined) return known;
+  const read = readConfigMap(configMap);
+  parsed.set(configMap, read);
+  return read;
+}
+
+function readConfigMap({ metadata, data = {} }: ConfigMap): ProfileObservation {
+  const keys = Object.keys(data);
+  const key = keys.includes(KEY) ? KEY : keys.length === 1 ? keys[0] : undefined;
+  const invalid = (field: string, message: string): ProfileObservation => ({
+    kind: "Problem",
+    reason: "ProfileInvalid",
+    message: `ConfigMap ${metadata.name}: ${field} ${message}`,
+  });
+  if (key === undefined)
+    return invalid("data", `has ${keys.length} keys and none is ${KEY}: name the profile's key so`);
+  const result = parseProfile(data[key] ?? "");
+  if (result.ok) return { kind: "Profile", profile: result.profile };
+  const { field, message } = result.problem;
+  return invalid(field === "" ? `data["${key}"]` : `data["${key}"]: ${field}`, message);
+}

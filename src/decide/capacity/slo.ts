@@ -1,0 +1,277 @@
+/**
+ * The latency goals of a policy: how many replicas each target needs for them, whether they are met, and what is learned meanwhile. Pure.
+ *
+ * TTFT sizes prefill, ITL sizes decode, both size aggregated engines. Prefill and decode are two demands of the same request rate, so how many of
+ * one go with how many of the other follows from the lengths of now; the solver keeps it inside the declared band.
+ */
+import { totalsOf } from "../current.ts";
+import type { Observation, TargetLoad } from "../observation.ts";
+import type { Policy, SloPolicy, TargetPolicy } from "../policy.ts";
+import { type AttainmentBuckets, attainmentRatio, recordAttainment, safetyFactor } from "./attainment.ts";
+import { correctFromProfile } from "./correct-profile.ts";
+import type { Correction } from "./correction.ts";
+import { addSample, type LatencySamples } from "./learn.ts";
+import { type Load, loadOf, type ShapeMemory, usable } from "./load.ts";
+import type { LatencyGoal } from "./replica-capacity.ts";
+import { learnedLoad, type SloName, type SloTerm, termOf } from "./slo-term.ts";
+
+export const SLOS: readonly SloName[] = ["ttft", "itl"];
+
+export interface SloTargetMemory {
+  readonly shape?: ShapeMemory;
+  readonly corrections: Partial<Record<SloName, Correction>>;
+  readonly samples: Partial<Record<SloName, LatencySamples>>;
+  /** Of its own latency: a goal that users miss for another target's sake does not make this one larger. */
+  readonly attainment?: Partial<Record<SloName, AttainmentBuckets>>;
+  /** Ready replicas, and since when there are exactly these, all ready and nothing starting. */
+  readonly steady?: { readonly replicas: number; readonly sinceMs: number };
+}
+
+export interface SloMemory {
+  readonly targets: Readonly<Record<string, SloTargetMemory>>;
+  readonly attainment: Partial<Record<SloName, AttainmentBuckets>>;
+}
+
+export const emptySloMemory: SloMemory = { targets: {}, attainment: {} };
+
+/** One goal, as it stands. */
+export interface GoalState extends LatencyGoal {
+  readonly slo: SloName;
+  /** Absent: not measured, or idle. */
+  readonly observedMs?: number;
+  /** Share of the decisions in the window that met it; absent while there are too few. */
+  readonly attainmentRatio?: number;
+  readonly goalRatio: number;
+  /** Replicas cannot buy it. */
+  readonly isUnattainable: boolean;
+}
+
+export interface SloState {
+  readonly goals: readonly GoalState[];
+  /** Where capacities come from now. */
+  readonly model: { readonly reason: ModelReason; readonly detail: string };
+}
+
+export type ModelReason = "Applied" | "Learning" | "ProfileNotFound" | "ProfileInvalid" | "NoModel" | "LoadUnknown";
+
+export interface SloResult {
+  /** In the order of the policy's targets; undefined where no goal sizes the target. */
+  readonly terms: readonly (SloTerm | undefined)[];
+  readonly state?: SloState;
+  readonly memory?: SloMemory;
+}
+
+/** Rates and quantiles look back this far: what was measured in it must have been the same replicas. */
+const STEADY_MS = 120_000;
+/** More in the queue of a replica is left over from before, not a property of the load now. */
+const MAX_WAITING = 4;
+
+export function sizeForSlo(policy: Policy, observation: Observation, known: SloMemory | undefined): SloResult {
+  const { slo } = policy;
+  if (slo === undefined) return { terms: policy.targets.map(() => undefined) };
+  const memory = known ?? emptySloMemory;
+  const observed = { ttft: observedOf(policy, observation, "ttft"), itl: observedOf(policy, observation, "itl") };
+  const attainment = record(slo, observation.monotonicMs, memory.attainment, observed);
+
+  const sized = policy.targets.map((target, index) => {
+    const goals = goalsOf(target, slo);
+    if (goals.ttft === undefined && goals.itl === undefined) return { term: undefined, kept: undefined };
+    const before = memory.targets[target.name] ?? { corrections: {}, samples: {} };
+    const { load, shape } = loadOf({ policy, observation }, index, before.shape);
+    const own = {
+      ttft: ownMs(policy, observation, index, "ttft") ?? observed.ttft,
+      itl: ownMs(policy, observation, index, "itl") ?? observed.itl,
+    };
+    const attained = record(slo, observation.monotonicMs, before.attainment ?? {}, own);
+    const kept = remember({ ...before, attainment: attained }, { policy, observation, index, goals, load, shape });
+    const term = termOf({
+      role: target.role,
+      goals,
+      source: slo.source,
+      ...(observation.profile === undefined ? {} : { profile: observation.profile }),
+      load,
+      nowMs: observation.monotonicMs,
+      corrections: { ttft: kept.corrections.ttft?.factor ?? 1, itl: kept.corrections.itl?.factor ?? 1 },
+      samples: kept.samples,
+      safety: {
+        ttft: safetyFactor(attainmentRatio(attained.ttft ?? []), slo.attainmentRatio),
+        itl: safetyFactor(attainmentRatio(attained.itl ?? []), slo.attainmentRatio),
+      },
+      isMissed: SLOS.some((name) => {
+        const goal = goals[name];
+        return goal !== undefined && (own[name] ?? 0) > goal.targetMs;
+      }),
+    });
+    return { term, kept };
+  });
+
+  return {
+    terms: sized.map(({ term }) => term),
+    memory: {
+      targets: Object.fromEntries(
+        sized.flatMap(({ kept }, index) => (kept === undefined ? [] : [[policy.targets[index]?.name ?? "", kept]])),
+      ),
+      attainment,
+    },
+    state: {
+      model: modelOf(sized.map(({ term }) => term)),
+      goals: SLOS.flatMap((name): readonly GoalState[] => {
+        const goal = slo[name];
+        if (goal === undefined) return [];
+        const observedMs = observed[name];
+        const attained = attainmentRatio(attainment[name] ?? []);
+        return [
+          {
+            slo: name,
+            ...goal,
+            goalRatio: slo.attainmentRatio,
+            isUnattainable: sized.some(
+              ({ term }) => term?.kind === "Known" && term.unattainable?.includes(name) === true,
+            ),
+            ...(observedMs === undefined ? {} : { observedMs }),
+            ...(attained === undefined ? {} : { attainmentRatio: attained }),
+          },
+        ];
+      }),
+    },
+  };
+}
+
+function record(
+  slo: SloPolicy,
+  nowMs: number,
+  before: SloMemory["attainment"],
+  observed: Readonly<Record<SloName, number | undefined>>,
+): SloMemory["attainment"] {
+  return Object.fromEntries(
+    SLOS.flatMap((name) => {
+      const goal = slo[name];
+      if (goal === undefined) return [];
+      const ms = observed[name];
+      const isMet = ms === undefined ? undefined : ms <= goal.targetMs;
+      return [[name, recordAttainment(before[name] ?? [], nowMs, slo.windowMs, isMet)]];
+    }),
+  );
+}
+
+/** Windows are in monotonic time; what lies ahead of the clock would count for ever. */
+export function resumeSloMemory(stored: SloMemory, nowMs: number): SloMemory {
+  const targets = Object.fromEntries(
+    Object.entries(stored.targets).map(([name, { steady: _, shape, corrections, samples, attainment }]) => [
+      name,
+      {
+        ...(shape === undefined ? {} : { shape: { ...shape, atMs: Math.min(shape.atMs, nowMs) } }),
+        ...(attainment === undefined ? {} : { attainment }),
+        corrections: Object.fromEntries(
+          Object.entries(corrections).map(([slo, one]) => [slo, { ...one, atMs: Math.min(one.atMs, nowMs) }]),
+        ),
+        samples: Object.fromEntries(
+          Object.entries(samples).map(([slo, list]) => [slo, list.filter(([atMs]) => atMs <= nowMs)]),
+        ),
+      } satisfies SloTargetMemory,
+    ]),
+  );
+  return { ...stored, targets };
+}
+
+type Goals = Pick<SloPolicy, "ttft" | "itl">;
+
+function goalsOf({ role }: TargetPolicy, { ttft, itl }: SloPolicy): Goals {
+  const first = role === "prefill" || role === "aggregated" ? ttft : undefined;
+  const next = role === "decode" || role === "aggregated" ? itl : undefined;
+  return { ...(first === undefined ? {} : { ttft: first }), ...(next === undefined ? {} : { itl: next }) };
+}
+
+const KEYS = { ttft: "timeToFirstToken", itl: "interTokenLatency" } as const satisfies Record<
+  SloName,
+  keyof TargetLoad
+>;
+
+/** What users see: the frontend's where it is measured, else the slowest of the targets that the goal sizes. */
+function observedOf(policy: Policy, { targets }: Observation, slo: SloName): number | undefined {
+  const { staleAfterMs } = policy.metricsPolicy;
+  const valuesOf = (isMine: (target: TargetPolicy) => boolean): readonly number[] =>
+    policy.targets
+      .flatMap((target, index) => (isMine(target) ? [usable(targets[index]?.load?.[KEYS[slo]], staleAfterMs)] : []))
+      .filter((value) => value !== undefined);
+  const ends = slo === "ttft" ? valuesOf(({ role }) => role === "frontend") : [];
+  const engines = valuesOf((target) => policy.slo !== undefined && goalsOf(target, policy.slo)[slo] !== undefined);
+  const values = ends.length > 0 ? ends : engines;
+  return values.length === 0 ? undefined : Math.max(...values) * 1000;
+}
+
+function ownMs(policy: Policy, { targets }: Observation, index: number, slo: SloName): number | undefined {
+  const seconds = usable(targets[index]?.load?.[KEYS[slo]], policy.metricsPolicy.staleAfterMs);
+  return seconds === undefined ? undefined : seconds * 1000;
+}
+
+interface RememberContext {
+  readonly policy: Policy;
+  readonly observation: Observation;
+  readonly index: number;
+  readonly goals: Goals;
+  readonly load: Load | undefined;
+  readonly shape: ShapeMemory | undefined;
+}
+
+/** What this decision teaches about a target; nothing while its replicas change or a backlog drains. */
+function remember(before: SloTargetMemory, context: RememberContext): SloTargetMemory {
+  const { policy, observation, index, goals, load, shape } = context;
+  const now = observation.monotonicMs;
+  const { current, ready, starting, pending } = totalsOf(observation, index);
+  const isWhole = ready > 0 && current === ready && starting + pending === 0;
+  const steady = !isWhole
+    ? undefined
+    : before.steady?.replicas === ready
+      ? before.steady
+      : { replicas: ready, sinceMs: now };
+  const base: SloTargetMemory = {
+    corrections: before.corrections,
+    samples: before.samples,
+    ...(before.attainment === undefined ? {} : { attainment: before.attainment }),
+    ...(shape === undefined ? {} : { shape }),
+    ...(steady === undefined ? {} : { steady }),
+  };
+  const isTelling =
+    steady !== undefined &&
+    now - steady.sinceMs >= STEADY_MS &&
+    load !== undefined &&
+    load.waiting <= MAX_WAITING * ready;
+  if (!isTelling) return base;
+  const role = policy.targets[index]?.role ?? "other";
+  let { corrections, samples } = base;
+  for (const slo of SLOS) {
+    const goal = goals[slo];
+    const observedMs = ownMs(policy, observation, index, slo);
+    if (goal === undefined || observedMs === undefined) continue;
+    if (policy.slo?.source === "Online") {
+      const unit = learnedLoad(load, slo);
+      if (unit !== undefined)
+        samples = { ...samples, [slo]: addSample(samples[slo] ?? [], now, unit / ready, observedMs / 1000) };
+    } else if (observation.profile?.kind === "Profile") {
+      const corrected = correctFromProfile({
+        profile: observation.profile.profile,
+        role,
+        slo,
+        goal,
+        load,
+        readyReplicas: ready,
+        observedMs,
+        known: corrections,
+        nowMs: now,
+      });
+      if (corrected !== undefined) corrections = { ...corrections, [slo]: corrected };
+    }
+  }
+  return { ...base, corrections, samples };
+}
+
+function modelOf(terms: readonly (SloTerm | undefined)[]): SloState["model"] {
+  const mine = terms.filter((term) => term !== undefined);
+  const silent = mine.find((term) => term.kind === "Silent");
+  if (silent !== undefined) return { reason: silent.reason, detail: silent.detail };
+  const unknown = mine.find((term) => term.kind === "Unknown");
+  if (unknown !== undefined) return { reason: "LoadUnknown", detail: unknown.detail };
+  if (mine.length === 0) return { reason: "NoModel", detail: "no target has a role that spec.slo sizes" };
+  return { reason: "Applied", detail: mine.map(({ detail }) => detail).join("; ") };
+}
