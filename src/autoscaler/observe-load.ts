@@ -5,11 +5,14 @@ import { parsePercentRatio } from "../api/ratio.ts";
 import type { Measured, ReplicaSample, TargetLoad } from "../decide/observation.ts";
 import { type LoadSignal, loadSignal } from "../observe/load-signals.ts";
 import { MetricsError } from "../observe/metrics-source.ts";
-import { type ReadSignalOptions, readSignal } from "../observe/read-signal.ts";
+import { type ReadSignalOptions, type ReplicaPods, readSignal } from "../observe/read-signal.ts";
 
-export interface ObserveLoadOptions extends ReadSignalOptions {
+export interface ObserveLoadOptions {
   readonly spec: ScalingPolicySpec;
   readonly target: ScaleTarget;
+  readonly readers: Pick<ReadSignalOptions, "queries" | "setPods">;
+  /** The ready replicas of the target. */
+  readonly replicas: readonly ReplicaPods[];
 }
 
 type How = "Total" | "Mean" | "Latency";
@@ -39,7 +42,7 @@ const READINGS: Readonly<Partial<Record<NonNullable<ScaleTarget["role"]>, readon
 
 /** Never throws: what cannot be read is absent, and absent is unknown. Undefined where the policy has no goal for the target. */
 export async function observeLoad(options: ObserveLoadOptions): Promise<TargetLoad | undefined> {
-  const { spec, target } = options;
+  const { spec, target, readers, replicas } = options;
   const { role = "other" } = target;
   const readings = spec.slo === undefined || target.level === "PodCliqueSet" ? undefined : READINGS[role];
   if (readings === undefined) return undefined;
@@ -48,9 +51,12 @@ export async function observeLoad(options: ObserveLoadOptions): Promise<TargetLo
     readings.map(async ([key, how]): Promise<readonly [keyof TargetLoad, Measured | undefined]> => {
       const quantile = quantileOf(key === "interTokenLatency" ? spec.slo?.itl?.quantile : spec.slo?.ttft?.quantile);
       try {
-        const reading = await readSignal(loadSignal(spec.engine, key, { role, quantile }), options);
-        if (reading.kind !== "PerReplica") return [key, undefined];
-        const awake = reading.samples.filter(({ isAsleep }) => isAsleep !== true);
+        const { samples } = await readSignal(loadSignal(spec.engine, key, { role, quantile }), {
+          ...readers,
+          replicas,
+        });
+        // What sleeps carries no load and is no capacity.
+        const awake = samples.filter(({ isAsleep }) => isAsleep !== true);
         return [key, add(awake, how, minCoverageRatio)];
       } catch (error) {
         if (error instanceof MetricsError || error instanceof RangeError) return [key, undefined];

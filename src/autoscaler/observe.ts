@@ -50,8 +50,8 @@ export async function observe(
   const pendingTimeoutMs = parseDurationMs(policy.spec.coldStart.pendingTimeout) ?? Number.POSITIVE_INFINITY;
   const views = resolution.targets.map((target) => viewTarget(target, set, pendingTimeoutMs, context));
   const override = overrideInForce(policy, context);
-  const profile = profileOf(policy, context.informers.configMaps);
   const readers = readersOf(policy, set, context);
+  const profile = profileOf(policy, context.informers.configMaps);
   const [targets, setMetrics] = await Promise.all([
     Promise.all(
       resolution.targets.map((target, index) =>
@@ -165,7 +165,7 @@ async function observeTarget(
         readMetric(metric, { ...readers, role: spec?.role ?? "other", scope, replicas: view.ready }),
       ),
     ),
-    spec === undefined ? undefined : observeLoad({ ...readers, spec: policy.spec, target: spec, replicas: view.ready }),
+    spec === undefined ? undefined : observeLoad({ spec: policy.spec, target: spec, readers, replicas: view.ready }),
   ]);
   return {
     objects: view.objects,

@@ -97,8 +97,8 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     panicOf(target, index, demands[index] as Demand, observation, memory),
   );
   recordPanics(stages, policy, forecasts, panics);
-  const demandReplicas = forecasts.map(({ replicas: forecast }, index) => {
-    const replicas = panicDemand(forecast, panics[index]);
+  const demandReplicas = forecasts.map((forecast, index) => {
+    const replicas = panicDemand(forecast.replicas, panics[index]);
     const replacements = replacementsFor(observation.targets[index]?.objects ?? []);
     if (replacements === 0 || replicas === 0) return replicas;
     recordReplacements(stages, policy.targets[index]?.name ?? "", replicas, replacements);

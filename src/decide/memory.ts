@@ -5,7 +5,8 @@ import { type FlapMemory, recordDirections } from "./flap.ts";
 import type { ForecastMemory } from "./forecast/forecast.ts";
 import type { PanicMemory } from "./panic.ts";
 import type { Policy } from "./policy.ts";
-import { MAX_BACKOFF_MS, type ReachMemory } from "./reach.ts";
+import type { ReachMemory } from "./reach.ts";
+import { MAX_BACKOFF_MS } from "./reach-limit.ts";
 import type { ZeroMemory } from "./scale-to-zero.ts";
 import type { ScaleWrite } from "./transition.ts";
 import type { KnownMemory } from "./warm-up.ts";
@@ -96,7 +97,7 @@ export function resumeMemory(stored: Memory, nowMs: number): Memory {
   const isBehind = Object.values(stored.forecasts).some(({ history }) => (history.at(-2) ?? 0) > nowMs);
   const forecasts = isBehind ? {} : stored.forecasts;
   const slo = stored.slo === undefined ? {} : { slo: resumeSloMemory(stored.slo, nowMs) };
-  const panics = isBehind ? {} : stored.panics;
+  const panics = isBehind ? {} : (stored.panics ?? {});
   return { ...stored, objects, flaps, known, reach, forecasts, panics, ...slo };
 }
 

@@ -19,5 +19,6 @@ export interface LoadSignalOptions {
 /** @throws RangeError when the quantile is not inside (0, 1) */
 export function loadSignal(engine: Engine, signal: LoadSignal, { role, quantile = 0.9 }: LoadSignalOptions): Preset {
   if (!(quantile > 0 && quantile < 1)) throw new RangeError(`quantile must be inside (0, 1), got ${quantile}`);
-  return PACKS[engine][signal]({ role, quantile });
+  // In front of engines of any kind the frontend is Dynamo's, or one that has its names.
+  return PACKS[role === "frontend" ? "dynamo" : engine][signal]({ role, quantile });
 }

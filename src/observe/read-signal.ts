@@ -17,8 +17,10 @@ export interface ReadSignalOptions {
   readonly setPods?: () => readonly string[];
 }
 
+type PerReplicaReading = Extract<MetricReading, { kind: "PerReplica" }>;
+
 /** @throws MetricsError */
-export async function readSignal(signal: SignalQuery, options: ReadSignalOptions): Promise<MetricReading> {
+export async function readSignal(signal: SignalQuery, options: ReadSignalOptions): Promise<PerReplicaReading> {
   const { queries, replicas } = options;
   const ask = (query: string | undefined): Promise<SharedAnswer | undefined> | undefined =>
     query === undefined ? undefined : queries.query(query);
