@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse as parseYaml } from "yaml";
 import { VirtualClock } from "../src/clock.ts";
-import { allPresetQueries } from "../src/observe/presets.ts";
 import { parsePromql } from "../src/observe/promql.ts";
 import { createServiceMetrics } from "../src/server/metrics.ts";
+import { loadSignalQueries, presetQueries } from "../test/conformance/signal-queries.ts";
 import { dashboardText } from "./dashboard.ts";
 import { type ObservedWorld, observedDay } from "./observed-world.ts";
 import { ROWS } from "./panels.ts";
@@ -45,7 +45,7 @@ describe("queries", () => {
       .describe()
       .map(({ name }) => name),
   );
-  const engines = new Set(allPresetQueries().flatMap((query) => namesOf(query)));
+  const engines = new Set([...presetQueries(), ...loadSignalQueries()].flatMap((query) => namesOf(query)));
   const isKnown = (name: string): boolean => own.has(name) || own.has(name.replace(SUFFIXES, "")) || engines.has(name);
 
   test.each(queries)("$panel asks for metrics that exist", ({ expr }) => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readConfig, SETTINGS } from "./config.ts";
+import { readConfig, SETTINGS, type Setting } from "./config.ts";
 
 const PROMETHEUS = { PROMETHEUS_URL: "http://prometheus:9090" };
 const file = (text: string) => ({ name: "config.yaml", text });
@@ -130,10 +130,46 @@ describe("readConfig", () => {
     expect(() => readConfig(sources)).toThrow(expect.objectContaining({ name: "UsageError" }));
   });
 
+  test("secrets come from the environment, never from a flag or the file, and are not shown", () => {
+    const secrets = Object.values(SETTINGS as Readonly<Record<string, Setting<unknown>>>).filter(({ env }) =>
+      /PASSWORD$|TOKEN$/.test(env),
+    );
+    expect(secrets).toHaveLength(2);
+    for (const one of secrets) expect([one.flag, one.file]).toEqual([undefined, undefined]);
+    const env = { ...PROMETHEUS, PROMETHEUS_BEARER_TOKEN: "s3cret\nx" };
+    expect(() => readConfig({ env })).toThrow("PROMETHEUS_BEARER_TOKEN: is not one line of text");
+    expect(() => readConfig({ env })).not.toThrow("s3cret");
+  });
+
+  test("TLS and grouping stand where the file has them", () => {
+    const text = `prometheus: {grouping: false, username: scaler, passwordFile: /p, tls: {caFile: /ca, serverName: p}}`;
+    expect(readConfig({ env: PROMETHEUS, file: file(text) })).toMatchObject({
+      metricsGrouping: false,
+      prometheusUsername: "scaler",
+      prometheusCaFile: "/ca",
+      prometheusServerName: "p",
+      prometheusInsecure: false,
+    });
+    expect(() => readConfig({ env: PROMETHEUS, file: file("prometheus: {tls: {cafile: /ca}}") })).toThrow(
+      "config.yaml: prometheus.tls.cafile is unknown; did you mean caFile?",
+    );
+  });
+
+  test.each([
+    { PROMETHEUS_USERNAME: "a" },
+    { PROMETHEUS_PASSWORD: "a" },
+    { PROMETHEUS_BEARER_TOKEN: "a", PROMETHEUS_BEARER_TOKEN_FILE: "b" },
+    { PROMETHEUS_BEARER_TOKEN: "a", PROMETHEUS_USERNAME: "b", PROMETHEUS_PASSWORD: "c" },
+    { PROMETHEUS_CERTIFICATE_FILE: "a" },
+  ])("%o does not go together", (env) => {
+    expect(() => readConfig({ env: { ...PROMETHEUS, ...env } })).toThrow(/prometheus|PROMETHEUS/);
+  });
+
   test("no two settings share a flag, a variable or a place in the file", () => {
-    const settings = Object.values(SETTINGS);
+    const settings = Object.values(SETTINGS) as readonly Setting<unknown>[];
     for (const part of ["flag", "env", "file"] as const) {
-      expect(new Set(settings.map((one) => one[part])).size).toBe(settings.length);
+      const given = settings.flatMap((one) => one[part] ?? []);
+      expect(new Set(given).size).toBe(given.length);
     }
   });
 });

@@ -12,10 +12,10 @@ import { UsageError } from "./cli/errors.ts";
 type Parse<T> = (given: unknown) => T;
 
 export interface Setting<T> {
-  /** Dotted path in the config file. */
-  readonly file: string;
-  /** As commander wants it: `--redis-url <url>`, `--no-leader-elect`. */
-  readonly flag: string;
+  /** Dotted path in the config file; absent for secrets, which that file does not hold. */
+  readonly file?: string;
+  /** As commander wants it: `--redis-url <url>`, `--no-leader-elect`; absent for secrets, which every process can read on a command line. */
+  readonly flag?: string;
   readonly env: string;
   readonly about: string;
   readonly fallback: T;
@@ -24,7 +24,9 @@ export interface Setting<T> {
   readonly isRepeatable?: boolean;
 }
 
-const setting = <T>(one: Setting<T>): Setting<T> => one;
+type Public<T> = Setting<T> & { readonly file: string; readonly flag: string };
+const setting = <T>(one: Public<T>): Public<T> => one;
+const secretSetting = <T>(one: Setting<T>): Setting<T> => one;
 
 export const SETTINGS = {
   kubeconfig: setting<string | undefined>({
@@ -83,6 +85,99 @@ export const SETTINGS = {
     about: "token sent to Prometheus; the file is read again when it changes",
     fallback: undefined,
     parse: text,
+  }),
+  prometheusBearerToken: secretSetting<string | undefined>({
+    env: "PROMETHEUS_BEARER_TOKEN",
+    about: "token sent to Prometheus, where there is no file for it",
+    fallback: undefined,
+    parse: secretText,
+  }),
+  prometheusUsername: setting<string | undefined>({
+    file: "prometheus.username",
+    flag: "--prometheus-username <name>",
+    env: "PROMETHEUS_USERNAME",
+    about: "user of basic authentication at Prometheus",
+    fallback: undefined,
+    parse: text,
+  }),
+  prometheusPasswordFile: setting<string | undefined>({
+    file: "prometheus.passwordFile",
+    flag: "--prometheus-password-file <file>",
+    env: "PROMETHEUS_PASSWORD_FILE",
+    about: "password of that user; the file is read again when it changes",
+    fallback: undefined,
+    parse: text,
+  }),
+  prometheusPassword: secretSetting<string | undefined>({
+    env: "PROMETHEUS_PASSWORD",
+    about: "password of that user, where there is no file for it",
+    fallback: undefined,
+    parse: secretText,
+  }),
+  prometheusCaFile: setting<string | undefined>({
+    file: "prometheus.tls.caFile",
+    flag: "--prometheus-ca-file <file>",
+    env: "PROMETHEUS_CA_FILE",
+    about: "certificates of the authorities that Prometheus is trusted by; default: the public ones",
+    fallback: undefined,
+    parse: text,
+  }),
+  prometheusCertificateFile: setting<string | undefined>({
+    file: "prometheus.tls.certificateFile",
+    flag: "--prometheus-certificate-file <file>",
+    env: "PROMETHEUS_CERTIFICATE_FILE",
+    about: "client certificate shown to Prometheus",
+    fallback: undefined,
+    parse: text,
+  }),
+  prometheusKeyFile: setting<string | undefined>({
+    file: "prometheus.tls.keyFile",
+    flag: "--prometheus-key-file <file>",
+    env: "PROMETHEUS_KEY_FILE",
+    about: "private key of that certificate",
+    fallback: undefined,
+    parse: text,
+  }),
+  prometheusServerName: setting<string | undefined>({
+    file: "prometheus.tls.serverName",
+    flag: "--prometheus-server-name <name>",
+    env: "PROMETHEUS_SERVER_NAME",
+    about: "name in Prometheus's certificate, where it is not that of the URL",
+    fallback: undefined,
+    parse: text,
+  }),
+  prometheusInsecure: setting({
+    file: "prometheus.tls.insecureSkipVerify",
+    flag: "--prometheus-insecure-skip-verify",
+    env: "PROMETHEUS_INSECURE_SKIP_VERIFY",
+    about: "take any certificate of Prometheus: anybody on the way can answer in its place",
+    fallback: false,
+    parse: boolean,
+  }),
+  prometheusMaxResponseBytes: setting({
+    file: "prometheus.maxResponseBytes",
+    flag: "--prometheus-max-response-bytes <number>",
+    env: "PROMETHEUS_MAX_RESPONSE_BYTES",
+    about:
+      "largest answer to one query; a larger one is refused, and asked for in smaller parts where that is possible",
+    fallback: 16 * 1024 * 1024,
+    parse: whole({ min: 1_024 }),
+  }),
+  prometheusMaxSeries: setting({
+    file: "prometheus.maxSeries",
+    flag: "--prometheus-max-series <number>",
+    env: "PROMETHEUS_MAX_SERIES",
+    about: "most series in the answer to one query",
+    fallback: 200_000,
+    parse: whole({ min: 1 }),
+  }),
+  metricsGrouping: setting({
+    file: "prometheus.grouping",
+    flag: "--no-metrics-grouping",
+    env: "PROMETHEUS_METRICS_GROUPING",
+    about: "ask each policy's own PromQL for its pods alone; needed where the server shows each namespace only its own",
+    fallback: true,
+    parse: boolean,
   }),
   prometheusHeaders: setting<Readonly<Record<string, string>>>({
     file: "prometheus.headers",
@@ -248,10 +343,13 @@ export function readConfig({ flags = {}, env = {}, file }: ConfigSources): Servi
   const fileValues = file === undefined ? new Map<string, unknown>() : readFile(file.name, file.text);
   const read = (name: SettingName): unknown => {
     const { file: path, flag, env: variable, parse, fallback } = SETTINGS[name] as Setting<unknown>;
-    if (flags[name] !== undefined) return parseAt(flag.split(" ", 1)[0] ?? flag, parse, flags[name]);
+    if (flag !== undefined && flags[name] !== undefined) {
+      return parseAt(flag.split(" ", 1)[0] ?? flag, parse, flags[name]);
+    }
     // An empty variable is how a manifest says "not set".
     if ((env[variable] ?? "") !== "") return parseAt(variable, parse, env[variable]);
-    if (fileValues.has(path)) return parseAt(`${file?.name}: ${path}`, parse, fileValues.get(path));
+    if (path !== undefined && fileValues.has(path))
+      return parseAt(`${file?.name}: ${path}`, parse, fileValues.get(path));
     return fallback;
   };
   const config = Object.fromEntries(
@@ -261,7 +359,9 @@ export function readConfig({ flags = {}, env = {}, file }: ConfigSources): Servi
   return config;
 }
 
-function checkTogether({ prometheusUrl, leaseDurationMs, renewDeadlineMs, retryPeriodMs, burst, qps }: ServiceConfig) {
+function checkTogether(config: ServiceConfig): void {
+  const { prometheusUrl, leaseDurationMs, renewDeadlineMs, retryPeriodMs, burst, qps } = config;
+  checkPrometheusAccess(config);
   if (prometheusUrl === undefined) {
     throw new UsageError(
       "prometheus.url is not set: give --prometheus-url, PROMETHEUS_URL or prometheus.url in the config file, e.g. http://prometheus.monitoring:9090",
@@ -280,6 +380,26 @@ function checkTogether({ prometheusUrl, leaseDurationMs, renewDeadlineMs, retryP
   if (burst < qps) throw new UsageError(`kubernetes.burst (${burst}) must be at least kubernetes.qps (${qps})`);
 }
 
+function checkPrometheusAccess(config: ServiceConfig): void {
+  const { prometheusBearerToken, prometheusBearerTokenFile, prometheusUsername } = config;
+  const { prometheusPassword, prometheusPasswordFile, prometheusCertificateFile, prometheusKeyFile } = config;
+  const passwords = [prometheusPassword, prometheusPasswordFile].filter((one) => one !== undefined).length;
+  const tokens = [prometheusBearerToken, prometheusBearerTokenFile].filter((one) => one !== undefined).length;
+  if (tokens > 1) throw new UsageError("PROMETHEUS_BEARER_TOKEN and prometheus.bearerTokenFile: give one of them");
+  if (passwords > 1) throw new UsageError("PROMETHEUS_PASSWORD and prometheus.passwordFile: give one of them");
+  if (tokens > 0 && prometheusUsername !== undefined) {
+    throw new UsageError("prometheus.username and a bearer token: a request carries one of them");
+  }
+  if ((prometheusUsername === undefined) !== (passwords === 0)) {
+    throw new UsageError(
+      "prometheus.username and its password (prometheus.passwordFile or PROMETHEUS_PASSWORD) belong together",
+    );
+  }
+  if ((prometheusCertificateFile === undefined) !== (prometheusKeyFile === undefined)) {
+    throw new UsageError("prometheus.tls.certificateFile and prometheus.tls.keyFile belong together");
+  }
+}
+
 function parseAt(where: string, parse: Parse<unknown>, given: unknown): unknown {
   try {
     return parse(given);
@@ -295,7 +415,7 @@ function readFile(name: string, content: string): ReadonlyMap<string, unknown> {
   if (problem !== undefined) throw new UsageError(`${name}: ${problem.message.split("\n")[0]}`);
   const root: unknown = document.toJS() ?? {};
   const values = new Map<string, unknown>();
-  const known = Object.values(SETTINGS).map(({ file }) => file);
+  const known = Object.values(SETTINGS as Readonly<Record<string, Setting<unknown>>>).flatMap(({ file }) => file ?? []);
   const sections = new Set(known.map((path) => path.split(".")[0] ?? path));
   if (!isObject(root)) throw new UsageError(`${name}: must be a map with: ${[...sections].join(", ")}`);
   for (const [section, inner] of Object.entries(root)) {
@@ -305,6 +425,13 @@ function readFile(name: string, content: string): ReadonlyMap<string, unknown> {
     if (inner === null) continue;
     if (!isObject(inner)) throw new UsageError(`${name}: ${section} must be a map with: ${fields.join(", ")}`);
     for (const [field, value] of Object.entries(inner)) {
+      const nested = fields.filter((one) => one.startsWith(`${field}.`)).map((one) => one.slice(field.length + 1));
+      if (nested.length > 0) {
+        for (const [leaf, one] of leavesOf(`${name}: ${section}.${field}`, value, nested)) {
+          values.set(`${section}.${field}.${leaf}`, one);
+        }
+        continue;
+      }
       if (!fields.includes(field)) {
         throw new UsageError(`${name}: ${section}.${field} is unknown${suggest(field, fields)}`);
       }
@@ -312,6 +439,16 @@ function readFile(name: string, content: string): ReadonlyMap<string, unknown> {
     }
   }
   return values;
+}
+
+/** Of a map inside a section. */
+function leavesOf(where: string, value: unknown, fields: readonly string[]): readonly (readonly [string, unknown])[] {
+  if (value === null) return [];
+  if (!isObject(value)) throw new UsageError(`${where} must be a map with: ${fields.join(", ")}`);
+  for (const field of Object.keys(value)) {
+    if (!fields.includes(field)) throw new UsageError(`${where}.${field} is unknown${suggest(field, fields)}`);
+  }
+  return Object.entries(value).filter(([, one]) => one !== null);
 }
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -341,6 +478,12 @@ function editDistance(a: string, b: string): number {
 
 function text(given: unknown): string {
   if (typeof given !== "string" || given === "") throw new Error(`${shown(given)} is not a text`);
+  return given;
+}
+
+/** Never shown, not even when it is wrong. */
+function secretText(given: unknown): string {
+  if (typeof given !== "string" || /[\r\n]/.test(given)) throw new Error("is not one line of text");
   return given;
 }
 

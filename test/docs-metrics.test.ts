@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { VirtualClock } from "../src/clock.ts";
-import { allPresetQueries } from "../src/observe/presets.ts";
 import { parsePromql } from "../src/observe/promql.ts";
 import { createServiceMetrics } from "../src/server/metrics.ts";
 import { createOperatorProcessMetrics } from "../src/server/operator-metrics.ts";
+import { loadSignalQueries, presetQueries } from "./conformance/signal-queries.ts";
 
 const text = readFileSync(new URL("../docs/metrics.md", import.meta.url), "utf8");
 const documented = new Set([...text.matchAll(/`([a-zA-Z_][a-zA-Z0-9_:]*)`/g)].map(([, name = ""]) => name));
@@ -25,7 +25,7 @@ test("nothing is documented that is not there", () => {
 });
 
 test("each engine metric that a preset reads is documented", () => {
-  const read = allPresetQueries()
+  const read = [...presetQueries(), ...loadSignalQueries()]
     .map((query) => parsePromql(query))
     .flatMap((parsed) => (parsed.ok ? parsed.metricNames : []))
     // Freshness and idleness are asked of the histogram's count.

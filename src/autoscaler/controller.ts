@@ -27,6 +27,8 @@ import { createWriteGate, FIELD_MANAGER } from "./write-gate.ts";
 export interface AutoscalerOptions {
   readonly api: KubeApi;
   readonly metricsSource: MetricsSource;
+  /** Own PromQL of several policies is asked once for all pods; default true. */
+  readonly metricsGrouping?: boolean;
   readonly evaluations: EvaluationQueue;
   readonly checkpoints: CheckpointStore;
   readonly clock: Clock;
@@ -69,7 +71,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
   const recorder = createEventRecorder({ api, clock, random, component: FIELD_MANAGER, log });
   const loop = new PolicyLoop({
     informers,
-    queries: shareQueries({ source: options.metricsSource, clock }),
+    queries: shareQueries({ source: options.metricsSource, clock, grouping: options.metricsGrouping ?? true }),
     evaluations: options.evaluations,
     checkpoints: options.checkpoints,
     gate: createWriteGate({ api, isLeader: options.isLeader }),

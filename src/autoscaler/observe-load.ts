@@ -5,13 +5,12 @@ import { parsePercentRatio } from "../api/ratio.ts";
 import type { Measured, ReplicaSample, TargetLoad } from "../decide/observation.ts";
 import { type LoadSignal, loadSignal } from "../observe/load-signals.ts";
 import { MetricsError } from "../observe/metrics-source.ts";
-import { type ReplicaPods, readSamples } from "../observe/read-metric.ts";
-import type { SharedQueries } from "../observe/shared-queries.ts";
+import { type ReadSignalOptions, type ReplicaPods, readSignal } from "../observe/read-signal.ts";
 
 export interface ObserveLoadOptions {
   readonly spec: ScalingPolicySpec;
   readonly target: ScaleTarget;
-  readonly queries: SharedQueries;
+  readonly readers: Pick<ReadSignalOptions, "queries" | "setPods">;
   /** The ready replicas of the target. */
   readonly replicas: readonly ReplicaPods[];
 }
@@ -43,7 +42,7 @@ const READINGS: Readonly<Partial<Record<NonNullable<ScaleTarget["role"]>, readon
 
 /** Never throws: what cannot be read is absent, and absent is unknown. Undefined where the policy has no goal for the target. */
 export async function observeLoad(options: ObserveLoadOptions): Promise<TargetLoad | undefined> {
-  const { spec, target, queries, replicas } = options;
+  const { spec, target, readers, replicas } = options;
   const { role = "other" } = target;
   const readings = spec.slo === undefined || target.level === "PodCliqueSet" ? undefined : READINGS[role];
   if (readings === undefined) return undefined;
@@ -52,8 +51,13 @@ export async function observeLoad(options: ObserveLoadOptions): Promise<TargetLo
     readings.map(async ([key, how]): Promise<readonly [keyof TargetLoad, Measured | undefined]> => {
       const quantile = quantileOf(key === "interTokenLatency" ? spec.slo?.itl?.quantile : spec.slo?.ttft?.quantile);
       try {
-        const { samples } = await readSamples(loadSignal(spec.engine, key, { role, quantile }), queries, replicas);
-        return [key, add(samples, how, minCoverageRatio)];
+        const { samples } = await readSignal(loadSignal(spec.engine, key, { role, quantile }), {
+          ...readers,
+          replicas,
+        });
+        // What sleeps carries no load and is no capacity.
+        const awake = samples.filter(({ isAsleep }) => isAsleep !== true);
+        return [key, add(awake, how, minCoverageRatio)];
       } catch (error) {
         if (error instanceof MetricsError || error instanceof RangeError) return [key, undefined];
         throw error;

@@ -15,7 +15,7 @@ import type {
 } from "../decide/observation.ts";
 import { labelOf, SET_REPLICA_INDEX } from "../grove/labels.ts";
 import { escapeRegex } from "../observe/query-text.ts";
-import { readMetric } from "../observe/read-metric.ts";
+import { type ReadMetricOptions, readMetric } from "../observe/read-metric.ts";
 import type { SharedQueries } from "../observe/shared-queries.ts";
 import { gpusOfPod } from "./gpu-cost.ts";
 import { type AutoscalerInformers, BY_OBJECT, BY_POLICY, BY_SET } from "./informers.ts";
@@ -50,14 +50,15 @@ export async function observe(
   const pendingTimeoutMs = parseDurationMs(policy.spec.coldStart.pendingTimeout) ?? Number.POSITIVE_INFINITY;
   const views = resolution.targets.map((target) => viewTarget(target, set, pendingTimeoutMs, context));
   const override = overrideInForce(policy, context);
+  const readers = readersOf(policy, set, context);
   const profile = profileOf(policy, context.informers.configMaps);
   const [targets, setMetrics] = await Promise.all([
     Promise.all(
       resolution.targets.map((target, index) =>
-        observeTarget(policy, set, target, views[index] as TargetView, context),
+        observeTarget(policy, set, target, views[index] as TargetView, readers),
       ),
     ),
-    readSetMetrics(policy, set, views, context),
+    readSetMetrics(policy, set, views, readers),
   ]);
   return {
     startups: views.flatMap(({ startups }) => startups),
@@ -80,6 +81,23 @@ export async function observe(
       ...(extras.isBudgetMissing === undefined ? {} : { isBudgetMissing: extras.isBudgetMissing }),
       ...(override === undefined ? {} : { override }),
       ...(profile === undefined ? {} : { profile }),
+    },
+  };
+}
+
+/** A decision that waits for its metrics longer than this would come late for the next one. */
+const PATIENCE_RATIO = 0.8;
+
+type Readers = Pick<ReadMetricOptions, "queries" | "engine" | "setPods">;
+
+function readersOf({ spec }: ScalingPolicy, set: PodCliqueSet, { queries, informers }: ObserveContext): Readers {
+  let pods: readonly string[] | undefined;
+  return {
+    queries: queries.within(PATIENCE_RATIO * (parseDurationMs(spec.interval) ?? 15_000)),
+    engine: spec.engine,
+    setPods: () => {
+      pods ??= informers.pods.byIndex(BY_SET, keyOf(set)).map(keyOf);
+      return pods;
     },
   };
 }
@@ -135,7 +153,7 @@ async function observeTarget(
   set: PodCliqueSet,
   target: ResolvedTarget,
   view: TargetView,
-  { queries }: ObserveContext,
+  readers: Readers,
 ): Promise<TargetObservation> {
   const { namespace = "default", name } = set.metadata;
   const spec = policy.spec.scaleTargets.find((one) => one.name === target.name);
@@ -144,10 +162,10 @@ async function observeTarget(
   const [metrics, load] = await Promise.all([
     Promise.all(
       (spec?.metrics ?? []).map((metric) =>
-        readMetric(metric, { queries, engine: policy.spec.engine, scope, replicas: view.ready }),
+        readMetric(metric, { ...readers, role: spec?.role ?? "other", scope, replicas: view.ready }),
       ),
     ),
-    spec === undefined ? undefined : observeLoad({ spec: policy.spec, target: spec, queries, replicas: view.ready }),
+    spec === undefined ? undefined : observeLoad({ spec: policy.spec, target: spec, readers, replicas: view.ready }),
   ]);
   return {
     objects: view.objects,
@@ -163,7 +181,7 @@ async function readSetMetrics(
   policy: ScalingPolicy,
   set: PodCliqueSet,
   views: readonly TargetView[],
-  { queries }: ObserveContext,
+  readers: Readers,
 ): Promise<readonly MetricReading[]> {
   const spec = policy.spec.scaleTargets.find(({ level }) => level === "PodCliqueSet");
   const { namespace = "default", name } = set.metadata;
@@ -176,7 +194,7 @@ async function readSetMetrics(
     ),
   })).filter(({ pods }) => pods.length > 0);
   return Promise.all(
-    (spec?.metrics ?? []).map((metric) => readMetric(metric, { queries, engine: policy.spec.engine, scope, replicas })),
+    (spec?.metrics ?? []).map((metric) => readMetric(metric, { ...readers, role: "other", scope, replicas })),
   );
 }
 

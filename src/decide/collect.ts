@@ -11,6 +11,8 @@ export interface CollectedMetric {
   readonly isTotal: boolean;
   /** Ready replicas without a usable value. */
   readonly missingReplicas: number;
+  /** Ready replicas whose engine sleeps: they have no value, and none is missing. */
+  readonly asleepReplicas?: number;
   /** Reporting over ready replicas, in [0, 1]. */
   readonly coverageRatio: number;
   readonly detail: string;
@@ -27,9 +29,9 @@ export function collect(reading: MetricReading, { staleAfterMs }: CollectOptions
     case "Total": {
       const { sample } = reading;
       if (sample === undefined) return { ...NOTHING, isTotal: true, detail: "the query returned nothing" };
-      const quality = judge(sample.value, sample.ageMs, staleAfterMs);
+      const quality = judge(sample.value, sample.ageMs ?? 0, staleAfterMs);
       if (quality !== "Ok") return { ...NOTHING, isTotal: true, quality, detail: `the query's value is ${quality}` };
-      return { quality, values: [sample.value], isTotal: true, missingReplicas: 0, coverageRatio: 1, detail: "" };
+      return { ...NOTHING, quality, values: [sample.value], isTotal: true, coverageRatio: 1 };
     }
     case "PerReplica":
       return collectReplicas(reading.samples, staleAfterMs);
@@ -53,13 +55,16 @@ function collectReplicas(
 ): CollectedMetric {
   const values: number[] = [];
   const faults = new Map<Quality, string[]>();
-  for (const { replica, value, ageMs = 0 } of samples) {
+  const awake = samples.filter(({ isAsleep }) => isAsleep !== true);
+  for (const { replica, value, ageMs = 0 } of awake) {
     const quality = value === undefined ? "Missing" : judge(value, ageMs, staleAfterMs);
     if (quality === "Ok" && value !== undefined) values.push(value);
     else faults.set(quality, [...(faults.get(quality) ?? []), replica]);
   }
+  const asleepReplicas = samples.length - awake.length;
   if (samples.length === 0) return { ...NOTHING, detail: "no replica is ready" };
-  const missingReplicas = samples.length - values.length;
+  if (awake.length === 0) return { ...NOTHING, asleepReplicas, detail: "every ready replica is asleep" };
+  const missingReplicas = awake.length - values.length;
   const detail = [...faults].map(([quality, replicas]) => `${quality}: ${some(replicas)}`).join("; ");
   const worst = [...faults].toSorted(([, a], [, b]) => b.length - a.length)[0]?.[0] ?? "Ok";
   return {
@@ -67,7 +72,8 @@ function collectReplicas(
     values,
     isTotal: false,
     missingReplicas,
-    coverageRatio: values.length / samples.length,
+    asleepReplicas,
+    coverageRatio: values.length / awake.length,
     detail,
   };
 }

@@ -20,6 +20,7 @@ import { limitStep } from "./limit-step.ts";
 import { MAX_STARTUPS, type Memory } from "./memory.ts";
 import type { Observation } from "./observation.ts";
 import { offerOf } from "./offer.ts";
+import { type PanicMemory, panicDemand, panicStep } from "./panic.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
 import { solveInput } from "./problem.ts";
 import { reachOf, replacementsFor } from "./reach.ts";
@@ -31,6 +32,7 @@ import {
   recordDemand,
   recordForecast,
   recordGoal,
+  recordPanics,
   recordReach,
   recordReplacements,
   recordSchedules,
@@ -91,7 +93,12 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   for (const [index, { name }] of policy.targets.entries()) {
     recordForecast(stages, name, demands[index] as Demand, forecasts[index] as ForecastResult);
   }
-  const demandReplicas = forecasts.map(({ replicas }, index) => {
+  const panics = policy.targets.map((target, index) =>
+    panicOf(target, index, demands[index] as Demand, observation, memory),
+  );
+  recordPanics(stages, policy, forecasts, panics);
+  const demandReplicas = forecasts.map((forecast, index) => {
+    const replicas = panicDemand(forecast.replicas, panics[index]);
     const replacements = replacementsFor(observation.targets[index]?.objects ?? []);
     if (replacements === 0 || replicas === 0) return replicas;
     recordReplacements(stages, policy.targets[index]?.name ?? "", replicas, replacements);
@@ -151,6 +158,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     memory,
     demands,
     demandReplicas,
+    panics,
     bounds,
     ratios: goal.kept,
     goal: {
@@ -231,7 +239,9 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
         forecasts.map(({ memory: kept }, index) => [policy.targets[index]?.name ?? "", kept]),
       ),
       failures: countFailures(policy, [...demands, ...(setDemand === undefined ? [] : [setDemand])], memory),
-      panicUntilMs: limited.panicUntilMs,
+      panics: Object.fromEntries(
+        policy.targets.flatMap(({ name }, index) => (panics[index] === undefined ? [] : [[name, panics[index]]])),
+      ),
       startupsMs,
       decisions: memory.decisions + 1,
       flaps: memory.flaps,
@@ -277,6 +287,20 @@ function measure(
     failures: memory.failures[target.name] ?? 0,
     ...(policy.fallback === undefined ? {} : { fallback: policy.fallback }),
   });
+}
+
+function panicOf(
+  { name, panic }: TargetPolicy,
+  index: number,
+  demand: Demand,
+  observation: Observation,
+  memory: Memory,
+): PanicMemory | undefined {
+  if (panic === undefined) return undefined;
+  const isMeasured = demand.reason === "Brake" || !(demand.isUnknown || demand.isHold);
+  const input = { nowMs: observation.monotonicMs, currentReplicas: totalsOf(observation, index).current };
+  const known = memory.panics?.[name];
+  return panicStep(panic, isMeasured ? { ...input, demandReplicas: demand.replicas } : input, known);
 }
 
 function measureSet(set: TargetPolicy, policy: Policy, { set: seen }: Observation, memory: Memory): Demand {

@@ -5,6 +5,8 @@
  * (https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#algorithm-details): the load is conserved, so replicas =
  * load / target; a replica without a value counts as exactly on target when that would shrink the target, and as idle when it would
  * grow. A metric that is unknown never shrinks anything.
+ *
+ * A brake (GPU utilisation) can keep replicas and never adds any: its demand is capped at what is there, and it is no measurement of load.
  */
 import { type CollectedMetric, collect } from "./collect.ts";
 import type { MetricReading } from "./observation.ts";
@@ -13,7 +15,7 @@ import type { FallbackPolicy, MetricPolicy, TargetPolicy } from "./policy.ts";
 export interface MetricDemand {
   readonly label: string;
   readonly collected: CollectedMetric;
-  /** Mean per replica, or the total. */
+  /** Mean per replica, or for the whole target. */
   readonly value?: number;
   readonly targetValue: number;
   readonly replicas?: number;
@@ -23,6 +25,7 @@ export interface MetricDemand {
 export type DemandReason =
   | "Metric"
   | "BacklogLimited"
+  | "Brake"
   | "MissingFilled"
   | "NotReady"
   | "CoverageTooLow"
@@ -81,7 +84,13 @@ export function demandOf(input: DemandInput): Demand {
   }
   const known = acting.filter(({ replicas }) => replicas !== undefined);
   const unknown = acting.filter(({ replicas }) => replicas === undefined);
-  if (known.length === 0) {
+  const isBrake = (metric: MetricDemand): boolean => target.metrics[metrics.indexOf(metric)]?.isBrake === true;
+  if (acting.every(isBrake)) {
+    const detail = `${acting.map(({ label }) => label).join(", ")} can only keep replicas, and no other metric says how many are needed`;
+    return demand(currentReplicas, "Brake", detail, true, known.length === 0, metrics);
+  }
+  // A brake alone does not know the load either.
+  if (known.every(isBrake)) {
     const detail = unknown
       .map(({ label, collected }) => `${label}: ${collected.detail || collected.quality}`)
       .join("; ");
@@ -101,48 +110,77 @@ export function demandOf(input: DemandInput): Demand {
   const pressed = replicas < currentReplicas ? known.find(({ reason }) => reason === "NotReady") : undefined;
   const said = pressed ?? winner;
   const holdsDown = pressed !== undefined || winner.reason === "CoverageTooLow";
-  return demand(replicas, said.reason, describe(said), holdsDown, false, metrics);
+  const reason = isBrake(said) && said.reason !== "NotReady" ? "Brake" : said.reason;
+  return demand(replicas, reason, describe({ ...said, reason }), holdsDown, false, metrics);
 }
 
 function metricDemand(metric: MetricPolicy, collected: CollectedMetric, input: DemandInput): MetricDemand {
-  const { currentReplicas, readyReplicas, minCoverageRatio } = input;
   const base = { label: metric.label, collected, targetValue: metric.targetValue };
   if (collected.values.length === 0) return { ...base, reason: "MetricUnknown" };
-  const load = collected.values.reduce((sum, value) => sum + value, 0);
-  const value = collected.isTotal ? load : load / collected.values.length;
+  const one = { ...base, ...sized(metric, collected, input) };
+  const { currentReplicas } = input;
+  return metric.isBrake === true && one.replicas > currentReplicas
+    ? { ...one, replicas: currentReplicas, reason: "Brake" }
+    : one;
+}
+
+interface Sized {
+  readonly value: number;
+  readonly replicas: number;
+  readonly reason: DemandReason;
+}
+
+function sized(metric: MetricPolicy, collected: CollectedMetric, input: DemandInput): Sized {
+  const { currentReplicas, minCoverageRatio } = input;
+  const { values, isTotal, missingReplicas, asleepReplicas = 0, coverageRatio } = collected;
+  // What sleeps is part of the target and of no use to it: it comes on top of what the load needs.
+  const ready = Math.max(0, input.readyReplicas - asleepReplicas);
+  const load = values.reduce((sum, one) => sum + one, 0);
+  const mean = load / values.length;
+  const reason = missingReplicas > 0 ? "MissingFilled" : "Metric";
 
   if (metric.targetType === "Value") {
-    return holdUnderPressure(
-      { ...base, value, reason: "Metric", replicas: (load / metric.targetValue) * Math.max(1, readyReplicas) },
-      load / metric.targetValue,
-    );
+    const value = metric.isMean === true ? mean : load;
+    const pressure = value / metric.targetValue;
+    const filled = pressure < 1 ? fillWhole(pressure, metric, collected) : pressure;
+    return guarded({ value, reason, replicas: filled * Math.max(1, ready) }, pressure);
   }
-  if (collected.isTotal) return limitBacklog({ ...base, value, reason: "Metric", replicas: load / metric.targetValue });
+  if (isTotal) return limitBacklog({ value: load, reason, replicas: load / metric.targetValue });
 
-  const pressure = value / metric.targetValue;
-  const { missingReplicas } = collected;
-  const filled = load / metric.targetValue + (pressure < 1 ? missingReplicas : 0);
-  const replicas = pressure > 1 && missingReplicas > 0 ? Math.max(filled, readyReplicas) : filled;
-  if (collected.coverageRatio < minCoverageRatio && replicas < currentReplicas) {
-    return { ...base, value, reason: "CoverageTooLow", replicas: currentReplicas };
-  }
-  const reason = missingReplicas > 0 ? "MissingFilled" : "Metric";
-  return holdUnderPressure(limitBacklog({ ...base, value, reason, replicas }), pressure);
+  const pressure = mean / metric.targetValue;
+  const filled = load / metric.targetValue + (pressure <= 1 ? missingReplicas : 0);
+  const replicas = pressure > 1 && missingReplicas > 0 ? Math.max(filled, ready) : filled;
+  return guarded({ value: mean, reason, replicas }, pressure);
 
   /**
    * Replicas that serve above their target never shrink it, however many of their peers are lost or still start: what those would take over is not
    * measured. The HPA's rule, which changes nothing where unready replicas would turn an up into a down.
    */
-  function holdUnderPressure(one: MetricDemand & { readonly replicas: number }, ratio: number): MetricDemand {
-    return ratio > 1 && one.replicas < currentReplicas ? { ...one, reason: "NotReady" } : one;
+  function guarded(one: Sized, pressure: number): Sized {
+    const limited = limitBacklog(one);
+    const wanted = { ...limited, replicas: limited.replicas + asleepReplicas };
+    if (wanted.replicas >= currentReplicas) return wanted;
+    if (!isTotal && coverageRatio < minCoverageRatio) {
+      return { ...wanted, replicas: currentReplicas, reason: "CoverageTooLow" };
+    }
+    return pressure > 1 ? { ...wanted, reason: "NotReady" } : wanted;
   }
 
-  function limitBacklog(
-    one: MetricDemand & { readonly replicas: number },
-  ): MetricDemand & { readonly replicas: number } {
-    const most = BACKLOG_GROWTH * Math.max(1, readyReplicas);
+  function limitBacklog(one: Sized): Sized {
+    const most = BACKLOG_GROWTH * Math.max(1, ready);
     return metric.isBacklog && one.replicas > most ? { ...one, replicas: most, reason: "BacklogLimited" } : one;
   }
+}
+
+/** A value for the whole target that is below it, with replicas that say nothing taken as exactly on target. */
+function fillWhole(
+  pressure: number,
+  { isMean }: MetricPolicy,
+  { values, missingReplicas, isTotal }: CollectedMetric,
+): number {
+  if (isTotal || missingReplicas === 0) return pressure;
+  const missingRatio = missingReplicas / (values.length + missingReplicas);
+  return isMean === true ? pressure * (1 - missingRatio) + missingRatio : Math.min(1, pressure + missingRatio);
 }
 
 function fallbackReplicas({ behavior, replicas }: FallbackPolicy, target: string, current: number): number {
@@ -170,8 +208,11 @@ function describe({ label, value, targetValue, replicas, collected, reason }: Me
       ? ", a queue may at most double what serves"
       : reason === "NotReady"
         ? ", what is not ready is kept while the rest is above its target"
-        : "";
-  return `${label} is ${round(value ?? Number.NaN)} ${unit}, target ${round(targetValue)}: ${round(replicas ?? Number.NaN)} replicas${partly}${limited}`;
+        : reason === "Brake"
+          ? ", which keeps replicas and never adds any"
+          : "";
+  const asleep = (collected.asleepReplicas ?? 0) === 0 ? "" : `, ${collected.asleepReplicas} asleep`;
+  return `${label} is ${round(value ?? Number.NaN)} ${unit}, target ${round(targetValue)}: ${round(replicas ?? Number.NaN)} replicas${partly}${asleep}${limited}`;
 }
 
 function demand(
@@ -182,7 +223,8 @@ function demand(
   isUnknown: boolean,
   metrics: readonly MetricDemand[],
 ): Demand {
-  const isHold = reason === "MetricUnknown" || reason === "CoverageTooLow";
+  // A brake is capped at what is there: forecast from it, growth would feed on itself.
+  const isHold = reason === "MetricUnknown" || reason === "CoverageTooLow" || reason === "Brake";
   return { replicas: Math.max(0, replicas), reason, detail, holdsDown, isHold, isUnknown, metrics };
 }
 

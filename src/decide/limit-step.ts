@@ -8,6 +8,7 @@ import { changeKey, type InFlight, isSetStarting } from "./in-flight.ts";
 import type { LatticeConstraint, Vector } from "./lattice.ts";
 import { type Memory, type ObjectMemory, objectKey, SETS_KEY } from "./memory.ts";
 import type { Observation } from "./observation.ts";
+import { isInPanic, type PanicMemory } from "./panic.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
 import { unplacedOf } from "./reach.ts";
 import { gpusOf } from "./solve.ts";
@@ -21,6 +22,8 @@ export interface LimitInput {
   readonly demands: readonly Demand[];
   /** Demand after the forecast, over the whole set. */
   readonly demandReplicas: readonly number[];
+  /** By target; absent for those that cannot panic. */
+  readonly panics: readonly (PanicMemory | undefined)[];
   readonly bounds: readonly TargetBounds[];
   readonly ratios: readonly LatticeConstraint[];
   readonly goal: { readonly sets: number; readonly perSet: readonly Vector[]; readonly isCutByBudget: boolean };
@@ -39,7 +42,6 @@ export interface LimitResult {
   readonly sets: number;
   readonly perSet: readonly Vector[];
   readonly objects: Memory["objects"];
-  readonly panicUntilMs: Memory["panicUntilMs"];
   readonly stages: readonly StageRecord[];
 }
 
@@ -47,7 +49,6 @@ export function limitStep(input: LimitInput): LimitResult {
   const { policy, observation, memory, goal } = input;
   const stages: StageRecord[] = [];
   const objects: Record<string, ObjectMemory> = {};
-  const panicUntilMs = panics(input);
   const setsNow = observation.set.replicas;
   const sets = limitSets(input, objects, stages);
   const vectors = sets === goal.sets ? goal.perSet : input.goalFor(sets);
@@ -68,7 +69,7 @@ export function limitStep(input: LimitInput): LimitResult {
       if (recommendation !== asked) stages.push(withinTolerance(target, set, current[index] as number, asked));
       const interval = limitObject(
         input,
-        { target, index, set, recommendation, holdsDown, isOverBudget, panicUntilMs },
+        { target, index, set, recommendation, holdsDown, isOverBudget },
         objects,
         stages,
       );
@@ -94,7 +95,7 @@ export function limitStep(input: LimitInput): LimitResult {
   // A set replica that is new, or new to us, starts at the goal: there is nothing to be gentle with.
   const perSet = vectors.slice(0, sets).map((vector, set) => taken[set]?.vector ?? vector);
   for (let set = perSet.length; set < setsNow; set++) keepMemory(input, set, objects);
-  return { sets, perSet, objects: { ...objects }, panicUntilMs, stages };
+  return { sets, perSet, objects: { ...objects }, stages };
 
   function keepMemory({ policy: { targets } }: LimitInput, set: number, into: Record<string, ObjectMemory>): void {
     for (const { name } of targets) {
@@ -135,12 +136,22 @@ interface ObjectStep {
   readonly recommendation: number;
   readonly holdsDown: boolean;
   readonly isOverBudget: boolean;
-  readonly panicUntilMs: Memory["panicUntilMs"];
 }
 
 function limitObject(
-  { policy, observation, memory, bounds, demands, demandReplicas, isGrowthForbidden, inFlight, isCapped }: LimitInput,
-  { target, index, set, recommendation, holdsDown, isOverBudget, panicUntilMs }: ObjectStep,
+  {
+    policy,
+    observation,
+    memory,
+    bounds,
+    demands,
+    demandReplicas,
+    panics,
+    isGrowthForbidden,
+    inFlight,
+    isCapped,
+  }: LimitInput,
+  { target, index, set, recommendation, holdsDown, isOverBudget }: ObjectStep,
   objects: Record<string, ObjectMemory>,
   stages: StageRecord[],
 ): Interval {
@@ -156,7 +167,7 @@ function limitObject(
   const note = (reason: string, detail: string): void => {
     stages.push({ stage: "step", target: key, before: current, after: recommendation, reason, detail });
   };
-  const inPanic = (panicUntilMs[target.name] ?? 0) > nowMs;
+  const inPanic = isInPanic(panics[index], nowMs);
   if (inPanic) {
     hi = Math.max(hi, recommendation);
     if (recommendation !== current) note("Panic", "demand passed the panic threshold: up at once, no way down");
@@ -289,19 +300,6 @@ function remember(
   const { recommendations = [], events = [] } = known ?? {};
   const before = recommendations.length === 0 ? [[nowMs, current] as const] : recommendations;
   return { recommendations: recordRecommendation(before, nowMs, recommendation, behavior), events };
-}
-
-function panics({ policy, observation, memory, demandReplicas }: LimitInput): Memory["panicUntilMs"] {
-  const until: Record<string, number> = {};
-  policy.targets.forEach(({ name, panic }, index) => {
-    if (panic === undefined) return;
-    const total = totalOf(observation, index);
-    const isOver = (demandReplicas[index] as number) >= panic.thresholdRatio * Math.max(1, total);
-    const known = memory.panicUntilMs[name] ?? 0;
-    const next = isOver ? observation.monotonicMs + panic.holdMs : known;
-    if (next > observation.monotonicMs) until[name] = next;
-  });
-  return until;
 }
 
 /** `spec.replicas` of a target over the set replicas. */

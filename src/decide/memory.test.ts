@@ -8,7 +8,7 @@ const memory = (atMs: number): Memory => ({
   ...emptyMemory,
   objects: { "decode/0": { recommendations: [[atMs, 3]], events: [[atMs, 2]] } },
   forecasts: { decode: { ...noForecasts(24 * HOUR_MS), history: [atMs, 3], open: [[atMs + 60_000, 4, 3, 3, 3]] } },
-  panicUntilMs: { decode: atMs + 30_000 },
+  panics: { decode: { demands: [[atMs, 4]], untilMs: atMs + 30_000, peakReplicas: 4 } },
   startupsMs: [40_000],
   decisions: 7,
 });

@@ -3,8 +3,10 @@ import { type Recommendations, recordScaleEvent, type ScaleEvents } from "./beha
 import { resumeSloMemory, type SloMemory } from "./capacity/slo-memory.ts";
 import { type FlapMemory, recordDirections } from "./flap.ts";
 import type { ForecastMemory } from "./forecast/forecast.ts";
+import type { PanicMemory } from "./panic.ts";
 import type { Policy } from "./policy.ts";
-import { MAX_BACKOFF_MS, type ReachMemory } from "./reach.ts";
+import type { ReachMemory } from "./reach.ts";
+import { MAX_BACKOFF_MS } from "./reach-limit.ts";
 import type { ZeroMemory } from "./scale-to-zero.ts";
 import type { ScaleWrite } from "./transition.ts";
 import type { KnownMemory } from "./warm-up.ts";
@@ -21,8 +23,8 @@ export interface Memory {
   readonly forecasts: Readonly<Record<string, ForecastMemory>>;
   /** Decisions in a row without a usable metric, by target. */
   readonly failures: Readonly<Record<string, number>>;
-  /** Until when a target is in panic, monotonic ms, by target. */
-  readonly panicUntilMs: Readonly<Record<string, number>>;
+  /** By target that can panic. */
+  readonly panics: Readonly<Record<string, PanicMemory>>;
   /** The last start-up times. */
   readonly startupsMs: readonly number[];
   readonly decisions: number;
@@ -43,7 +45,7 @@ export const emptyMemory: Memory = {
   objects: {},
   forecasts: {},
   failures: {},
-  panicUntilMs: {},
+  panics: {},
   startupsMs: [],
   decisions: 0,
   flaps: {},
@@ -95,8 +97,8 @@ export function resumeMemory(stored: Memory, nowMs: number): Memory {
   const isBehind = Object.values(stored.forecasts).some(({ history }) => (history.at(-2) ?? 0) > nowMs);
   const forecasts = isBehind ? {} : stored.forecasts;
   const slo = stored.slo === undefined ? {} : { slo: resumeSloMemory(stored.slo, nowMs) };
-  const panicUntilMs = isBehind ? {} : stored.panicUntilMs;
-  return { ...stored, objects, flaps, known, reach, forecasts, panicUntilMs, ...slo };
+  const panics = isBehind ? {} : (stored.panics ?? {});
+  return { ...stored, objects, flaps, known, reach, forecasts, panics, ...slo };
 }
 
 /** Keys of `Memory.objects`. */

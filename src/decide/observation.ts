@@ -8,7 +8,7 @@ export type MetricReading =
       /** One entry for each ready replica of the target, in all set replicas. */
       readonly samples: readonly ReplicaSample[];
     }
-  | { readonly kind: "Total"; readonly sample?: { readonly value: number; readonly ageMs: number } }
+  | { readonly kind: "Total"; readonly sample?: { readonly value: number; readonly ageMs?: number } }
   | {
       readonly kind: "Error";
       readonly reason: "Unreachable" | "QueryInvalid" | "TooLarge" | "Failed";
@@ -19,7 +19,10 @@ export interface ReplicaSample {
   readonly replica: string;
   /** Absent: the replica has no series. */
   readonly value?: number;
+  /** Absent: not known; the sample counts as fresh. */
   readonly ageMs?: number;
+  /** Its engine sleeps: it is there, and serves nothing until somebody wakes it. */
+  readonly isAsleep?: true;
 }
 
 /** One object with a `/scale`: a target in one set replica. */

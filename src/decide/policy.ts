@@ -17,11 +17,17 @@ export interface MetricPolicy {
   readonly targetValue: number;
   /** A queue: it says how far behind the target is, not how much capacity is missing. */
   readonly isBacklog: boolean;
+  /** For the whole target it is the mean over its replicas, as a latency is; absent: their sum. */
+  readonly isMean?: true;
+  /** It can keep replicas and never adds any: a duty cycle is full long before an engine is. */
+  readonly isBrake?: true;
   readonly advisoryOnly: boolean;
 }
 
 export interface PanicPolicy {
   readonly thresholdRatio: number;
+  /** Demand is averaged over this time before it is held against the threshold. */
+  readonly windowMs: number;
   readonly holdMs: number;
 }
 
@@ -166,7 +172,13 @@ function readTarget(target: ScaleTarget, spec: ScalingPolicySpec): TargetPolicy 
     behavior: { scaleUp: readRules(scaleUp), scaleDown: readRules(scaleDown) },
     ...(panic === undefined
       ? {}
-      : { panic: { thresholdRatio: panic.thresholdPercent / 100, holdMs: panic.holdSeconds * 1000 } }),
+      : {
+          panic: {
+            thresholdRatio: panic.thresholdPercent / 100,
+            windowMs: panic.windowSeconds * 1000,
+            holdMs: panic.holdSeconds * 1000,
+          },
+        }),
     ...(target.overflow === undefined ? {} : { overflowAfter: target.overflow.after }),
   };
 }
@@ -182,6 +194,8 @@ function readMetric(metric: PolicyMetric): MetricPolicy {
     targetValue:
       target.averageUtilization === undefined ? quantity(value ?? Number.NaN) : target.averageUtilization / 100,
     isBacklog: preset === "waitingRequests",
+    ...(preset === "timeToFirstToken" || preset === "interTokenLatency" ? { isMean: true } : {}),
+    ...(preset === "gpuUtilization" ? { isBrake: true } : {}),
     advisoryOnly: metric.advisoryOnly,
   };
 }

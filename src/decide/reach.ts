@@ -6,6 +6,7 @@ import { type InFlight, uncreatedKey } from "./in-flight.ts";
 import type { Memory } from "./memory.ts";
 import type { ScaledObject, TargetObservation } from "./observation.ts";
 import type { Policy } from "./policy.ts";
+import { MAX_BACKOFF_MS } from "./reach-limit.ts";
 
 export interface ReachMemory {
   /** Replicas inside one set replica that could be had. */
@@ -15,8 +16,6 @@ export interface ReachMemory {
   /** Attempts that failed. */
   readonly failures: number;
 }
-
-export const MAX_BACKOFF_MS = 3_600_000;
 
 export interface Reach {
   readonly memory: Memory["reach"];

@@ -5,6 +5,7 @@ import type { StageRecord } from "./decision.ts";
 import { type Demand, round } from "./demand.ts";
 import type { ForecastResult } from "./forecast/forecast.ts";
 import type { Observation } from "./observation.ts";
+import { type PanicMemory, panicDemand } from "./panic.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
 import type { Reach } from "./reach.ts";
 import type { ZeroState } from "./scale-to-zero.ts";
@@ -35,6 +36,28 @@ export function recordForecast(stages: StageRecord[], target: string, demand: De
     const detail = `past forecasts by ${forecast.method} were off by ${Math.round((forecast.errorRatio ?? 0) * 100)} %`;
     stages.push({ stage: "forecast", target, reason: "NotTrusted", detail });
   }
+}
+
+export function recordPanics(
+  stages: StageRecord[],
+  policy: Policy,
+  forecasts: readonly ForecastResult[],
+  panics: readonly (PanicMemory | undefined)[],
+): void {
+  policy.targets.forEach(({ name }, index) => {
+    const before = forecasts[index]?.replicas ?? 0;
+    const after = panicDemand(before, panics[index]);
+    if (after <= before) return;
+    const detail = "in panic, never below the most that was wanted in it";
+    stages.push({
+      stage: "demand",
+      target: name,
+      before: round(before),
+      after: round(after),
+      reason: "PanicPeak",
+      detail,
+    });
+  });
 }
 
 export function recordBounds(stages: StageRecord[], target: TargetPolicy, { min, isRaised }: TargetBounds): void {

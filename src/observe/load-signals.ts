@@ -1,52 +1,24 @@
-/** What the performance model reads of an engine: load and latency, as presets are read. */
+/**
+ * What a model of capacity reads from the engines: one value a pod, as presets are, and shared between policies as they are.
+ *
+ * Absent families give no samples, which is unknown and not 0; latencies of an idle pod are NaN with an `idleQuery` of 0.
+ */
 import type { ScaleTargetRole } from "../api/autoscaling/scale-target.ts";
-import { type Engine, type Preset, presetOf } from "./presets.ts";
+import { type Engine, PACKS } from "./packs/packs.ts";
+import type { LoadSignal } from "./packs/signal-pack.ts";
+import type { Preset } from "./presets.ts";
 
-export type LoadSignal =
-  | "requestsPerSecond"
-  | "promptTokensPerSecond"
-  | "computedPromptTokensPerSecond"
-  | "generationTokensPerSecond"
-  | "runningRequests"
-  | "waitingRequests"
-  | "kvCacheUsage"
-  | "kvCacheTokens"
-  | "timeToFirstToken"
-  | "interTokenLatency";
+export type { LoadSignal } from "./packs/signal-pack.ts";
 
 export interface LoadSignalOptions {
   readonly role: ScaleTargetRole;
-  /** Of latencies, in (0, 1). */
-  readonly quantile: number;
+  /** Of latencies, in (0, 1); the other signals have none. */
+  readonly quantile?: number;
 }
 
-const rateOf = (name: string): Preset => ({
-  query: `sum by (namespace, pod) (rate(${name}[1m]))`,
-  freshnessQuery: `max by (namespace, pod) (timestamp(${name}))`,
-  perReplica: "sum",
-});
-
-export function loadSignal(engine: Engine, signal: LoadSignal, { role, quantile }: LoadSignalOptions): Preset {
-  switch (signal) {
-    case "timeToFirstToken":
-    case "interTokenLatency": {
-      const preset = presetOf(role === "frontend" ? "dynamo" : engine, signal);
-      return {
-        ...preset,
-        query: preset.query.replaceAll("histogram_quantile(0.9,", `histogram_quantile(${quantile},`),
-      };
-    }
-    case "promptTokensPerSecond":
-      return rateOf("vllm:prompt_tokens_total");
-    case "computedPromptTokensPerSecond":
-      return rateOf("vllm:request_prefill_kv_computed_tokens_sum");
-    case "kvCacheTokens":
-      return {
-        query: "sum by (namespace, pod) (sglang:num_used_tokens)",
-        freshnessQuery: "max by (namespace, pod) (timestamp(sglang:num_used_tokens))",
-        perReplica: "sum",
-      };
-    default:
-      return presetOf(engine, signal);
-  }
+/** @throws RangeError when the quantile is not inside (0, 1) */
+export function loadSignal(engine: Engine, signal: LoadSignal, { role, quantile = 0.9 }: LoadSignalOptions): Preset {
+  if (!(quantile > 0 && quantile < 1)) throw new RangeError(`quantile must be inside (0, 1), got ${quantile}`);
+  // In front of engines of any kind the frontend is Dynamo's, or one that has its names.
+  return PACKS[role === "frontend" ? "dynamo" : engine][signal]({ role, quantile });
 }

@@ -1,27 +1,37 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { afterEach, describe, expect, test } from "vitest";
-import { createPrometheusClient } from "./prometheus-client.ts";
+import { issueAuthority, issueServerCertificate } from "../grove/certificates/x509.ts";
+import { createPrometheusClient, type TlsOptions } from "./prometheus-client.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void;
 
 let close: () => Promise<unknown> = async () => undefined;
 afterEach(() => close());
 
-async function serve(handler: Handler): Promise<string> {
-  const server = createServer((request, response) => {
+const serve = (handler: Handler): Promise<string> => listen(createServer(whole(handler)), "http");
+const serveTls = (options: ServerOptions, handler: Handler): Promise<string> =>
+  listen(createTlsServer(options, whole(handler)), "https");
+
+const whole =
+  (handler: Handler) =>
+  (request: IncomingMessage, response: ServerResponse): void => {
     let body = "";
     request.on("data", (chunk) => {
       body += chunk;
     });
     request.on("end", () => handler(request, response, body));
-  });
+  };
+
+async function listen(server: Server, scheme: "http" | "https"): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   close = () => {
     server.closeAllConnections();
     return new Promise((resolve) => server.close(resolve));
   };
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 const json =
@@ -128,9 +138,18 @@ describe("Prometheus client", () => {
       kind: "TooLarge",
       message: /bytes/,
     },
+    {
+      name: "an answer of very many series",
+      handler: json(200, {
+        status: "success",
+        data: { resultType: "vector", result: Array.from({ length: 3 }, () => ({ metric: {}, value: [1, "1"] })) },
+      }),
+      kind: "TooLarge",
+      message: /3 series, more than 2/,
+    },
     { name: "no answer in time", handler: () => undefined, kind: "Unreachable", message: /ECONNABORTED/ },
   ])("$name is a MetricsError of kind $kind", async ({ handler, kind, message }) => {
-    const client = createPrometheusClient({ url: await serve(handler), timeoutMs: 300 });
+    const client = createPrometheusClient({ url: await serve(handler), timeoutMs: 300, maxSeries: 2 });
     await expect(client.query("x")).rejects.toMatchObject({
       name: "MetricsError",
       kind,
@@ -142,5 +161,72 @@ describe("Prometheus client", () => {
     await expect(createPrometheusClient({ url: "http://127.0.0.1:1" }).query("x")).rejects.toMatchObject({
       kind: "Unreachable",
     });
+  });
+});
+
+const SCALAR = json(200, { status: "success", data: { resultType: "scalar", result: [1, "7"] } });
+
+test("basic authentication asks for the password before each query", async () => {
+  const seen: (string | undefined)[] = [];
+  const url = await serve((request, response, body) => {
+    seen.push(request.headers.authorization);
+    SCALAR(request, response, body);
+  });
+  let password = "first";
+  const client = createPrometheusClient({ url, basicAuth: { username: "scaler", password: async () => password } });
+  await client.query("x");
+  password = "zweites \u00e4";
+  await client.query("x");
+  const pairs = seen.map((one) => Buffer.from(one?.replace(/^Basic /, "") ?? "", "base64").toString("utf8"));
+  expect(pairs).toEqual(["scaler:first", "scaler:zweites \u00e4"]);
+});
+
+test("an answer larger than the configured size is refused", async () => {
+  const url = await serve((_, response) => void response.end("x".repeat(4_096)));
+  await expect(createPrometheusClient({ url, maxResponseBytes: 1_024 }).query("x")).rejects.toMatchObject({
+    kind: "TooLarge",
+    message: expect.stringContaining("1024 bytes"),
+  });
+});
+
+describe("TLS", () => {
+  const validity = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3_600_000 };
+  const authority = issueAuthority(validity);
+  const stranger = issueAuthority(validity);
+  const ofAddress = issueServerCertificate(authority, ["127.0.0.1"], validity);
+  const ofName = issueServerCertificate(authority, ["prometheus.monitoring.svc"], validity);
+
+  test.each<{ name: string; server: typeof ofName; tls: TlsOptions; trusts: boolean }>([
+    { name: "its authority", server: ofAddress, tls: { ca: authority.certificate }, trusts: true },
+    { name: "no unknown authority", server: ofAddress, tls: {}, trusts: false },
+    { name: "no other authority", server: ofAddress, tls: { ca: stranger.certificate }, trusts: false },
+    { name: "no other name", server: ofName, tls: { ca: authority.certificate }, trusts: false },
+    {
+      name: "the name it was told",
+      server: ofName,
+      tls: { ca: authority.certificate, serverName: "prometheus.monitoring.svc" },
+      trusts: true,
+    },
+    { name: "anybody when asked to", server: ofName, tls: { insecureSkipVerify: true }, trusts: true },
+  ])("trusts $name", async ({ server, tls, trusts }) => {
+    const url = await serveTls({ cert: server.certificate, key: server.privateKey }, SCALAR);
+    const answer = createPrometheusClient({ url, tls }).query("x");
+    if (trusts) await expect(answer).resolves.toHaveLength(1);
+    else
+      await expect(answer).rejects.toMatchObject({ kind: "Unreachable", message: expect.stringMatching(/CERT|cert/) });
+  });
+
+  test("shows its client certificate", async () => {
+    let shown = "";
+    const url = await serveTls(
+      { cert: ofAddress.certificate, key: ofAddress.privateKey, requestCert: true, rejectUnauthorized: false },
+      (request, response, body) => {
+        shown = (request.socket as TLSSocket).getPeerX509Certificate()?.toString() ?? "";
+        SCALAR(request, response, body);
+      },
+    );
+    const tls = { ca: authority.certificate, certificate: ofName.certificate, key: ofName.privateKey };
+    await createPrometheusClient({ url, tls }).query("x");
+    expect(shown.trim()).toBe(ofName.certificate.trim());
   });
 });

@@ -1,11 +1,13 @@
 /** The MetricsSource port over the Prometheus HTTP API. */
 import { Agent as HttpAgent } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
+import { type AgentOptions, Agent as HttpsAgent } from "node:https";
 import axios, { type AxiosInstance, isAxiosError } from "axios";
 import { type Labels, MetricsError, type MetricsSource, type Sample, type Series } from "./metrics-source.ts";
 
 /** 100,000 pods × about 100 bytes a sample; a query that returns more is a mistake, not a signal. */
 const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
+/** As many again: each is an object of ours for as long as a tick lasts. */
+const MAX_SERIES = 200_000;
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** Queries that run at the same time; Prometheus's own default limit is 20. */
 const MAX_SOCKETS = 8;
@@ -15,9 +17,28 @@ export interface PrometheusClientOptions {
   readonly url: string;
   /** A function is asked before each query: tokens in files rotate. */
   readonly bearerToken?: string | (() => Promise<string>);
+  /** Asked before each query as well; not together with a bearer token. */
+  readonly basicAuth?: { readonly username: string; readonly password: string | (() => Promise<string>) };
+  readonly tls?: TlsOptions;
   readonly timeoutMs?: number;
+  /** A larger answer is refused while it arrives. */
+  readonly maxResponseBytes?: number;
+  /** An answer of more series is refused. */
+  readonly maxSeries?: number;
   /** Extra headers, e.g. `X-Scope-OrgID` of Mimir. */
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Contents of PEM files, not their names. */
+export interface TlsOptions {
+  /** In place of the public authorities. */
+  readonly ca?: string;
+  readonly certificate?: string;
+  readonly key?: string;
+  /** Name in the server's certificate, where it is not that of the URL. */
+  readonly serverName?: string;
+  /** Takes any certificate: anybody on the way can answer in the server's place. */
+  readonly insecureSkipVerify?: boolean;
 }
 
 interface Answer {
@@ -30,7 +51,11 @@ interface Answer {
 export function createPrometheusClient({
   url,
   bearerToken,
+  basicAuth,
+  tls = {},
   timeoutMs = DEFAULT_TIMEOUT_MS,
+  maxResponseBytes = MAX_RESPONSE_BYTES,
+  maxSeries = MAX_SERIES,
   headers = {},
 }: PrometheusClientOptions): MetricsSource {
   const http = axios.create({
@@ -40,36 +65,66 @@ export function createPrometheusClient({
     proxy: false,
     // An answer that points elsewhere is not followed: the policy's author does not choose where our credentials go.
     maxRedirects: 0,
-    maxContentLength: MAX_RESPONSE_BYTES,
+    maxContentLength: maxResponseBytes,
     httpAgent: new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS }),
-    httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS }),
+    httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS, ...agentTls(tls) }),
     headers: { ...headers },
     validateStatus: () => true,
     responseType: "json",
   });
-  if (bearerToken !== undefined) {
+  const authorization = authorizationOf(bearerToken, basicAuth);
+  if (authorization !== undefined) {
     http.interceptors.request.use(async (request) => {
-      const token = typeof bearerToken === "string" ? bearerToken : await bearerToken();
-      request.headers.set("Authorization", `Bearer ${token}`);
+      request.headers.set("Authorization", await authorization());
       return request;
     });
   }
+  const limits = { maxResponseBytes, maxSeries };
   return {
     async query(promql, { timeSeconds, signal } = {}) {
       const params = { query: promql, ...(timeSeconds === undefined ? {} : { time: String(timeSeconds) }) };
-      return readInstant(await ask(http, "/api/v1/query", params, signal));
+      return readInstant(await ask(http, "/api/v1/query", params, limits, signal));
     },
     async queryRange(promql, { startSeconds, endSeconds, stepSeconds, signal }) {
       const params = { query: promql, start: String(startSeconds), end: String(endSeconds), step: String(stepSeconds) };
-      return readMatrix(await ask(http, "/api/v1/query_range", params, signal));
+      return readMatrix(await ask(http, "/api/v1/query_range", params, limits, signal));
     },
   };
+}
+
+type Secret = string | (() => Promise<string>);
+const secret = async (from: Secret): Promise<string> => (typeof from === "string" ? from : from());
+
+function authorizationOf(
+  bearerToken: Secret | undefined,
+  basicAuth: PrometheusClientOptions["basicAuth"],
+): (() => Promise<string>) | undefined {
+  if (bearerToken !== undefined) return async () => `Bearer ${await secret(bearerToken)}`;
+  if (basicAuth === undefined) return undefined;
+  return async () => {
+    const pair = `${basicAuth.username}:${await secret(basicAuth.password)}`;
+    return `Basic ${Buffer.from(pair, "utf8").toString("base64")}`;
+  };
+}
+
+const agentTls = ({ ca, certificate, key, serverName, insecureSkipVerify }: TlsOptions): AgentOptions => ({
+  ...(ca === undefined ? {} : { ca }),
+  ...(certificate === undefined ? {} : { cert: certificate }),
+  ...(key === undefined ? {} : { key }),
+  ...(serverName === undefined ? {} : { servername: serverName }),
+  ...(insecureSkipVerify === true ? { rejectUnauthorized: false } : {}),
+});
+
+interface Limits {
+  readonly maxResponseBytes: number;
+  readonly maxSeries: number;
 }
 
 async function ask(
   http: AxiosInstance,
   path: string,
   params: Readonly<Record<string, string>>,
+  { maxResponseBytes, maxSeries }: Limits,
   signal?: AbortSignal,
 ): Promise<NonNullable<Answer["data"]>> {
   let answer: Answer;
@@ -80,9 +135,15 @@ async function ask(
     answer = response.data;
     status = response.status;
   } catch (error) {
-    throw toMetricsError(error);
+    throw toMetricsError(error, maxResponseBytes);
   }
-  if (answer?.status === "success" && answer.data !== undefined) return answer.data;
+  if (answer?.status === "success" && answer.data !== undefined) {
+    const { result } = answer.data;
+    if (Array.isArray(result) && result.length > maxSeries) {
+      throw new MetricsError("TooLarge", `the answer has ${result.length} series, more than ${maxSeries}`);
+    }
+    return answer.data;
+  }
   if (answer?.errorType === "bad_data") throw new MetricsError("QueryInvalid", answer.error ?? "bad_data");
   throw new MetricsError(
     status >= 500 && answer?.status === undefined ? "Unreachable" : "Failed",
@@ -90,10 +151,10 @@ async function ask(
   );
 }
 
-function toMetricsError(error: unknown): MetricsError {
+function toMetricsError(error: unknown, maxResponseBytes: number): MetricsError {
   if (!isAxiosError(error)) return new MetricsError("Failed", String(error));
   if (error.message.startsWith("maxContentLength")) {
-    return new MetricsError("TooLarge", `the answer has more than ${MAX_RESPONSE_BYTES} bytes`);
+    return new MetricsError("TooLarge", `the answer has more than ${maxResponseBytes} bytes`);
   }
   return new MetricsError("Unreachable", error.code === undefined ? error.message : `${error.code}: ${error.message}`);
 }

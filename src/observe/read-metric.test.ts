@@ -42,13 +42,14 @@ const read = (metric: PolicyMetric, answers: Answers) =>
   readMetric(metric, {
     queries: shareQueries({ source: source(answers), clock: new VirtualClock() }),
     engine: "vllm",
+    role: "decode",
     scope: { namespace: "ns", podRegex: "x-[0-9]+-a-.*" },
     replicas,
   });
 
 describe("presets", () => {
   test("only the leader of a group reports, and it speaks for its replica", async () => {
-    const { query, freshnessQuery } = presetOf("vllm", "kvCacheUsage");
+    const { query, freshnessQuery } = presetOf("vllm", "kvCacheUsage", "decode");
     expect(
       await read(preset("kvCacheUsage"), {
         [query]: [
@@ -65,7 +66,7 @@ describe("presets", () => {
   });
 
   test("GPUs are found by exported_pod and averaged over the pods of a replica", async () => {
-    const { query } = presetOf("vllm", "gpuUtilization");
+    const { query } = presetOf("vllm", "gpuUtilization", "decode");
     const gpu = (name: string): Labels => ({
       exported_namespace: "ns",
       exported_pod: name,
@@ -82,7 +83,7 @@ describe("presets", () => {
   });
 
   test("a quantile over nothing is idle only where a counter says that there was nothing", async () => {
-    const { query, idleQuery = "" } = presetOf("vllm", "timeToFirstToken");
+    const { query, idleQuery = "" } = presetOf("vllm", "timeToFirstToken", "decode");
     const answers = {
       [query]: [
         [pod("a-leader"), Number.NaN],
@@ -98,7 +99,8 @@ describe("presets", () => {
 
 describe("a policy's own PromQL", () => {
   test("one value is a total, none is missing", async () => {
-    expect(await read(own("q"), { q: [[{}, 7]] })).toEqual({ kind: "Total", sample: { value: 7, ageMs: 0 } });
+    const dated = { q: [[{}, 7]], 'max (timestamp({__name__="q"}))': [[{}, 88]] } as const;
+    expect(await read(own("q"), dated)).toEqual({ kind: "Total", sample: { value: 7, ageMs: 12_000 } });
     expect(await read(own("q"), {})).toEqual({ kind: "Total" });
   });
 

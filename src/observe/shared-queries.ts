@@ -1,12 +1,18 @@
-/** One query for many policies: the same text within one tick goes to the server once. */
+/** One query for many policies: the same question within one tick goes to the server once. */
 import type { Clock } from "../clock.ts";
-import type { MetricsSource, Sample } from "./metrics-source.ts";
+import { type FreshnessPlan, freshnessOf } from "./freshness-plan.ts";
+import { MetricsError, type MetricsSource, type Sample } from "./metrics-source.ts";
+import { type PlanNode, planQuery, queriesOfPlan } from "./query-plan.ts";
+import { fillQuery, type QueryScope } from "./query-text.ts";
+import { indexByPod, type PodIndex, splitAnswer } from "./split-answer.ts";
 
 export interface SharedQueriesOptions {
   readonly source: MetricsSource;
   readonly clock: Clock;
   /** How old an answer may be to be shared; less than a scrape interval. */
   readonly maxAgeMs?: number;
+  /** Ask own PromQL of several policies as one question for all pods; default true. Off where the server shows each namespace to its own. */
+  readonly grouping?: boolean;
 }
 
 export interface SharedAnswer {
@@ -15,32 +21,152 @@ export interface SharedAnswer {
   readonly byPod: ReadonlyMap<string, readonly Sample[]>;
 }
 
+/** The answer to a policy's own PromQL. */
+export interface OwnAnswer extends SharedAnswer {
+  /** Latest raw samples of each selector that could be dated, for the policy's pods. */
+  readonly times: readonly SharedAnswer[];
+  /** Something should have a date and nothing has: no raw sample is inside the server's look-back. */
+  readonly isBeyondLookback: boolean;
+}
+
 export interface SharedQueries {
   query(promql: string): Promise<SharedAnswer>;
+  /** @throws RangeError for a placeholder that does not exist */
+  ask(template: string, scope: QueryScope): Promise<OwnAnswer>;
+  /** The same, with an end to the patience of one caller; the query itself goes on for the others. */
+  within(timeoutMs: number): SharedQueries;
 }
 
 const MAX_AGE_MS = 5_000;
+/** A question for all pods that was too large or refused is asked for each policy alone for this time. */
+const REFUSED_MS = 600_000;
+/** Templates whose plans are kept: one per metric of a policy, at 10,000 policies. */
+const MAX_PLANS = 10_000;
 
-export function shareQueries({ source, clock, maxAgeMs = MAX_AGE_MS }: SharedQueriesOptions): SharedQueries {
-  const answers = new Map<string, { readonly atMs: number; readonly answer: Promise<SharedAnswer> }>();
+interface Kept {
+  readonly atMs: number;
+  readonly answer: Promise<SharedAnswer>;
+}
+
+interface CompiledQuery {
+  readonly plan: PlanNode | undefined;
+  readonly freshness: FreshnessPlan;
+  refusedUntilMs: number;
+}
+
+export function shareQueries({
+  source,
+  clock,
+  maxAgeMs = MAX_AGE_MS,
+  grouping = true,
+}: SharedQueriesOptions): SharedQueries {
+  const answers = new Map<string, Kept>();
+  const plans = new Map<string, CompiledQuery>();
+  const indexes = new WeakMap<SharedAnswer, PodIndex>();
+
+  function query(promql: string): Promise<SharedAnswer> {
+    const now = clock.monotonicMs();
+    for (const [text, { atMs }] of answers) {
+      // In insertion order, so the first one that is fresh ends the sweep.
+      if (now - atMs <= maxAgeMs) break;
+      answers.delete(text);
+    }
+    const known = answers.get(promql);
+    if (known !== undefined) return known.answer;
+    const answer = source.query(promql).then(answerOf);
+    answers.set(promql, { atMs: now, answer });
+    // A failure is shared within its tick too: a server that is down is not asked once per policy. The caller handles it.
+    answer.catch(() => undefined);
+    return answer;
+  }
+
+  function compiledOf(template: string): CompiledQuery {
+    const known = plans.get(template);
+    if (known !== undefined) return known;
+    if (plans.size >= MAX_PLANS) plans.clear();
+    const compiled = {
+      plan: grouping ? planQuery(template) : undefined,
+      freshness: freshnessOf(template),
+      refusedUntilMs: Number.NEGATIVE_INFINITY,
+    };
+    plans.set(template, compiled);
+    return compiled;
+  }
+
+  async function ask(template: string, scope: QueryScope): Promise<OwnAnswer> {
+    const compiled = compiledOf(template);
+    const [answer, times] = await Promise.all([
+      valuesFor(template, scope, compiled),
+      Promise.all(compiled.freshness.selectors.map((selector) => timesOf(selector, scope))),
+    ]);
+    const known = times.filter((one) => one !== undefined);
+    const isBeyondLookback =
+      !compiled.freshness.mayBeUndated &&
+      times.length > 0 &&
+      known.length === times.length &&
+      known.every(({ samples }) => samples.length === 0);
+    return { ...answer, times: known, isBeyondLookback };
+  }
+
+  async function valuesFor(template: string, scope: QueryScope, compiled: CompiledQuery): Promise<SharedAnswer> {
+    const { plan } = compiled;
+    const filled = fillQuery(template, scope);
+    if (plan === undefined || clock.monotonicMs() < compiled.refusedUntilMs) return query(filled);
+    try {
+      const parts = await Promise.all(
+        queriesOfPlan(plan).map(async (text) => [text, indexOf(await query(text))] as const),
+      );
+      return answerOf(splitAnswer(plan, new Map(parts), scope));
+    } catch (error) {
+      // A server that is down would not answer the smaller question either.
+      if (!(error instanceof MetricsError) || error.kind === "Unreachable") throw error;
+      compiled.refusedUntilMs = clock.monotonicMs() + REFUSED_MS;
+      return query(filled);
+    }
+  }
+
+  /** @returns undefined when the server does not say: a value without an age is still a value */
+  async function timesOf(
+    { ofAllPods, ofScope }: FreshnessPlan["selectors"][number],
+    scope: QueryScope,
+  ): Promise<SharedAnswer | undefined> {
+    try {
+      if (!grouping || ofAllPods === undefined) return await query(ofScope(scope));
+      const all = indexOf(await query(ofAllPods));
+      return answerOf(splitAnswer({ kind: "each", queries: [ofAllPods] }, new Map([[ofAllPods, all]]), scope));
+    } catch (error) {
+      if (error instanceof MetricsError) return undefined;
+      throw error;
+    }
+  }
+
+  function indexOf(answer: SharedAnswer): PodIndex {
+    const known = indexes.get(answer);
+    if (known !== undefined) return known;
+    const index = indexByPod(answer.samples);
+    indexes.set(answer, index);
+    return index;
+  }
+
+  const shared: SharedQueries = { query, ask, within: (timeoutMs) => patient(shared, clock, timeoutMs) };
+  return shared;
+}
+
+function patient(queries: SharedQueries, clock: Clock, timeoutMs: number): SharedQueries {
+  const limited = <T>(answer: Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const message = `no answer within ${timeoutMs / 1000} s, the time a decision can wait`;
+      const timer = clock.setTimer(timeoutMs, () => reject(new MetricsError("Unreachable", message)));
+      answer.then(resolve, reject).finally(() => timer.cancel());
+    });
   return {
-    query(promql) {
-      const now = clock.monotonicMs();
-      for (const [text, { atMs }] of answers) {
-        // In insertion order, so the first one that is fresh ends the sweep.
-        if (now - atMs <= maxAgeMs) break;
-        answers.delete(text);
-      }
-      const known = answers.get(promql);
-      if (known !== undefined) return known.answer;
-      const answer = source.query(promql).then((samples) => ({ samples, byPod: groupByPod(samples) }));
-      answers.set(promql, { atMs: now, answer });
-      // A failure is shared within its tick too: a server that is down is not asked once per policy. The caller handles it.
-      answer.catch(() => undefined);
-      return answer;
-    },
+    query: (promql) => limited(queries.query(promql)),
+    ask: (template, scope) => limited(queries.ask(template, scope)),
+    within: (shorterMs) => patient(queries, clock, Math.min(shorterMs, timeoutMs)),
   };
 }
+
+const answerOf = (samples: readonly Sample[]): SharedAnswer => ({ samples, byPod: groupByPod(samples) });
 
 function groupByPod(samples: readonly Sample[]): ReadonlyMap<string, readonly Sample[]> {
   const byPod = new Map<string, Sample[]>();

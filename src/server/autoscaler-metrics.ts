@@ -271,7 +271,10 @@ function distinct(labels: readonly string[]): readonly string[] {
 }
 
 function ageSeconds(reading: MetricReading | undefined): number | undefined {
-  if (reading?.kind === "Total") return reading.sample === undefined ? undefined : reading.sample.ageMs / 1000;
+  if (reading?.kind === "Total") {
+    const { ageMs } = reading.sample ?? {};
+    return ageMs === undefined ? undefined : ageMs / 1000;
+  }
   if (reading?.kind !== "PerReplica") return undefined;
   const ages = reading.samples.map(({ ageMs }) => ageMs).filter((ms) => ms !== undefined);
   return ages.length === 0 ? undefined : Math.max(...ages) / 1000;

@@ -16,6 +16,8 @@ export interface ServiceMetrics {
   readonly operator: OperatorMetrics;
   /** Why evaluations run elsewhere than configured, read at each scrape. */
   watchDegraded(read: () => string | undefined): void;
+  /** Whether the metrics server is asked, read at each scrape. */
+  watchCircuit(read: () => CircuitState): void;
   /** An evaluation that this process computed while Redis is configured. */
   evaluated(place: "worker" | "fallback"): void;
   /** Name and help of every metric. */
@@ -28,6 +30,10 @@ export interface ServiceMetricsOptions {
   /** Off in tests on virtual time: it reads the real process. */
   readonly process?: boolean;
 }
+
+const CIRCUIT_STATES = ["closed", "open", "half-open"] as const;
+/** Of `observe/circuit-breaker.ts`. */
+type CircuitState = (typeof CIRCUIT_STATES)[number];
 
 export function createServiceMetrics({ clock, version, process = true }: ServiceMetricsOptions): ServiceMetrics {
   const registry = new Registry();
@@ -50,6 +56,16 @@ export function createServiceMetrics({ clock, version, process = true }: Service
       degraded.set(readDegraded() === undefined ? 0 : 1);
     },
   });
+  let readCircuit: () => CircuitState = () => "closed";
+  const circuit: Gauge = new Gauge({
+    name: "grove_autoscaler_metrics_source_circuit",
+    help: "1 for the state that the circuit to the metrics server is in: closed, open (it is not asked) or half-open.",
+    labelNames: ["state"],
+    registers: [registry],
+    collect: () => {
+      for (const state of CIRCUIT_STATES) circuit.set({ state }, readCircuit() === state ? 1 : 0);
+    },
+  });
   const evaluations = new Counter({
     name: "grove_autoscaler_evaluations_total",
     help: "Evaluations that this replica computed: as a worker of the queue, or as the fallback without Redis.",
@@ -65,6 +81,9 @@ export function createServiceMetrics({ clock, version, process = true }: Service
     operator: createOperatorMetrics(registry),
     watchDegraded(read) {
       readDegraded = read;
+    },
+    watchCircuit(read) {
+      readCircuit = read;
     },
     evaluated: (place) => evaluations.inc({ place }),
     describe: () => registry.getMetricsAsArray().map(({ name, help }) => ({ name, help })),

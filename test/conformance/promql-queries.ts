@@ -6,9 +6,9 @@ import { ROWS } from "../../grafana/panels.ts";
 import { SCALING_POLICIES } from "../../src/api/autoscaling/scaling-policy.ts";
 import { GAUGE_QUERIES } from "../../src/cli/demo/run-demo.ts";
 import { readOne } from "../../src/cli/manifests.ts";
-import { allPresetQueries } from "../../src/observe/presets.ts";
 import { fillQuery } from "../../src/observe/query-text.ts";
 import { ENGINE_NAMESPACE } from "./engine-samples.ts";
+import { loadSignalQueries, presetQueries } from "./signal-queries.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const POLICIES = join(ROOT, "policies");
@@ -31,7 +31,7 @@ function policyQueries(): readonly string[] {
 
 /** Every query that the product itself sends: presets of all engines, the policies that come with it, the demo. */
 export const PRODUCT_QUERIES: readonly string[] = [
-  ...new Set([...allPresetQueries(), ...policyQueries(), ...Object.values(GAUGE_QUERIES)]),
+  ...new Set([...presetQueries(), ...loadSignalQueries(), ...policyQueries(), ...Object.values(GAUGE_QUERIES)]),
 ];
 
 /** Panels of the dashboard, as Grafana fills them in. */

@@ -11,10 +11,20 @@ import axios from "axios";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { observedDay } from "../../grafana/observed-world.ts";
 import { VirtualClock } from "../../src/clock.ts";
+import type { MetricReading } from "../../src/decide/observation.ts";
+import { loadSignal } from "../../src/observe/load-signals.ts";
+import { MetricsError, type MetricsSource, type Sample } from "../../src/observe/metrics-source.ts";
+import { LOAD_SIGNALS } from "../../src/observe/packs/signal-pack.ts";
+import { createPrometheusClient } from "../../src/observe/prometheus-client.ts";
+import { fillQuery } from "../../src/observe/query-text.ts";
+import { readSignal } from "../../src/observe/read-signal.ts";
+import { shareQueries } from "../../src/observe/shared-queries.ts";
 import { escapeLabelValue, formatValue } from "../../src/sim/prometheus/exposition.ts";
 import { labelSet } from "../../src/sim/prometheus/labels.ts";
 import { createPrometheus } from "../../src/sim/prometheus/prometheus.ts";
 import { engineSeries } from "../conformance/engine-samples.ts";
+import { FLEET_PODS, FLEET_REPLICAS, fleetSeries } from "../conformance/fleet-samples.ts";
+import { GROUPED_SCOPES, GROUPED_TEMPLATES, groupedSeries } from "../conformance/grouped-queries.ts";
 import {
   ALERT_QUERIES,
   LANGUAGE_QUERIES,
@@ -28,6 +38,7 @@ import { FIRST_MS, type GeneratedSeries, generateSeries, LAST_MS } from "../conf
 import { recordedSeries } from "../conformance/recorded-series.ts";
 import { type RealPrometheus, skipWithoutPrometheus, startRealPrometheus } from "./real-processes.ts";
 
+const ENGINES = ["vllm", "sglang", "trtllm", "dynamo"] as const;
 const SEED = 20260115;
 const RELATIVE_ERROR = 1e-9;
 
@@ -41,6 +52,8 @@ describe.skipIf(skipWithoutPrometheus())("embedded Prometheus against a real one
     const series = [
       ...generateSeries(SEED),
       ...(await engineSeries(SEED, LAST_MS)),
+      ...fleetSeries(SEED, LAST_MS),
+      ...groupedSeries(SEED, LAST_MS),
       ...recordedSeries(day.prometheus.store, LAST_MS - day.clock.nowMs()),
     ];
     real = await startReal(series);
@@ -77,6 +90,61 @@ describe.skipIf(skipWithoutPrometheus())("embedded Prometheus against a real one
     const range = { start: String(LAST_MS / 1000 - 600), end: String(LAST_MS / 1000), step: "15" };
     const { result } = (await ask(real.url, "/api/v1/query_range", { query, ...range })).data;
     expect(result.length > 0).toBe(!PANEL_QUERIES_OF_TROUBLE.includes(query));
+  });
+
+  test.each(GROUPED_TEMPLATES)(
+    "asked for all pods and split, it is what each policy gets alone: %s",
+    async (template) => {
+      const client = createPrometheusClient({ url: real.url });
+      let answered = 0;
+      for (const timeSeconds of [LAST_MS / 1000, LAST_MS / 1000 - 95]) {
+        const source: MetricsSource = { ...client, query: (promql) => client.query(promql, { timeSeconds }) };
+        const queries = shareQueries({ source, clock: new VirtualClock(LAST_MS) });
+        for (const scope of GROUPED_SCOPES) {
+          const alone = await source.query(fillQuery(template, scope)).catch((error: unknown) => error);
+          const got = await queries.ask(template, scope).catch((error: unknown) => error);
+          if (alone instanceof MetricsError) {
+            expect(got, template).toMatchObject({ kind: alone.kind });
+            continue;
+          }
+          const [ours, theirs] = [
+            rowsOf((got as { samples: readonly Sample[] }).samples),
+            rowsOf(alone as readonly Sample[]),
+          ];
+          expect([...ours.keys()].sort(), template).toEqual([...theirs.keys()].sort());
+          for (const [key, value] of theirs) {
+            answered++;
+            expect(close(ours.get(key) ?? "", value), `${template} ${key}: ${ours.get(key)} is not ${value}`).toBe(
+              true,
+            );
+          }
+        }
+      }
+      expect(answered).toBeGreaterThan(1);
+    },
+  );
+
+  test.each(ENGINES)("joined with the pods of a target, each signal of %s reads the same", async (engine) => {
+    const sources = [real.url, embedded.url].map((url) => {
+      const client = createPrometheusClient({ url });
+      const source: MetricsSource = {
+        ...client,
+        query: (promql) => client.query(promql, { timeSeconds: LAST_MS / 1000 }),
+      };
+      return shareQueries({ source, clock: new VirtualClock(LAST_MS) });
+    });
+    let known = 0;
+    for (const signal of LOAD_SIGNALS) {
+      for (const role of ["prefill", "decode", "aggregated", "frontend"] as const) {
+        const query = loadSignal(engine, signal, { role, quantile: 0.95 });
+        const [theirs, ours] = await Promise.all(
+          sources.map((queries) => readSignal(query, { queries, replicas: FLEET_REPLICAS, setPods: () => FLEET_PODS })),
+        );
+        expect(rounded(ours), `${signal} of ${role}`).toEqual(rounded(theirs));
+        known += valuesIn(theirs);
+      }
+    }
+    expect(known).toBeGreaterThan(20);
   });
 
   test.each(REFUSED_QUERIES)("both refuse: %s", async (query) => {
@@ -147,6 +215,18 @@ function pointsOf({ resultType, result }: Answer["data"]): Map<string, Points> {
     rows.map(({ metric, value, values }) => [canonical(JSON.stringify(metric)), values ?? (value ? [value] : [])]),
   );
 }
+
+/** Sums of different order differ in the last digits. */
+const rounded = (reading: MetricReading | undefined): unknown =>
+  JSON.parse(
+    JSON.stringify(reading, (_, value: unknown) => (typeof value === "number" ? Number(value.toPrecision(9)) : value)),
+  );
+
+const valuesIn = (reading: MetricReading | undefined): number =>
+  reading?.kind === "PerReplica" ? reading.samples.filter(({ value }) => Number.isFinite(value)).length : 0;
+
+const rowsOf = (samples: readonly Sample[]): ReadonlyMap<string, string> =>
+  new Map(samples.map(({ labels, value }) => [canonical(JSON.stringify(labels)), formatValue(value)]));
 
 function close(a: string, b: string): boolean {
   if (a === b) return true;

@@ -477,9 +477,23 @@ describe("ScalingPolicy rules", () => {
     };
     const warningsOf = (prefill: Json, decode: Json): number =>
       admit({ operation: "CREATE", object: policy(targets(prefill, decode)) }).warnings.length;
-    expect(warningsOf({}, { metrics: [gpu] })).toBe(1);
+    const queue = {
+      type: "Preset",
+      preset: { name: "waitingRequests", target: { type: "AverageValue", averageValue: "5" } },
+    };
+    expect(warningsOf({}, { metrics: [queue, gpu] })).toBe(1);
     expect(warningsOf({}, { metrics: [{ ...gpu, advisoryOnly: true }] })).toBe(0);
-    expect(warningsOf({ metrics: [gpu] }, {})).toBe(0);
+    expect(warningsOf({ metrics: [queue, gpu] }, {})).toBe(0);
+  });
+
+  test("a target that only GPU utilisation acts on could never grow, and says so", () => {
+    const gpu = {
+      type: "Preset",
+      preset: { name: "gpuUtilization", target: { type: "Utilization", averageUtilization: 80 } },
+    };
+    const { errors, warnings } = admit({ operation: "CREATE", object: policy(targets({ metrics: [gpu] }, {})) });
+    expect(errors).toEqual([]);
+    expect(warnings).toEqual([expect.stringMatching(/^spec\.scaleTargets\[0\]\.metrics: .*never add any/)]);
   });
 
   test("a mistyped field names the right one", () => {

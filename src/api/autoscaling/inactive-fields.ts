@@ -12,11 +12,7 @@ export function inactiveFieldWarnings(spec: ScalingPolicySpec): readonly string[
   if (spec.fallback !== undefined && spec.metricsPolicy.onMissing === "Hold") {
     inactive.push("spec.fallback: without effect while metricsPolicy.onMissing is Hold; set it to Fallback");
   }
-  for (const [index, { overflow, behavior, level }] of spec.scaleTargets.entries()) {
-    const { windowSeconds = 60 } = behavior.panic ?? {};
-    if (windowSeconds !== 60) {
-      note(`spec.scaleTargets[${index}].behavior.panic.windowSeconds`, "panic is judged on each decision's demand");
-    }
+  for (const [index, { overflow, level }] of spec.scaleTargets.entries()) {
     if (overflow !== undefined && level !== "PodCliqueSet") {
       inactive.push(
         `spec.scaleTargets[${index}].overflow: without effect on level ${level}; set it on the PodCliqueSet`,

@@ -15,7 +15,7 @@ import {
 } from "../schema/builder.ts";
 
 /** Ready-made queries; each engine pack knows its own series for them. */
-const METRIC_PRESETS = [
+export const METRIC_PRESETS = [
   "kvCacheUsage",
   "waitingRequests",
   "runningRequests",

@@ -18,7 +18,7 @@ const KV_CACHE_USAGE: PolicyMetric = {
 
 /**
  * An empty queue says nothing about how much a prefill replica has to do, so a queue alone would swing between its bounds. The busy share of a
- * prefill GPU is close to the load of queueing theory, and delay grows as load / (1 − load).
+ * prefill GPU is close to the load of queueing theory, and delay grows as load / (1 − load): it keeps what is busy and never adds any.
  */
 const GPU_UTILIZATION: PolicyMetric = {
   type: "Preset",

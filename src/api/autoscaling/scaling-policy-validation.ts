@@ -8,7 +8,7 @@ import { checkCouplings } from "./coupling-validation.ts";
 import { inactiveFieldWarnings } from "./inactive-fields.ts";
 import { validateMetric } from "./metric-validation.ts";
 import { type Band, type Bounds, leastState, type Tuple } from "./ratio-feasibility.ts";
-import type { ScaleTarget } from "./scale-target.ts";
+import type { PolicyMetric, ScaleTarget } from "./scale-target.ts";
 import type { PolicySchedule, RatioConstraint, ScalingPolicy, ScalingPolicySpec } from "./scaling-policy.ts";
 
 type Report = (field: string, message: string) => void;
@@ -70,12 +70,19 @@ function checkTargets(
     for (const [at, metric] of target.metrics.entries()) {
       errors.push(...validateMetric(metric, `${path}.metrics[${at}]`));
       // On a prefill worker the busy share is its load; a decode worker is busy from its first request on.
-      if (metric.preset?.name === "gpuUtilization" && !metric.advisoryOnly && target.role !== "prefill") {
+      if (isBrake(metric) && target.role !== "prefill") {
         warnings.push(
           `${path}.metrics[${at}]: GPU utilisation is near 100 % long before an engine is full; ` +
             "prefer kvCacheUsage or waitingRequests and set advisoryOnly here",
         );
       }
+    }
+    const acting = target.metrics.filter(({ advisoryOnly }) => !advisoryOnly);
+    if (acting.length > 0 && acting.every(isBrake)) {
+      warnings.push(
+        `${path}.metrics: GPU utilisation can only keep replicas, never add any, so this target holds what it has; ` +
+          "add a metric that says how many are needed, such as waitingRequests",
+      );
     }
     for (const [at, first] of (target.overflow?.after ?? []).entries()) {
       if (!targets.has(first) || first === name) report(`overflow.after[${at}]`, unknownTarget(first, targets));
@@ -85,6 +92,8 @@ function checkTargets(
     }
   }
 }
+
+const isBrake = ({ preset, advisoryOnly }: PolicyMetric): boolean => preset?.name === "gpuUtilization" && !advisoryOnly;
 
 function checkBehavior({ behavior }: ScaleTarget, report: Report): void {
   for (const direction of ["scaleUp", "scaleDown"] as const) {

@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import type { Command } from "commander";
 import packageJson from "../../../package.json" with { type: "json" };
 import { wallClock } from "../../clock.ts";
-import { readConfig, SETTINGS, type SettingName } from "../../config.ts";
+import { readConfig, SETTINGS, type Setting, type SettingName } from "../../config.ts";
 import { systemRandom } from "../../random.ts";
 import { UsageError } from "../errors.ts";
 import type { Terminal } from "../terminal.ts";
@@ -14,7 +14,8 @@ export function addRunCommand(program: Command, _: Terminal): void {
     .command("run")
     .description("run the service on a cluster: autoscaler, Grove operator, metrics and probes")
     .option("--config <file>", "YAML file with any of these settings; flags and environment win over it");
-  for (const { flag, about, env, isRepeatable } of Object.values(SETTINGS)) {
+  for (const { flag, about, env, isRepeatable } of Object.values(SETTINGS) as readonly Setting<unknown>[]) {
+    if (flag === undefined) continue;
     const text = `${about} [${env}]`;
     if (isRepeatable === true) {
       command.option(flag, text, (one: string, before?: string) => (before === undefined ? one : `${before},${one}`));
@@ -56,7 +57,8 @@ function givenFlags(
 ): Readonly<Partial<Record<SettingName, unknown>>> {
   const given: Partial<Record<SettingName, unknown>> = {};
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
-    const option = command.options.find(({ flags: text }) => text === SETTINGS[name].flag);
+    const { flag } = SETTINGS[name] as Setting<unknown>;
+    const option = command.options.find(({ flags: text }) => text === flag);
     const key = option?.attributeName() ?? "";
     if (command.getOptionValueSource(key) === "cli") given[name] = flags[key];
   }

@@ -14,7 +14,6 @@ import type { KubeApi } from "../../kube/kube-api.ts";
 import { type Leadership, startLeaderElection } from "../../kube/lease.ts";
 import type { RuntimeMetrics } from "../../kube/runtime-metrics.ts";
 import type { Logger } from "../../log.ts";
-import { createPrometheusClient } from "../../observe/prometheus-client.ts";
 import type { Random } from "../../random.ts";
 import { startHttpServer, type Verdict } from "../../server/http-server.ts";
 import { createServiceMetrics } from "../../server/metrics.ts";
@@ -23,8 +22,8 @@ import { startEvaluations } from "./evaluations.ts";
 import { guardWrites } from "./guarded-api.ts";
 import { readOperatorSettings } from "./operator-settings.ts";
 import { checkCluster, checkPrometheus, serviceKinds } from "./preflight.ts";
+import { prometheusSource } from "./prometheus-source.ts";
 import { scopedClock } from "./scoped-clock.ts";
-import { tokenFile } from "./token-file.ts";
 
 export interface ServiceOptions {
   readonly config: ServiceConfig;
@@ -101,16 +100,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       needed: serviceKinds(config.operator),
       manifests: "deploy/manifests",
     });
-    const prometheusUrl = config.prometheusUrl ?? "";
-    const metricsSource = createPrometheusClient({
-      url: prometheusUrl,
-      timeoutMs: config.prometheusTimeoutMs,
-      headers: config.prometheusHeaders,
-      ...(config.prometheusBearerTokenFile === undefined
-        ? {}
-        : { bearerToken: await tokenFile(config.prometheusBearerTokenFile, clock) }),
-    });
-    await checkPrometheus(metricsSource, prometheusUrl, log);
+    const metricsSource = await prometheusSource(config, clock, random);
+    metrics.watchCircuit(() => metricsSource.state);
+    await checkPrometheus(metricsSource, config.prometheusUrl ?? "", log);
 
     // 3. Evaluations, here or spread over all replicas.
     const { evaluations, checkpoints } = await startEvaluations({
@@ -204,6 +196,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       const autoscaler = startAutoscaler({
         ...shared,
         metricsSource,
+        metricsGrouping: config.metricsGrouping,
         evaluations,
         checkpoints,
         isLeader: () => leadership.isLeader() && !isStopping,

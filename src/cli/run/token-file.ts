@@ -5,8 +5,11 @@ import { UsageError } from "../errors.ts";
 /** Projected tokens are replaced on disk well before they end; a minute is what client-go takes. */
 const MAX_AGE_MS = 60_000;
 
-/** The token in a file, read again when it is a minute old. @throws UsageError when it cannot be read at the start */
-export async function tokenFile(path: string, clock: Clock): Promise<() => Promise<string>> {
+export const tokenFile = (path: string, clock: Clock): Promise<() => Promise<string>> =>
+  secretFile("prometheus.bearerTokenFile", path, clock);
+
+/** The secret in a file, read again when it is a minute old. @throws UsageError when it cannot be read at the start */
+export async function secretFile(setting: string, path: string, clock: Clock): Promise<() => Promise<string>> {
   let token = "";
   let readAtMs = Number.NEGATIVE_INFINITY;
   const read = async (): Promise<string> => {
@@ -18,7 +21,7 @@ export async function tokenFile(path: string, clock: Clock): Promise<() => Promi
   try {
     await read();
   } catch (error) {
-    throw new UsageError(`prometheus.bearerTokenFile: cannot read ${path}: ${(error as Error).message}`);
+    throw new UsageError(`${setting}: cannot read ${path}: ${(error as Error).message}`);
   }
   return read;
 }

@@ -1,0 +1,122 @@
+/** The part of an answer for all pods that belongs to one policy, folded as its query says. Pure. */
+import type { Sample } from "./metrics-source.ts";
+import type { Arithmetic, PlanNode } from "./query-plan.ts";
+import type { QueryScope } from "./query-text.ts";
+import { compileRe2 } from "./re2.ts";
+
+/** An answer by namespace, there by name of the pod, so that the pods of one policy are found without looking at those of the others. */
+export type PodIndex = ReadonlyMap<string, readonly { readonly pod: string; readonly sample: Sample }[]>;
+
+export function indexByPod(samples: readonly Sample[]): PodIndex {
+  const index = new Map<string, { pod: string; sample: Sample }[]>();
+  for (const sample of samples) {
+    const namespace = sample.labels["namespace"] ?? "";
+    const entry = { pod: sample.labels["pod"] ?? "", sample };
+    const bucket = index.get(namespace);
+    if (bucket === undefined) index.set(namespace, [entry]);
+    else bucket.push(entry);
+  }
+  for (const bucket of index.values()) bucket.sort((a, b) => (a.pod < b.pod ? -1 : a.pod > b.pod ? 1 : 0));
+  return index;
+}
+
+/** @param answers to the plan's queries, by text */
+export function splitAnswer(
+  plan: PlanNode,
+  answers: ReadonlyMap<string, PodIndex>,
+  scope: QueryScope,
+): readonly Sample[] {
+  if (plan.kind === "each") return ofScope(answers.get(plan.queries[0]), scope);
+  const one = evaluate(plan, answers, scope);
+  return one === undefined ? [] : [{ labels: {}, ...one }];
+}
+
+type Value = Pick<Sample, "value" | "timestampSeconds">;
+
+function evaluate(plan: PlanNode, answers: ReadonlyMap<string, PodIndex>, scope: QueryScope): Value | undefined {
+  switch (plan.kind) {
+    case "number":
+      return { value: plan.value, timestampSeconds: Number.NEGATIVE_INFINITY };
+    case "fold": {
+      const [samples = [], counts = []] = plan.queries.map((query) => ofScope(answers.get(query), scope));
+      const [first] = samples;
+      if (first === undefined) return undefined;
+      return { value: folded(plan.fold, samples, counts), timestampSeconds: first.timestampSeconds };
+    }
+    case "binary": {
+      const left = evaluate(plan.left, answers, scope);
+      const right = evaluate(plan.right, answers, scope);
+      if (left === undefined || right === undefined) return undefined;
+      const timestampSeconds = Math.max(left.timestampSeconds, right.timestampSeconds);
+      return { value: ARITHMETIC[plan.op](left.value, right.value), timestampSeconds };
+    }
+    case "each":
+      return undefined;
+    default:
+      return plan satisfies never;
+  }
+}
+
+const ARITHMETIC: Readonly<Record<Arithmetic, (a: number, b: number) => number>> = {
+  "+": (a, b) => a + b,
+  "-": (a, b) => a - b,
+  "*": (a, b) => a * b,
+  "/": (a, b) => a / b,
+};
+
+function folded(
+  fold: Extract<PlanNode, { kind: "fold" }>["fold"],
+  samples: readonly Sample[],
+  counts: readonly Sample[],
+): number {
+  switch (fold) {
+    case "sum":
+    case "count":
+      return sumOf(samples);
+    case "avg":
+      return sumOf(samples) / sumOf(counts);
+    case "max":
+      return samples.reduce((most, { value }) => (value > most || Number.isNaN(most) ? value : most), Number.NaN);
+    case "min":
+      return samples.reduce((least, { value }) => (value < least || Number.isNaN(least) ? value : least), Number.NaN);
+    default:
+      return fold satisfies never;
+  }
+}
+
+const sumOf = (samples: readonly Sample[]): number => samples.reduce((sum, { value }) => sum + value, 0);
+
+function ofScope(index: PodIndex | undefined, { namespace, podRegex }: QueryScope): readonly Sample[] {
+  const bucket = index?.get(namespace) ?? [];
+  const pattern = compileRe2(podRegex);
+  const prefix = literalPrefix(podRegex);
+  const found: Sample[] = [];
+  for (let at = firstFrom(bucket, prefix); at < bucket.length; at++) {
+    const entry = bucket[at] as (typeof bucket)[number];
+    if (!entry.pod.startsWith(prefix)) break;
+    if (pattern.test(entry.pod)) found.push(entry.sample);
+  }
+  return found;
+}
+
+/** Index of the first pod that is not before `prefix`. */
+function firstFrom(bucket: readonly { readonly pod: string }[], prefix: string): number {
+  let low = 0;
+  let high = bucket.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((bucket[middle]?.pod ?? "") < prefix) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** What every match of the anchored pattern begins with; empty when that is not plain to see. */
+export function literalPrefix(pattern: string): string {
+  if (pattern.includes("|") || pattern.startsWith("(?")) return "";
+  const found = /^(?:[\w -]|\\[.\-+*?^$(){}[\]|\\])*/.exec(pattern)?.[0] ?? "";
+  const next = pattern[found.length];
+  // The last character may be repeated or left out.
+  const sure = next === "*" || next === "?" || next === "{" ? found.replace(/(?:\\.|.)$/, "") : found;
+  return sure.replace(/\\(.)/g, "$1");
+}
