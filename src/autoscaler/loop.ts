@@ -120,7 +120,7 @@ export class PolicyLoop {
       namespace: policy.metadata.namespace ?? "default",
       mode: policy.spec.mode,
       writes: decided.transition.now,
-      minViable: ({ target, level }) => minViableOf(target, level, model, resolution),
+      minViable: ({ target, level }) => minViableOf(target, level, model, resolution, decided),
     });
     state.foreign.wrote(result.written);
     if (result.refusal?.write !== undefined) state.foreign.tried(result.refusal.write);
@@ -148,7 +148,12 @@ export class PolicyLoop {
         problems,
         ...(degraded === undefined ? {} : { degraded }),
       }),
-      nextTurnMs: nextTurnMs(model, result, observed.observation.override?.expiresAtMs, clock.nowMs()),
+      nextTurnMs: nextTurnMs(
+        model,
+        result,
+        [observed.observation.override?.expiresAtMs, decision.nextChangeMs],
+        clock.nowMs(),
+      ),
       ...(checkpoint === undefined ? {} : { checkpoint }),
     };
   }
@@ -363,18 +368,28 @@ export function settle(decision: Decision, { written, refusal }: GateResult): De
   return { ...decision, stages, outcome: "Failed", reason, message: `not written (${message}): ${decision.message}` };
 }
 
-function minViableOf(target: string, level: string, policy: Policy, resolution: Resolution): number {
+/** What sleeps is at zero; nothing in between is viable. */
+function minViableOf(
+  target: string,
+  level: string,
+  policy: Policy,
+  resolution: Resolution,
+  { zero }: Decision,
+): number {
+  if (zero?.isAsleep === true && policy.scaleToZero?.targets.includes(target) === true) return 0;
   if (level === "PodCliqueSet") return policy.set?.minReplicas ?? 0;
   return resolution.targets.find(({ name }) => name === target)?.minAvailable ?? 0;
 }
 
-/** A conflict is decided anew at once; else the policy's interval, or the end of an override if that comes first. */
+/** A conflict is decided anew at once; else the policy's interval, or the end of an override or a window if that comes first. */
 function nextTurnMs(
   { intervalMs }: Policy,
   { refusal }: GateResult,
-  overrideEndsMs: number | undefined,
+  endsMs: readonly (number | undefined)[],
   nowMs: number,
 ): number {
   if (refusal?.reason === "Conflict" || refusal?.reason === "ForeignController") return 1_000;
-  return overrideEndsMs === undefined ? intervalMs : Math.max(0, Math.min(intervalMs, overrideEndsMs - nowMs));
+  // An end that has just passed is in this decision already.
+  const ahead = endsMs.filter((atMs) => atMs !== undefined && atMs > nowMs).map((atMs) => (atMs as number) - nowMs);
+  return Math.min(intervalMs, ...ahead);
 }

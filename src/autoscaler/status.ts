@@ -19,7 +19,7 @@ export interface StatusInput {
 export function renderStatus({ policy, conditions, nowMs, decision, checkpoint }: StatusInput): ScalingPolicyStatus {
   const old = policy.status;
   const { generation = 0 } = policy.metadata;
-  const { override: _, ...kept } = old ?? {};
+  const { override: _, schedule: __, zero: ___, ...kept } = old ?? {};
   const base = {
     ...kept,
     observedGeneration: generation,
@@ -100,6 +100,18 @@ function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined
     ...(override === undefined
       ? {}
       : { override: { name: override.name, reason: override.reason, expiresAt: formatTime(override.expiresAtMs) } }),
+    ...(decision.schedules.active.length + decision.schedules.early.length === 0
+      ? {}
+      : { schedule: decision.schedules }),
+    ...(decision.zero === undefined
+      ? {}
+      : {
+          zero: {
+            asleep: decision.zero.isAsleep,
+            reason: decision.zero.reason,
+            message: decision.zero.detail.slice(0, 4096),
+          },
+        }),
     ...(horizonMs === undefined
       ? {}
       : {
@@ -109,6 +121,11 @@ function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined
               targets
                 .filter(({ forecast }) => forecast !== undefined)
                 .map(({ name, forecast }) => [name, forecast?.replicas ?? 0]),
+            ),
+            method: Object.fromEntries(
+              targets
+                .filter(({ forecast }) => forecast !== undefined)
+                .map(({ name, forecast }) => [name, forecast?.method ?? ""]),
             ),
             trusted: targets.every(({ forecast }) => forecast?.isTrusted !== false),
             ...(errors.length === 0 ? {} : { errorRatio: Math.max(...errors) }),
@@ -131,6 +148,9 @@ function material(status: ScalingPolicyStatus | undefined): unknown {
     rest.targets,
     rest.budget,
     rest.override,
+    rest.schedule,
+    rest.zero?.asleep,
+    rest.zero?.reason,
     rest.observedGeneration,
     lastDecision?.reason,
     lastDecision?.outcome,

@@ -81,13 +81,19 @@ export const SCALING_POLICY_STATUS = object({
     }),
   ),
   override: optional(object({ name: string(), expiresAt: dateTime(), reason: optional(string()) })),
-  schedule: optional(object({ active: array(string(), { listType: "set" }) })),
+  schedule: optional(
+    object({ active: array(string(), { listType: "set" }), early: optional(array(string(), { listType: "set" })) }),
+  ),
+  zero: optional(
+    object({ asleep: boolean(), reason: string({ maxLength: 1024 }), message: string({ maxLength: 4096 }) }),
+  ),
   forecast: optional(
     object({
       horizon: string(),
       predicted: record(number()),
       errorRatio: optional(number()),
       trusted: boolean(),
+      method: optional(record(string())),
     }),
   ),
   history: optional(
