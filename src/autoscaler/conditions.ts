@@ -102,6 +102,7 @@ function scalingActive({ decision, mode }: ConditionInput): ConditionDraft {
     const { name, reason } = decision.override;
     return draft("ScalingActive", false, "Override", `${name}: ${reason}`);
   }
+  if (decision.zero?.isAsleep === true) return draft("ScalingActive", false, "ScaledToZero", decision.zero.detail);
   const foreign = decision.stages.find(({ reason }) => reason === "ForeignController");
   if (foreign !== undefined)
     return draft("ScalingActive", false, "ForeignController", `${foreign.target}: ${foreign.detail}`);

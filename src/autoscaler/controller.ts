@@ -144,6 +144,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
       nowMs: clock.nowMs(),
       ...(turn.decision === undefined ? {} : { decision: turn.decision }),
       ...(turn.checkpoint === undefined ? {} : { checkpoint: turn.checkpoint }),
+      ...(turn.shadow === undefined ? {} : { shadow: turn.shadow }),
     });
     const isDue =
       clock.monotonicMs() - (statusWrittenMs.get(key) ?? Number.NEGATIVE_INFINITY) >= CHECKPOINT_INTERVAL_MS;

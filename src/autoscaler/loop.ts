@@ -9,6 +9,7 @@ import type { Clock } from "../clock.ts";
 import { type Decision, nameOf } from "../decide/decision.ts";
 import { emptyMemory, type Memory, recordWrites, resumeMemory } from "../decide/memory.ts";
 import { type Policy, readPolicy } from "../decide/policy.ts";
+import { compareShadow, type ShadowComparison } from "../decide/shadow.ts";
 import type { CheckpointStore } from "../jobs/checkpoint-store.ts";
 import type { EvaluationQueue } from "../jobs/evaluation-queue.ts";
 import type { SharedQueries } from "../observe/shared-queries.ts";
@@ -21,6 +22,7 @@ import { type AutoscalerInformers, BY_BUDGET, BY_SET } from "./informers.ts";
 import { heldGpus, observe } from "./observe.ts";
 import { eventsOf, type PolicyEvent } from "./policy-events.ts";
 import { type Resolution, type ResolutionProblem, resolve } from "./resolve.ts";
+import { counterpartsOf, isShadow, replicasOf, type SeenReplicas, writesSeen } from "./shadow.ts";
 import type { DoneWrite, GateResult, WriteGate } from "./write-gate.ts";
 
 export interface LoopOptions {
@@ -44,6 +46,8 @@ export interface Turn {
   readonly events: readonly PolicyEvent[];
   readonly decision?: Decision;
   readonly checkpoint?: string;
+  /** Of a policy in Shadow whose active neighbour has decided. */
+  readonly shadow?: ShadowComparison;
   readonly nextTurnMs: number;
 }
 
@@ -54,6 +58,9 @@ interface PolicyState {
   written?: { readonly writes: readonly DoneWrite[]; readonly atMs: number } | undefined;
   readonly foreign: ForeignWriters;
   readonly seenReady: Set<string>;
+  /** Of a policy in Shadow. */
+  seenReplicas?: SeenReplicas;
+  shadow?: ShadowComparison;
 }
 
 /** A decision on a cache that has not seen our own last writes would repeat them. */
@@ -106,6 +113,12 @@ export class PolicyLoop {
     const observed = await this.#observe(policy, resolution, state);
     metrics.observed(keyOf(policy), model, observed.observation);
     state.memory ??= await this.#recall(policy, observed.observation.monotonicMs);
+    if (isShadow(policy)) {
+      const { observation } = observed;
+      const writes = state.seenReplicas === undefined ? [] : writesSeen(model, observation, state.seenReplicas);
+      state.memory = recordWrites(state.memory, model, writes, observation.monotonicMs);
+      state.seenReplicas = replicasOf(observation);
+    }
 
     // 3. Decide, wherever evaluations run.
     const { decision: decided, memory } = await evaluations.evaluate({
@@ -120,7 +133,7 @@ export class PolicyLoop {
       namespace: policy.metadata.namespace ?? "default",
       mode: policy.spec.mode,
       writes: decided.transition.now,
-      minViable: ({ target, level }) => minViableOf(target, level, model, resolution),
+      minViable: ({ target, level }) => minViableOf(target, level, model, resolution, decided),
     });
     state.foreign.wrote(result.written);
     if (result.refusal?.write !== undefined) state.foreign.tried(result.refusal.write);
@@ -130,6 +143,7 @@ export class PolicyLoop {
     // 5. Record: one decision, rendered into everything that people and programs see.
     const decision = settle(decided, result);
     this.#recordBudget(policy, decision, result);
+    const shadow = this.#compare(policy, decision, state);
     const key = keyOf(policy);
     metrics.decided(key, decision, (clock.monotonicMs() - startMs) / 1000);
     metrics.wrote(key, result);
@@ -148,9 +162,37 @@ export class PolicyLoop {
         problems,
         ...(degraded === undefined ? {} : { degraded }),
       }),
-      nextTurnMs: nextTurnMs(model, result, observed.observation.override?.expiresAtMs, clock.nowMs()),
+      nextTurnMs: nextTurnMs(
+        model,
+        result,
+        [observed.observation.override?.expiresAtMs, decision.nextChangeMs],
+        clock.nowMs(),
+      ),
       ...(checkpoint === undefined ? {} : { checkpoint }),
+      ...(shadow === undefined ? {} : { shadow }),
     };
+  }
+
+  #compare(policy: ScalingPolicy, decision: Decision, state: PolicyState): ShadowComparison | undefined {
+    const active = isShadow(policy) ? this.#activeBeside(policy) : undefined;
+    const other = active === undefined ? undefined : this.#states.get(keyOf(active))?.lastDecision;
+    if (active === undefined || other === undefined) return undefined;
+    const { name } = active.metadata;
+    state.shadow = compareShadow({
+      shadow: decision,
+      active: { name, decision: other },
+      counterparts: counterpartsOf(policy, active),
+      tally: state.shadow?.active === name ? state.shadow.tally : undefined,
+    });
+    return state.shadow;
+  }
+
+  /** The policy that scales the same set for real. */
+  #activeBeside({ metadata, spec }: ScalingPolicy): ScalingPolicy | undefined {
+    return this.#options.informers.policies
+      .byIndex(BY_SET, `${metadata.namespace}/${spec.targetRef.name}`)
+      .filter((one) => one.metadata.name !== metadata.name && !isTerminating(one) && !isShadow(one))
+      .toSorted((a, b) => (rankOf(a) < rankOf(b) ? -1 : 1))[0];
   }
 
   async #recall(policy: ScalingPolicy, monotonicMs: number): Promise<Memory> {
@@ -229,12 +271,9 @@ export class PolicyLoop {
     return { policy, model: readPolicy(policy.spec), resolution, problems };
   }
 
-  #rivalOf({ metadata, spec }: ScalingPolicy): string | undefined {
-    const rank = (one: ScalingPolicy): string => `${one.metadata.creationTimestamp}/${one.metadata.name}`;
-    const mine = `${metadata.creationTimestamp}/${metadata.name}`;
-    return this.#options.informers.policies
-      .byIndex(BY_SET, `${metadata.namespace}/${spec.targetRef.name}`)
-      .find((one) => one.metadata.name !== metadata.name && !isTerminating(one) && rank(one) < mine)?.metadata.name;
+  #rivalOf(policy: ScalingPolicy): string | undefined {
+    const rival = isShadow(policy) ? undefined : this.#activeBeside(policy);
+    return rival !== undefined && rankOf(rival) < rankOf(policy) ? rival.metadata.name : undefined;
   }
 
   async #observe(policy: ScalingPolicy, resolution: Resolution, state: PolicyState) {
@@ -275,10 +314,13 @@ export class PolicyLoop {
             ];
       }).flat(),
     );
-    const foreign = state.foreign.observe([...seenSet, ...seenInside], context.monotonicMs);
+    // A shadow writes nothing, so every write is somebody else's: what counts is whom the active policy gives way to.
+    const writer = isShadow(policy) ? this.#activeBeside(policy) : policy;
+    const known = writer === undefined ? undefined : this.#states.get(keyOf(writer))?.foreign;
+    const foreign = isShadow(policy) ? [] : state.foreign.observe([...seenSet, ...seenInside], context.monotonicMs);
     for (const _ of foreign) metrics.foreignWrite(keyOf(policy));
     const foreignWriters = Object.fromEntries(
-      state.foreign.held(context.monotonicMs).map((target) => [target, "another writer"]),
+      (known?.held(context.monotonicMs) ?? []).map((target) => [target, "another writer"]),
     );
 
     const { observation, startups } = await observe(
@@ -296,7 +338,7 @@ export class PolicyLoop {
     const fresh = startups.filter(({ id, startupMs }) => !state.seenReady.has(id) && Number.isFinite(startupMs));
     state.seenReady.clear();
     for (const { id } of startups) state.seenReady.add(id);
-    const granted = budget === undefined ? undefined : this.#granted(policy, budget, observation.gpusInUse);
+    const granted = budget === undefined ? undefined : this.#granted(writer ?? policy, budget, observation.gpusInUse);
     return {
       observation: {
         ...observation,
@@ -334,7 +376,7 @@ export class PolicyLoop {
   #recordBudget(policy: ScalingPolicy, decision: Decision, { written }: GateResult): void {
     const name = policy.spec.gpuBudget.sharedBudgetRef?.name;
     const budget = name === undefined ? undefined : this.#options.informers.budgets.get(undefined, name);
-    if (budget === undefined) {
+    if (budget === undefined || isShadow(policy)) {
       this.#ledger.forget(keyOf(policy));
       return;
     }
@@ -363,18 +405,31 @@ export function settle(decision: Decision, { written, refusal }: GateResult): De
   return { ...decision, stages, outcome: "Failed", reason, message: `not written (${message}): ${decision.message}` };
 }
 
-function minViableOf(target: string, level: string, policy: Policy, resolution: Resolution): number {
+/** The older policy of a set is the one that scales it. */
+const rankOf = ({ metadata }: ScalingPolicy): string => `${metadata.creationTimestamp}/${metadata.name}`;
+
+/** What sleeps is at zero; nothing in between is viable. */
+function minViableOf(
+  target: string,
+  level: string,
+  policy: Policy,
+  resolution: Resolution,
+  { zero }: Decision,
+): number {
+  if (zero?.isAsleep === true && policy.scaleToZero?.targets.includes(target) === true) return 0;
   if (level === "PodCliqueSet") return policy.set?.minReplicas ?? 0;
   return resolution.targets.find(({ name }) => name === target)?.minAvailable ?? 0;
 }
 
-/** A conflict is decided anew at once; else the policy's interval, or the end of an override if that comes first. */
+/** A conflict is decided anew at once; else the policy's interval, or the end of an override or a window if that comes first. */
 function nextTurnMs(
   { intervalMs }: Policy,
   { refusal }: GateResult,
-  overrideEndsMs: number | undefined,
+  endsMs: readonly (number | undefined)[],
   nowMs: number,
 ): number {
   if (refusal?.reason === "Conflict" || refusal?.reason === "ForeignController") return 1_000;
-  return overrideEndsMs === undefined ? intervalMs : Math.max(0, Math.min(intervalMs, overrideEndsMs - nowMs));
+  // An end that has just passed is in this decision already.
+  const ahead = endsMs.filter((atMs) => atMs !== undefined && atMs > nowMs).map((atMs) => (atMs as number) - nowMs);
+  return Math.min(intervalMs, ...ahead);
 }

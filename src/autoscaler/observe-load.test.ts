@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import type { ScaleTarget } from "../api/autoscaling/scale-target.ts";
 import type { ScalingPolicySpec } from "../api/autoscaling/scaling-policy.ts";
-import { MetricsError } from "../observe/metrics-source.ts";
-import type { SharedAnswer, SharedQueries } from "../observe/shared-queries.ts";
+import { VirtualClock } from "../clock.ts";
+import { MetricsError, type MetricsSource } from "../observe/metrics-source.ts";
+import { type SharedQueries, shareQueries } from "../observe/shared-queries.ts";
 import { observeLoad } from "./observe-load.ts";
 
 const spec = {
@@ -18,21 +19,20 @@ function answering(byPattern: readonly (readonly [RegExp, Readonly<Record<string
   asked: string[];
 } {
   const asked: string[] = [];
-  return {
-    asked,
-    query: async (text) => {
+  const source: MetricsSource = {
+    async query(text) {
       asked.push(text);
       const isTime = text.includes("timestamp(");
       const values = byPattern.find(([pattern]) => pattern.test(text))?.[1] ?? {};
-      const byPod = new Map(
-        Object.entries(values).map(([pod, value]) => [
-          `ns/${pod}`,
-          [{ labels: {}, timestampSeconds: 1_000, value: isTime ? 996 : value }],
-        ]),
-      );
-      return { samples: [...byPod.values()].flat(), byPod } satisfies SharedAnswer;
+      return Object.entries(values).map(([pod, value]) => ({
+        labels: { namespace: "ns", pod },
+        timestampSeconds: 1_000,
+        value: isTime ? 996 : value,
+      }));
     },
+    queryRange: async () => [],
   };
+  return { asked, ...shareQueries({ source, clock: new VirtualClock() }) };
 }
 
 test("rates add up over the replicas, and one that does not report is taken to be like the others", async () => {
@@ -41,7 +41,7 @@ test("rates add up over the replicas, and one that does not report is taken to b
     [/num_requests_running/, { a: 3, b: 4, c: 5 }],
     [/num_requests_waiting/, { a: 1 }],
   ]);
-  const load = await observeLoad({ spec, target: target("prefill"), queries, replicas });
+  const load = await observeLoad({ spec, target: target("prefill"), readers: { queries }, replicas });
   expect(load?.requestsPerSecond).toEqual({ value: 4.5, ageMs: 4_000 });
   expect(load?.runningRequests?.value).toBe(12);
   // One of three is below the coverage of 60 %.
@@ -54,25 +54,33 @@ test("a latency is the mean of those that had requests, at the policy's own quan
     [/histogram_quantile.*time_to_first_token/, { a: 0.2, b: 0.4, c: Number.NaN }],
     [/time_to_first_token/, { a: 1, b: 1, c: 0 }],
   ]);
-  const load = await observeLoad({ spec, target: target("prefill"), queries, replicas });
+  const load = await observeLoad({ spec, target: target("prefill"), readers: { queries }, replicas });
   expect(load?.timeToFirstToken?.value).toBeCloseTo(0.3, 12);
   expect(queries.asked.some((text) => text.includes("histogram_quantile(0.95"))).toBe(true);
 });
 
 test("a frontend is asked for its latency only, others and policies without goals for nothing", async () => {
   const frontend = answering([[/dynamo_frontend_time_to_first_token/, { a: 0.1, b: 0.1, c: 0.1 }]]);
-  expect(await observeLoad({ spec, target: target("frontend"), queries: frontend, replicas })).toEqual({
+  expect(await observeLoad({ spec, target: target("frontend"), readers: { queries: frontend }, replicas })).toEqual({
     timeToFirstToken: { value: expect.closeTo(0.1, 12), ageMs: 4_000 },
   });
   const nothing = answering([]);
-  expect(await observeLoad({ spec, target: target("other"), queries: nothing, replicas })).toBeUndefined();
+  expect(await observeLoad({ spec, target: target("other"), readers: { queries: nothing }, replicas })).toBeUndefined();
   const { slo: _, ...without } = spec;
-  expect(await observeLoad({ spec: without, target: target("decode"), queries: nothing, replicas })).toBeUndefined();
+  expect(
+    await observeLoad({ spec: without, target: target("decode"), readers: { queries: nothing }, replicas }),
+  ).toBeUndefined();
   expect(nothing.asked).toEqual([]);
 });
 
 test("a metrics server that is away leaves everything unknown", async () => {
-  const queries: SharedQueries = { query: () => Promise.reject(new MetricsError("Unreachable", "away")) };
-  expect(await observeLoad({ spec, target: target("aggregated"), queries, replicas })).toEqual({});
-  expect(await observeLoad({ spec, target: target("decode"), queries: answering([]), replicas: [] })).toEqual({});
+  const source: MetricsSource = {
+    query: () => Promise.reject(new MetricsError("Unreachable", "away")),
+    queryRange: async () => [],
+  };
+  const queries = shareQueries({ source, clock: new VirtualClock() });
+  expect(await observeLoad({ spec, target: target("aggregated"), readers: { queries }, replicas })).toEqual({});
+  expect(
+    await observeLoad({ spec, target: target("decode"), readers: { queries: answering([]) }, replicas: [] }),
+  ).toEqual({});
 });

@@ -16,6 +16,7 @@ import type {
 import { labelOf, SET_REPLICA_INDEX } from "../grove/labels.ts";
 import { escapeRegex } from "../observe/query-text.ts";
 import { type ReadMetricOptions, readMetric } from "../observe/read-metric.ts";
+import { readTotal } from "../observe/read-total.ts";
 import type { SharedQueries } from "../observe/shared-queries.ts";
 import { gpusOfPod } from "./gpu-cost.ts";
 import { type AutoscalerInformers, BY_OBJECT, BY_POLICY, BY_SET } from "./informers.ts";
@@ -52,13 +53,14 @@ export async function observe(
   const override = overrideInForce(policy, context);
   const readers = readersOf(policy, set, context);
   const profile = profileOf(policy, context.informers.configMaps);
-  const [targets, setMetrics] = await Promise.all([
+  const [targets, setMetrics, zeroDemand] = await Promise.all([
     Promise.all(
       resolution.targets.map((target, index) =>
         observeTarget(policy, set, target, views[index] as TargetView, readers),
       ),
     ),
     readSetMetrics(policy, set, views, readers),
+    readZeroDemand(policy, set, readers),
   ]);
   return {
     startups: views.flatMap(({ startups }) => startups),
@@ -80,6 +82,7 @@ export async function observe(
       foreignWriters: extras.foreignWriters,
       ...(extras.isBudgetMissing === undefined ? {} : { isBudgetMissing: extras.isBudgetMissing }),
       ...(override === undefined ? {} : { override }),
+      ...(zeroDemand === undefined ? {} : { zeroDemand }),
       ...(profile === undefined ? {} : { profile }),
     },
   };
@@ -140,6 +143,8 @@ function viewTarget(
       starting: view.starting,
       pending: view.pending,
       overdue: view.overdue,
+      overdueUnplaced: view.overdueUnplaced,
+      uncreated: view.uncreated,
       isChanging: progress !== undefined && progress.updateEndedAt === undefined,
     });
     ready.push(...view.ready.map((one) => ({ ...one, replica: `${object.metadata.name}/${one.replica}` })));
@@ -196,6 +201,17 @@ async function readSetMetrics(
   return Promise.all(
     (spec?.metrics ?? []).map((metric) => readMetric(metric, { ...readers, role: "other", scope, replicas })),
   );
+}
+
+async function readZeroDemand(
+  { spec }: ScalingPolicy,
+  { metadata }: PodCliqueSet,
+  { queries }: Readers,
+): Promise<MetricReading | undefined> {
+  const { enabled, demandQuery } = spec.scaleToZero;
+  if (!enabled || demandQuery === undefined) return undefined;
+  const { namespace = "default", name } = metadata;
+  return readTotal(demandQuery, queries, { namespace, podRegex: `${escapeRegex(name)}-[0-9]+-.*` });
 }
 
 /** What pods hold on their nodes, those on their way out included. */

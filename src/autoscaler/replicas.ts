@@ -11,6 +11,10 @@ export interface ReplicaView {
   readonly pending: number;
   /** Pending for longer than the timeout; part of `pending`. */
   readonly overdue: number;
+  /** Part of `overdue` that has no node. */
+  readonly overdueUnplaced: number;
+  /** Part of `pending` for which there are no pods. */
+  readonly uncreated: number;
   /** For each ready replica: a stable id, and how long it took from creation to readiness. */
   readonly startups: readonly { readonly id: string; readonly startupMs: number }[];
 }
@@ -31,6 +35,7 @@ export function viewReplicas(pods: readonly Pod[], options: ReplicaViewOptions):
   let starting = 0;
   let pending = 0;
   let overdue = 0;
+  let overdueUnplaced = 0;
   const groups = groupPods(
     pods.filter((pod) => !isTerminating(pod)),
     options,
@@ -47,13 +52,15 @@ export function viewReplicas(pods: readonly Pod[], options: ReplicaViewOptions):
     const unready = members.filter((pod) => !isPodReady(pod));
     const ageMs = nowMs - Math.min(...(unready.length > 0 ? unready.map(unreadySinceMs) : members.map(createdMs)));
     const isOverdue = ageMs > pendingTimeoutMs;
+    const isPlaced = members.every(isPodScheduled);
     if (isOverdue) overdue++;
-    if (isOverdue || !members.every(isPodScheduled)) pending++;
+    if (isOverdue && !isPlaced) overdueUnplaced++;
+    if (isOverdue || !isPlaced) pending++;
     else starting++;
   }
   // Replicas that are asked for and have no pod yet: the operator is about to make them.
   const missing = Math.max(0, replicas - groups.size);
-  return { ready, starting, pending: pending + missing, overdue, startups };
+  return { ready, starting, pending: pending + missing, overdue, overdueUnplaced, uncreated: missing, startups };
 }
 
 function groupPods(pods: readonly Pod[], { level, replicas }: ReplicaViewOptions): ReadonlyMap<string, readonly Pod[]> {

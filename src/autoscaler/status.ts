@@ -6,6 +6,7 @@ import { withCondition } from "../api/kubernetes/conditions.ts";
 import type { Condition } from "../api/kubernetes/meta.ts";
 import { formatTime } from "../api/kubernetes/time.ts";
 import type { Decision } from "../decide/decision.ts";
+import type { ShadowComparison } from "../decide/shadow.ts";
 import type { ConditionDraft } from "./conditions.ts";
 
 export interface StatusInput {
@@ -14,17 +15,26 @@ export interface StatusInput {
   readonly nowMs: number;
   readonly decision?: Decision;
   readonly checkpoint?: string;
+  readonly shadow?: ShadowComparison;
 }
 
-export function renderStatus({ policy, conditions, nowMs, decision, checkpoint }: StatusInput): ScalingPolicyStatus {
+export function renderStatus({
+  policy,
+  conditions,
+  nowMs,
+  decision,
+  checkpoint,
+  shadow,
+}: StatusInput): ScalingPolicyStatus {
   const old = policy.status;
   const { generation = 0 } = policy.metadata;
-  const { override: _, ...kept } = old ?? {};
+  const { override: _, schedule: __, zero: ___, shadow: ____, ...kept } = old ?? {};
   const base = {
     ...kept,
     observedGeneration: generation,
     conditions: mergeConditions(old?.conditions, conditions, generation, formatTime(nowMs)),
     ...(checkpoint === undefined ? {} : { checkpoint }),
+    ...(shadow === undefined ? {} : { shadow: renderShadow(shadow) }),
   };
   if (decision !== undefined) return { ...base, ...renderDecision(decision, old) };
   const {
@@ -36,6 +46,19 @@ export function renderStatus({ policy, conditions, nowMs, decision, checkpoint }
     ...undecided
   } = base;
   return undecided;
+}
+
+function renderShadow({ active, targets, gpus, tally }: ShadowComparison): NonNullable<ScalingPolicyStatus["shadow"]> {
+  const mean = (sum: number): number => Math.round((100 * sum) / tally.decisions) / 100;
+  return {
+    active,
+    since: formatTime(tally.sinceMs),
+    decisions: tally.decisions,
+    agreed: tally.agreed,
+    targets,
+    gpus,
+    meanGpus: { shadow: mean(tally.gpus.shadow), active: mean(tally.gpus.active) },
+  };
 }
 
 function mergeConditions(
@@ -100,6 +123,18 @@ function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined
     ...(override === undefined
       ? {}
       : { override: { name: override.name, reason: override.reason, expiresAt: formatTime(override.expiresAtMs) } }),
+    ...(decision.schedules.active.length + decision.schedules.early.length === 0
+      ? {}
+      : { schedule: decision.schedules }),
+    ...(decision.zero === undefined
+      ? {}
+      : {
+          zero: {
+            asleep: decision.zero.isAsleep,
+            reason: decision.zero.reason,
+            message: decision.zero.detail.slice(0, 4096),
+          },
+        }),
     ...(horizonMs === undefined
       ? {}
       : {
@@ -109,6 +144,11 @@ function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined
               targets
                 .filter(({ forecast }) => forecast !== undefined)
                 .map(({ name, forecast }) => [name, forecast?.replicas ?? 0]),
+            ),
+            method: Object.fromEntries(
+              targets
+                .filter(({ forecast }) => forecast !== undefined)
+                .map(({ name, forecast }) => [name, forecast?.method ?? ""]),
             ),
             trusted: targets.every(({ forecast }) => forecast?.isTrusted !== false),
             ...(errors.length === 0 ? {} : { errorRatio: Math.max(...errors) }),
@@ -131,6 +171,9 @@ function material(status: ScalingPolicyStatus | undefined): unknown {
     rest.targets,
     rest.budget,
     rest.override,
+    rest.schedule,
+    rest.zero?.asleep,
+    rest.zero?.reason,
     rest.observedGeneration,
     lastDecision?.reason,
     lastDecision?.outcome,

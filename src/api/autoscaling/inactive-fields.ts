@@ -1,14 +1,8 @@
-/**
- * Fields that are part of the API and do not act in this version. Nobody should find that out from a service that did not do what was asked.
- */
+/** Fields that do not act where they stand. Nobody should find that out from a service that did not do what was asked. */
 import type { ScalingPolicySpec } from "./scaling-policy.ts";
 
 export function inactiveFieldWarnings(spec: ScalingPolicySpec): readonly string[] {
   const inactive: string[] = [];
-  const note = (field: string, instead: string): void => {
-    inactive.push(`${field}: accepted, and without effect in this version; ${instead}`);
-  };
-  if (spec.scaleToZero.enabled) note("spec.scaleToZero.enabled", "targets keep their minimum viable set");
   if (spec.fallback !== undefined && spec.metricsPolicy.onMissing === "Hold") {
     inactive.push("spec.fallback: without effect while metricsPolicy.onMissing is Hold; set it to Fallback");
   }

@@ -81,13 +81,33 @@ export const SCALING_POLICY_STATUS = object({
     }),
   ),
   override: optional(object({ name: string(), expiresAt: dateTime(), reason: optional(string()) })),
-  schedule: optional(object({ active: array(string(), { listType: "set" }) })),
+  schedule: optional(
+    object({ active: array(string(), { listType: "set" }), early: optional(array(string(), { listType: "set" })) }),
+  ),
+  shadow: optional(
+    object({
+      active: string({ description: "The policy that is compared with." }),
+      since: dateTime(),
+      decisions: int64(),
+      agreed: int64({ description: "Decisions in which both wanted the same." }),
+      targets: array(object({ name: string(), shadow: int32(), active: int32() }), {
+        listType: "map",
+        mapKeys: ["name"],
+      }),
+      gpus: object({ shadow: int32(), active: int32() }),
+      meanGpus: object({ shadow: number(), active: number() }),
+    }),
+  ),
+  zero: optional(
+    object({ asleep: boolean(), reason: string({ maxLength: 1024 }), message: string({ maxLength: 4096 }) }),
+  ),
   forecast: optional(
     object({
       horizon: string(),
       predicted: record(number()),
       errorRatio: optional(number()),
       trusted: boolean(),
+      method: optional(record(string())),
     }),
   ),
   history: optional(
