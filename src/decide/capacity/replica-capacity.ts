@@ -249,6 +249,11 @@ function batchLimits(
   return byKv < maxRequests ? { most: Math.max(1, byKv), by: "KVCache" } : { most: maxRequests, by: "MaxRequests" };
 }
 
+/** Requests in decode that fill the KV cache of one replica, where it was measured what each of them holds. */
+export function slotsByCache(kvShare: number, quantile: number): number {
+  return meanBatch(KV_SHARE / kvShare, quantile);
+}
+
 /** The mean of a Poisson number whose `quantile` is `most`: m + z √m = most. */
 function meanBatch(most: number, quantile: number): number {
   const z = Math.max(0, probit(quantile));

@@ -11,6 +11,7 @@ import {
   type LatencyGoal,
   prefillCapacity,
   type RequestShape,
+  slotsByCache,
 } from "./replica-capacity.ts";
 
 export type SloName = "ttft" | "itl";
@@ -153,18 +154,24 @@ function learned({ goals, samples, nowMs, safety, isMissed }: TermInput, load: L
     }
     const total = learnedLoad(load, slo);
     if (total === undefined) return { kind: "Unknown", detail: `the load that ${slo} depends on is not measured` };
-    const perReplica = model.loadAtTarget * safety[slo];
+    // Latency does not show a cache that is nearly full; what each request holds of it was measured.
+    const slots =
+      slo === "itl" && load.kvShare !== undefined
+        ? slotsByCache(load.kvShare, goal.quantile)
+        : Number.POSITIVE_INFINITY;
+    const isCacheFull = slots < model.loadAtTarget;
+    const perReplica = Math.min(model.loadAtTarget, slots) * safety[slo];
     const replicas = total / perReplica;
     if (best !== undefined && best.replicas >= replicas) continue;
     const unit = slo === "itl" ? "requests in decode" : "prompt tokens/s to compute";
-    const how = `learned, confidence ${Math.round(model.confidenceRatio * 100)} %${model.isExtrapolated ? ", as far as it may be extrapolated" : ""}`;
+    const how = `learned, confidence ${Math.round(model.confidenceRatio * 100)} %${model.isExtrapolated && !isCacheFull ? ", as far as it may be extrapolated" : ""}`;
     best = {
       kind: "Known",
       replicas,
       value: total,
       capacity: perReplica,
       isMissed,
-      detail: `${round(total)} ${unit}; one replica carries ${round(perReplica)} at ${goalText({ [slo]: goal })} (${how}): ${round(replicas)} replicas`,
+      detail: `${round(total)} ${unit}; one replica carries ${round(perReplica)} ${isCacheFull ? "with a full KV cache" : `at ${goalText({ [slo]: goal })}`} (${how}): ${round(replicas)} replicas`,
     };
   }
   if (best === undefined) {
@@ -177,9 +184,12 @@ function learned({ goals, samples, nowMs, safety, isMissed }: TermInput, load: L
   return unattainable.length === 0 ? best : { ...best, unattainable, isMissed: false };
 }
 
-/** Of the whole target, in what its latency depends on: prompt tokens a second that are computed, or requests in decode. */
+/**
+ * Of the whole target, in what its latency depends on: prompt tokens a second that are computed, or requests in decode. A queue may at most double what
+ * runs: it grows for as long as replicas start.
+ */
 export function learnedLoad({ requestsPerSecond, running, shape, waiting }: Load, slo: SloName): number | undefined {
-  if (slo === "itl") return running === undefined ? undefined : running + waiting;
+  if (slo === "itl") return running === undefined ? undefined : running + Math.min(waiting, running);
   return shape === undefined ? undefined : requestsPerSecond * shape.inputTokens * (1 - shape.prefixHitRatio);
 }
 

@@ -296,6 +296,22 @@ describe("what is learned", () => {
     );
   });
 
+  test("a cache that is full before the latency is, is seen too: 60 requests at 90 % leave room for 50 and their variation", () => {
+    const memory = teach(30);
+    const one = scene(30, 60, 20_000);
+    const [prefill = {}, decode = {}] = one.loads;
+    // Long enough at this usage for the smoothed share to have followed.
+    let result = run(one, online, memory);
+    for (let tick = 30; tick < 45; tick++) {
+      const loads = [prefill, { ...decode, kvCacheUsage: 0.9 }];
+      result = run({ ...one, nowMs: tick * TICK_MS, loads }, online, result.memory);
+    }
+    const demand = result.decision.targets[1]?.demand;
+    // m + 1.28 √m = 60 at m = 50.9; 120 requests over that, and nothing kept back.
+    expect(demand?.detail).toMatch(/120 requests in decode; one replica carries 50\.\d with a full KV cache \(learned/);
+    expect(demand?.replicas).toBeCloseTo(2.36, 1);
+  });
+
   test("replicas that start, and queues that drain, teach nothing", () => {
     expect(teach(30, { starting: 1 }).slo?.targets["decode"]?.samples.itl ?? []).toEqual([]);
     let memory = emptyMemory;
