@@ -60,7 +60,8 @@ export async function dryRun(options: DryRunOptions): Promise<DryRun> {
     if (needsProfile(policy)) await Promise.race([informers.configMaps.synced, failure.promise]);
     const loop = new PolicyLoop({
       informers,
-      queries: shareQueries({ source: options.metricsSource, clock }),
+      // One policy gains nothing from a question for all pods.
+      queries: shareQueries({ source: options.metricsSource, clock, grouping: false }),
       evaluations: inProcessQueue(),
       checkpoints: options.memory === "stored" ? statusCheckpoints() : memoryCheckpoints(),
       gate: closedGate,

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Behavior } from "./behavior.ts";
 import { decide } from "./decide.ts";
 import { emptyMemory } from "./memory.ts";
-import type { MetricReading } from "./observation.ts";
+import type { MetricReading, Observation } from "./observation.ts";
 import { instant, Plant, policyOf, targetPolicy } from "./plant.fixture.ts";
 import type { Policy } from "./policy.ts";
 import { isWithinBand } from "./ratio.ts";
@@ -186,6 +186,74 @@ describe("decide", () => {
     plant.override = undefined;
     for (let i = 0; i < 4; i++) plant.tick(policy);
     expect(plant.totals).toEqual([1, 2]);
+  });
+
+  test("in panic the rate limits are lifted, and nothing goes below the most that was wanted until the hold has passed", () => {
+    const slow = { ...instant.scaleUp, policies: [{ type: "Pods" as const, value: 1, periodMs: 60_000 }] };
+    const behavior = { ...instant, scaleUp: slow };
+    const panic = { thresholdRatio: 2, windowMs: 30_000, holdMs: 60_000 };
+    const calm = new Plant({ replicas: [2], loads: [9] });
+    calm.tick(policyOf({ ratios: [], targets: [targetPolicy("decode", { behavior })] }));
+    expect(calm.totals).toEqual([3]);
+    const policy = policyOf({ ratios: [], targets: [targetPolicy("decode", { behavior, panic })] });
+    const plant = new Plant({ replicas: [2], loads: [9] });
+    const decision = plant.tick(policy);
+    expect(plant.totals).toEqual([9]);
+    expect(decision.stages).toContainEqual(expect.objectContaining({ stage: "step", reason: "Panic" }));
+    plant.loads = [2];
+    const totals: number[] = [];
+    for (let turn = 0; turn < 6; turn++) {
+      plant.tick(policy);
+      totals.push(plant.totals[0] as number);
+    }
+    // Turns are 15 s apart: the hold of 60 s ends with the fourth.
+    expect(totals).toEqual([9, 9, 9, 2, 2, 2]);
+  });
+
+  test("a busy GPU keeps replicas through forecasts and ticks, and never adds one", () => {
+    const metric = { isBacklog: false, advisoryOnly: false } as const;
+    const metrics = [
+      { ...metric, label: "waitingRequests", targetType: "AverageValue" as const, targetValue: 5 },
+      {
+        ...metric,
+        label: "gpuUtilization",
+        targetType: "Utilization" as const,
+        targetValue: 0.5,
+        isBrake: true as const,
+      },
+    ];
+    const policy = policyOf({
+      ratios: [],
+      targets: [targetPolicy("prefill", { metrics })],
+      forecast: { ...policyOf().forecast, enabled: true, method: "LinearTrend" },
+    });
+    const plant = new Plant({ replicas: [4], loads: [0] });
+    const busy =
+      (share: number) =>
+      (one: Observation): Observation => ({
+        ...one,
+        targets: one.targets.map((target) => ({
+          ...target,
+          metrics: [
+            { kind: "Total", sample: { value: 1, ageMs: 0 } },
+            {
+              kind: "PerReplica",
+              samples: Array.from({ length: target.objects[0]?.ready ?? 0 }, (_, at) => ({
+                replica: `${at}`,
+                value: share,
+                ageMs: 0,
+              })),
+            },
+          ],
+        })),
+      });
+    const observe = plant.observe.bind(plant);
+    plant.observe = (one) => busy(1)(observe(one));
+    for (let turn = 0; turn < 40; turn++) plant.tick(policy);
+    expect(plant.totals).toEqual([4]);
+    plant.observe = (one) => busy(0.05)(observe(one));
+    for (let turn = 0; turn < 4; turn++) plant.tick(policy);
+    expect(plant.totals).toEqual([1]);
   });
 
   test("a hold is no sample of the demand: a metric that goes unknown starts no trend", () => {

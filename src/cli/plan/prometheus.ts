@@ -6,7 +6,7 @@ import type { MetricsSource } from "../../observe/metrics-source.ts";
 import { createPrometheusClient } from "../../observe/prometheus-client.ts";
 import { UsageError } from "../errors.ts";
 import { collect } from "../repeatable.ts";
-import { tokenFile } from "../run/token-file.ts";
+import { accessFromEnvironment, accessOf } from "../run/prometheus-source.ts";
 
 export interface PrometheusFlags {
   readonly prometheus?: string;
@@ -51,7 +51,8 @@ export async function prometheusFrom(
     variable(prometheusUrl.env),
   );
   if (url === undefined) return undefined;
-  const file = flags.prometheusBearerTokenFile ?? environment[prometheusBearerTokenFile.env] ?? "";
+  const access = accessFromEnvironment(environment);
+  const { prometheusBearerTokenFile: file = access.prometheusBearerTokenFile } = flags;
   const headers = first(
     prometheusHeaders.parse,
     ["--prometheus-header", flags.prometheusHeader?.join(",")],
@@ -59,7 +60,7 @@ export async function prometheusFrom(
   );
   return createPrometheusClient({
     url,
-    ...(file === "" ? {} : { bearerToken: await tokenFile(file, clock) }),
+    ...(await accessOf({ ...access, prometheusBearerTokenFile: file }, clock)),
     ...(headers === undefined ? {} : { headers }),
   });
 }

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { VirtualClock } from "../../clock.ts";
 import { readConfig } from "../../config.ts";
 import { seededRandom } from "../../random.ts";
-import { prometheusSource } from "./prometheus-source.ts";
+import { accessFromEnvironment, prometheusSource } from "./prometheus-source.ts";
 
 const sourceOf = (env: Readonly<Record<string, string>>) =>
   prometheusSource(readConfig({ env }), new VirtualClock(), seededRandom(1));
@@ -35,6 +35,17 @@ test("the password of basic authentication comes from its file", async () => {
     await new Promise((resolve) => server.close(resolve));
     rmSync(folder, { recursive: true });
   }
+});
+
+test("plan reads who we are from the same variables, and says which one is wrong", () => {
+  expect(accessFromEnvironment({ PROMETHEUS_CA_FILE: "/ca", PROMETHEUS_INSECURE_SKIP_VERIFY: "true" })).toMatchObject({
+    prometheusCaFile: "/ca",
+    prometheusInsecure: true,
+    prometheusUsername: undefined,
+  });
+  expect(() => accessFromEnvironment({ PROMETHEUS_INSECURE_SKIP_VERIFY: "yes" })).toThrow(
+    'PROMETHEUS_INSECURE_SKIP_VERIFY: "yes" is neither true nor false',
+  );
 });
 
 test("a server that is not there is left alone after five tries", async () => {

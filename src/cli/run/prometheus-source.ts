@@ -1,7 +1,7 @@
 /** The Prometheus of the service: who we are, whom we trust, how much we take, and when we leave it alone. */
 import { readFile } from "node:fs/promises";
 import type { Clock } from "../../clock.ts";
-import type { ServiceConfig } from "../../config.ts";
+import { SETTINGS, type ServiceConfig, type Setting } from "../../config.ts";
 import { breakCircuit, type CircuitBreaker } from "../../observe/circuit-breaker.ts";
 import {
   createPrometheusClient,
@@ -20,14 +20,50 @@ export async function prometheusSource(config: ServiceConfig, clock: Clock, rand
     headers: config.prometheusHeaders,
     maxResponseBytes: config.prometheusMaxResponseBytes,
     maxSeries: config.prometheusMaxSeries,
-    tls: await tlsOf(config),
-    ...(await credentialsOf(config, clock)),
+    ...(await accessOf(config, clock)),
   });
   return breakCircuit({ source, clock, random: () => random.next() });
 }
 
+const ACCESS = [
+  "prometheusBearerToken",
+  "prometheusBearerTokenFile",
+  "prometheusUsername",
+  "prometheusPassword",
+  "prometheusPasswordFile",
+  "prometheusCaFile",
+  "prometheusCertificateFile",
+  "prometheusKeyFile",
+  "prometheusServerName",
+  "prometheusInsecure",
+] as const;
+type Access = Pick<ServiceConfig, (typeof ACCESS)[number]>;
+
+/** Who we are and whom we trust, as the variables of the service say it; for commands that have no configuration. */
+export function accessFromEnvironment(environment: Readonly<Record<string, string | undefined>>): Access {
+  const entries = ACCESS.map((name) => {
+    const { env, parse, fallback } = SETTINGS[name] as Setting<unknown>;
+    const given = environment[env] ?? "";
+    try {
+      return [name, given === "" ? fallback : parse(given)];
+    } catch (error) {
+      throw new UsageError(`${env}: ${error instanceof Error ? error.message : error}`);
+    }
+  });
+  return Object.fromEntries(entries) as Access;
+}
+
+/** @throws UsageError when a file cannot be read */
+export async function accessOf(
+  access: Access,
+  clock: Clock,
+): Promise<Pick<PrometheusClientOptions, "bearerToken" | "basicAuth" | "tls">> {
+  const [credentials, tls] = await Promise.all([credentialsOf(access, clock), tlsOf(access)]);
+  return { ...credentials, tls };
+}
+
 async function credentialsOf(
-  config: ServiceConfig,
+  config: Access,
   clock: Clock,
 ): Promise<Pick<PrometheusClientOptions, "bearerToken" | "basicAuth">> {
   const { prometheusBearerToken, prometheusBearerTokenFile, prometheusUsername: username } = config;
@@ -44,7 +80,7 @@ async function credentialsOf(
   return username === undefined || password === undefined ? {} : { basicAuth: { username, password } };
 }
 
-async function tlsOf(config: ServiceConfig): Promise<TlsOptions> {
+async function tlsOf(config: Access): Promise<TlsOptions> {
   const [ca, certificate, key] = await Promise.all([
     pem("prometheus.tls.caFile", config.prometheusCaFile),
     pem("prometheus.tls.certificateFile", config.prometheusCertificateFile),
