@@ -2,7 +2,7 @@
 import type { TargetBounds } from "./bounds.ts";
 import { gpusWanted } from "./current.ts";
 import { nameOf, type StageRecord } from "./decision.ts";
-import type { LatticeConstraint, Vector } from "./lattice.ts";
+import { greatestBelow, type LatticeConstraint, type Vector } from "./lattice.ts";
 import type { Observation } from "./observation.ts";
 import { overriddenValue, overrideVector } from "./override.ts";
 import type { Policy } from "./policy.ts";
@@ -82,7 +82,7 @@ export function applyOverride(
       perSet = held;
     }
   } else if (!override.force) {
-    const fitted = fitBudget(perSet, vectors, observation, gpuBudget, decided.sets);
+    const fitted = fitBudget(perSet, vectors, ratios, observation, gpuBudget, decided.sets);
     sets = fitted.length;
     if (fitted !== perSet) {
       stages.push({
@@ -97,27 +97,30 @@ export function applyOverride(
 }
 
 /**
- * Takes back what the override added until the budget holds: whole set replicas first, the last one first, then one replica at a time.
+ * Takes back what the override added until the budget holds: whole set replicas first, the last one first, then one replica at a time, and
+ * with it what its ratios and couplings no longer carry. Both what was decided and what the override made of it keep those, so something between does.
  * @param decidedSets set replicas that were there without the override
  */
 function fitBudget(
   perSet: readonly Vector[],
   before: readonly Vector[],
+  ratios: readonly LatticeConstraint[],
   observation: Observation,
   gpuBudget: number,
   decidedSets: number,
 ): Vector[] {
   if (gpusWanted(observation, perSet) <= gpuBudget) return perSet as Vector[];
   const fitted = perSet.map((vector) => [...vector]);
-  while (fitted.length > decidedSets && gpusWanted(observation, fitted) > gpuBudget) fitted.pop();
+  const isOver = (): boolean => gpusWanted(observation, fitted) > gpuBudget;
+  while (fitted.length > decidedSets && isOver()) fitted.pop();
   for (let set = fitted.length - 1; set >= 0; set--) {
-    const vector = fitted[set] as number[];
-    for (let index = 0; index < vector.length; index++) {
-      while (
-        (vector[index] as number) > (before[set]?.[index] as number) &&
-        gpusWanted(observation, fitted) > gpuBudget
-      ) {
-        vector[index] = (vector[index] as number) - 1;
+    const asked = fitted[set] as number[];
+    const floor = asked.map((value, index) => Math.min(value, before[set]?.[index] as number));
+    for (let index = 0; index < asked.length; index++) {
+      for (let now = fitted[set] as number[]; (now[index] as number) > (floor[index] as number) && isOver(); ) {
+        const less = now.map((value, at) => (at === index ? value - 1 : value));
+        now = [...(greatestBelow(less, ratios, floor) ?? less)];
+        fitted[set] = now;
       }
     }
   }

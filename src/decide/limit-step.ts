@@ -5,7 +5,7 @@ import { gpusWanted, objectOf, vectorOf } from "./current.ts";
 import type { StageRecord } from "./decision.ts";
 import type { Demand } from "./demand.ts";
 import { changeKey, type InFlight, isSetStarting } from "./in-flight.ts";
-import type { LatticeConstraint, Vector } from "./lattice.ts";
+import { type LatticeConstraint, satisfies, type Vector } from "./lattice.ts";
 import { type Memory, type ObjectMemory, objectKey, SETS_KEY } from "./memory.ts";
 import type { Observation } from "./observation.ts";
 import { isInPanic, type PanicMemory } from "./panic.ts";
@@ -60,12 +60,14 @@ export function limitStep(input: LimitInput): LimitResult {
   for (let set = 0; set < Math.min(sets, setsNow); set++) {
     const wish = vectors[set] as Vector;
     const current = vectorOf(observation, set);
+    // The tolerance is the demand's: what is outside its ratios or couplings goes back in all the same.
+    const isOutside = !satisfies(current, input.ratios);
     const lo: number[] = [];
     const hi: number[] = [];
     const recommended: number[] = [];
     policy.targets.forEach((target, index) => {
       const asked = wish[index] as number;
-      const recommendation = recommend(input, index, asked, current[index] as number);
+      const recommendation = isOutside ? asked : recommend(input, index, asked, current[index] as number);
       if (recommendation !== asked) stages.push(withinTolerance(target, set, current[index] as number, asked));
       const interval = limitObject(
         input,

@@ -2,13 +2,14 @@
 import { describe, expect, test } from "vitest";
 import { type Random, seededRandom } from "../random.ts";
 import type { Behavior } from "./behavior.ts";
+import type { Coupling } from "./coupling.ts";
 import { decide } from "./decide.ts";
 import type { Decision } from "./decision.ts";
 import { type LatticeConstraint, satisfies } from "./lattice.ts";
 import { emptyMemory, type Memory, recordWrites } from "./memory.ts";
 import type { MetricReading, Observation, OverrideObservation } from "./observation.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
-import { constraintsOf } from "./problem.ts";
+import { hardRules } from "./problem.ts";
 import type { RatioBand } from "./ratio.ts";
 import { scheduledAt } from "./schedule.ts";
 import type { ScaleWrite } from "./transition.ts";
@@ -88,6 +89,11 @@ function randomTarget(random: Random, name: string, level: TargetPolicy["level"]
   };
 }
 
+const randomCoupling = (random: Random): Coupling => ({
+  name: "unit",
+  steps: ["a", "b"].map((target) => ({ target, replicas: between(random, 1, 2) })),
+});
+
 function randomPolicy(random: Random): Policy {
   const names = ["a", "b", "c", "d"].slice(0, between(random, 1, 4));
   const ratios = names.slice(1).flatMap((name, index): RatioBand[] =>
@@ -110,6 +116,8 @@ function randomPolicy(random: Random): Policy {
     targets: names.map((name) => randomTarget(random, name, "PodCliqueScalingGroup")),
     ...(chance(random, 0.5) ? { set: randomTarget(random, "sets", "PodCliqueSet") } : {}),
     ratios,
+    ...(names.length > 1 && chance(random, 0.3) ? { couplings: [randomCoupling(random)] } : {}),
+    ...(chance(random, 0.3) ? { gpuBudgetMin: between(random, 2, 20) } : {}),
     ...(chance(random, 0.7) ? { gpuBudgetMax: between(random, 8, 60) } : {}),
     metricsPolicy: { staleAfterMs: 60_000, minCoverageRatio: 0.7, warmUpMs: pick(random, 0, 60_000) },
     ...(chance(random, 0.3)
@@ -351,7 +359,8 @@ function run(seed: number): void {
   const random = seededRandom(seed);
   const policy = randomPolicy(random);
   const world = randomWorld(random, policy);
-  const ratios = constraintsOf(policy.ratios, "Hard", (name) => policy.targets.findIndex((one) => one.name === name));
+  const indexOf = (name: string): number => policy.targets.findIndex((one) => one.name === name);
+  const ratios = hardRules(policy, indexOf).flatMap(({ constraints }) => constraints);
   let memory: Memory = emptyMemory;
   let checkpoint = memory;
   let override: OverrideObservation | undefined;

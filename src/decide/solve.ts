@@ -117,8 +117,12 @@ export function solve(input: SolveInput): Solution {
 
 const named = (relaxation: Relaxation, { kind, name }: Rule): GivenUp => ({ relaxation, kind, name });
 
-const flat = (rules: readonly Rule[]): readonly LatticeConstraint[] =>
-  rules.length === 1 ? (rules[0] as Rule).constraints : rules.flatMap(({ constraints }) => constraints);
+function flat(rules: readonly Rule[]): readonly LatticeConstraint[] {
+  if (rules.length === 1) return (rules[0] as Rule).constraints;
+  const all: LatticeConstraint[] = [];
+  for (const { constraints } of rules) for (const constraint of constraints) all.push(constraint);
+  return all;
+}
 
 /** No demand that is not a number reaches the arithmetic; more than anything can serve stays more than that. */
 const finite = (demand: number): number => (demand > 0 ? Math.min(demand, 1e12) : 0);
