@@ -31,7 +31,7 @@ export function boundsOf(
   const minViable = Math.max(minAvailable, target.minViableOverride);
   const { lo, hi } = withSchedule(target, scheduled);
   // Replicas that are there to be woken are at least one.
-  const awake = zero !== undefined && zero.targets.has(target.name) ? 1 : 0;
+  const awake = zero?.targets.has(target.name) === true ? 1 : 0;
   const min = Math.max(lo, minViable, awake);
   return { min, max: Math.max(hi, min), minViable, isRaised: minViable > target.minReplicas };
 }

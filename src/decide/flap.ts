@@ -37,7 +37,7 @@ export function widenFlapping(policy: Policy, flaps: Memory["flaps"], nowMs: num
 }
 
 /** Reversals of a target since a moment. */
-export function reversalsWithin(flap: FlapMemory | undefined, sinceMs: number): number {
+function reversalsWithin(flap: FlapMemory | undefined, sinceMs: number): number {
   return flap?.reversalsMs.filter((atMs) => atMs > sinceMs).length ?? 0;
 }
 

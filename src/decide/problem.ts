@@ -2,7 +2,6 @@
 import type { TargetBounds } from "./bounds.ts";
 import { couplingConstraints } from "./coupling.ts";
 import type { Demand } from "./demand.ts";
-import type { LatticeConstraint } from "./lattice.ts";
 import type { Observation } from "./observation.ts";
 import type { Policy } from "./policy.ts";
 import { bandConstraints, type RatioBand } from "./ratio.ts";
@@ -12,15 +11,6 @@ import type { Rule, SetRange, SolveInput } from "./solve.ts";
 const REMOVAL_HEADROOM_RATIO = 0.1;
 
 type IndexOf = (name: string) => number;
-
-/** The constraints of the bands of one enforcement, in one list. */
-export function constraintsOf(
-  bands: readonly RatioBand[],
-  enforcement: RatioBand["enforcement"],
-  indexOf: IndexOf,
-): readonly LatticeConstraint[] {
-  return bands.filter((band) => band.enforcement === enforcement).flatMap((band) => bandConstraints(band, indexOf));
-}
 
 /**
  * What must hold, in the order in which it is kept where not all can be: couplings, whose parts are of no use without each other, before

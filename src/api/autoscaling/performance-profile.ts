@@ -33,7 +33,7 @@ export interface PerformanceProfile {
   readonly ttftOverheadMs: number;
 }
 
-export const PROFILE_SCHEMA = "grove-autoscaler/perf-profile/v1";
+const PROFILE_SCHEMA = "grove-autoscaler/perf-profile/v1";
 
 /** The field and the way out. */
 export interface ProfileProblem {

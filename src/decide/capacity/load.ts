@@ -33,7 +33,7 @@ const BACKLOG_DRAIN_SECONDS = 60;
  * Where lengths are known by their mean alone: prompts of the public traces vary by 0.97 (Azure code and conversation, 2023) to 1.3 (Mooncake)
  * of their mean, answers by about as much.
  */
-export const ASSUMED_VARIATION = 1;
+const ASSUMED_VARIATION = 1;
 /** A prompt is never wholly cached: engines compute its last block. */
 const MAX_HIT_RATIO = 0.99;
 

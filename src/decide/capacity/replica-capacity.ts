@@ -54,7 +54,7 @@ export interface Corrections {
   readonly itl: number;
 }
 
-export const NO_CORRECTION: Corrections = { ttft: 1, itl: 1 };
+const NO_CORRECTION: Corrections = { ttft: 1, itl: 1 };
 
 /** Without a reachable target a replica is used up to here: a queue of 4 services on average at exponential ones. */
 const UTILIZATION_WITHOUT_TARGET = 0.8;

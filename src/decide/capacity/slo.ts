@@ -15,7 +15,7 @@ import type { LatencyGoal } from "./replica-capacity.ts";
 import { emptySloMemory, type SloMemory, type SloTargetMemory } from "./slo-memory.ts";
 import { learnedLoad, type SloName, type SloTerm, termOf } from "./slo-term.ts";
 
-export const SLOS: readonly SloName[] = ["ttft", "itl"];
+const SLOS: readonly SloName[] = ["ttft", "itl"];
 
 /** One goal, as it stands. */
 export interface GoalState extends LatencyGoal {

@@ -16,7 +16,7 @@ export interface SeasonMemory {
   readonly closed: readonly number[];
 }
 
-export const UNSEEN = -1;
+const UNSEEN = -1;
 
 const BIN_MS = 5 * 60_000;
 const MIN_BINS = 12;
