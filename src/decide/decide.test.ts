@@ -319,6 +319,35 @@ describe("decide", () => {
     expect(plant.sets).toHaveLength(3);
   });
 
+  test("no set replica is added by shrinking the present ones below their demand: a metric that saturates would take the wish back", () => {
+    const set = targetPolicy("instances", { level: "PodCliqueSet", maxReplicas: 3, metrics: [] });
+    const policy = policyOf({
+      set,
+      targets: [targetPolicy("decode", { maxReplicas: 7 })],
+      ratios: [],
+      gpuBudgetMax: 8,
+    });
+    const plant = new Plant({ replicas: [7], loads: [8.4], gpus: [1] });
+    plant.templateReplicas = 3;
+    plant.reading = (load, ready) => ({
+      kind: "PerReplica",
+      samples: Array.from({ length: ready }, (_, at) => ({
+        replica: `${at}`,
+        value: Math.min(1.3, load / ready),
+        ageMs: 0,
+      })),
+    });
+    for (let tick = 0; tick < 20; tick++) {
+      expect(plant.tick(policy).transition.now).toEqual([]);
+      expect(plant.totals).toEqual([7]);
+    }
+    // With room for it the present one keeps what it serves with until the new one is there.
+    expect(plant.tick({ ...policy, gpuBudgetMax: 10 }).transition.now).toMatchObject([
+      { level: "PodCliqueSet", to: 2 },
+    ]);
+    expect(plant.totals).toEqual([10]);
+  });
+
   test("the one set replica that serves does not go while the others are stuck", () => {
     const set = targetPolicy("instances", { level: "PodCliqueSet", maxReplicas: 3, metrics: [] });
     const plant = new Plant({ loads: [0.5, 0.5] });

@@ -52,7 +52,7 @@ export function limitStep(input: LimitInput): LimitResult {
   const setsNow = observation.set.replicas;
   const sets = limitSets(input, objects, stages);
   const vectors = sets === goal.sets ? goal.perSet : input.goalFor(sets);
-  const holdsDown = isSetStarting(observation, input.inFlight);
+  const holdsDown = isSetStarting(observation, input.inFlight) || isAddingSets(input, sets);
   const present = Array.from({ length: setsNow }, (_, set) => vectorOf(observation, set));
   const isOverBudget = gpusWanted(observation, present) > input.gpuBudget;
 
@@ -289,6 +289,12 @@ function affordableSets({ policy, observation, goal, goalFor, gpuBudget, setBoun
   const free = gpuBudget - gpusWanted(observation, goalFor(current));
   const affordable = current + Math.max(0, Math.floor(free / each));
   return Math.min(goal.sets, Math.max(affordable, setBounds.min));
+}
+
+/** Set replicas are ordered now, so those that serve wait for them as they do while they start; one that still needs GPUs to be freed is no reason to wait. */
+function isAddingSets({ observation, gpuBudget }: LimitInput, sets: number): boolean {
+  const added = sets - observation.set.replicas;
+  return added > 0 && observation.gpusInUse + added * templateGpus(observation) <= gpuBudget;
 }
 
 /** With nothing remembered the present value is the first recommendation, so that a restart decides nothing rash. */

@@ -70,6 +70,7 @@ export class Plant {
   zeroDemand: MetricReading | undefined;
   change: (object: ScaledObject, target: number) => ScaledObject = (object) => object;
   minAvailable = 1;
+  templateReplicas = 1;
 
   constructor({
     replicas = [1, 1],
@@ -105,7 +106,7 @@ export class Plant {
       return {
         objects,
         minAvailable: this.minAvailable,
-        templateReplicas: 1,
+        templateReplicas: this.templateReplicas,
         gpusPerReplica: this.gpus[index] as number,
         metrics: [this.reading(this.loads[index] as number, ready)],
       };
@@ -143,8 +144,8 @@ export class Plant {
         while (this.sets.length > to) this.sets.pop();
         while (this.sets.length < to)
           this.sets.push({
-            replicas: policy.targets.map(() => 1),
-            readyAtMs: policy.targets.map(() => [this.nowMs + this.startMs]),
+            replicas: policy.targets.map(() => this.templateReplicas),
+            readyAtMs: policy.targets.map(() => Array<number>(this.templateReplicas).fill(this.nowMs + this.startMs)),
           });
         continue;
       }

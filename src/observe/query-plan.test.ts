@@ -43,7 +43,7 @@ function expectSame(got: readonly Sample[], want: readonly Sample[], context: st
 
 describe("grouping", () => {
   test.each(GROUPED_TEMPLATES)("split, it is what each policy would get alone: %s", async (template) => {
-    expect(planQuery(template)).toBeDefined();
+    expect(planQuery(template), "is grouped").not.toBe(undefined);
     let answered = 0;
     for (const seed of [1, 2, 3, 4, 5]) {
       const { clock, source } = recorded(seed);

@@ -1,5 +1,5 @@
 /** The whole system on virtual time: load in, decisions, gangs and pods out. Each seed repeats exactly. */
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { SCALING_OVERRIDES } from "../../src/api/autoscaling/scaling-override.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
 import { POD_CLIQUE_SCALING_GROUPS } from "../../src/api/grove/pod-clique-scaling-group.ts";
@@ -10,19 +10,10 @@ import { formatTime } from "../../src/api/kubernetes/time.ts";
 import { LEVELS } from "../../src/cli/demo/monitor.ts";
 import { seededRandom } from "../../src/random.ts";
 import { constant, dayInMiniature, generateTraffic } from "../../src/sim/traffic/generate.ts";
-import { readExample, type Simulation, type SimulationOptions, simulate } from "./simulation.ts";
+import { simulations } from "./running.ts";
+import { readExample, type Simulation } from "./simulation.ts";
 
-let running: Simulation[] = [];
-const start = async (options: SimulationOptions): Promise<Simulation> => {
-  const simulation = await simulate(options);
-  running.push(simulation);
-  await simulation.untilAvailable();
-  return simulation;
-};
-afterEach(() => {
-  for (const simulation of running) simulation.stop();
-  running = [];
-});
+const start = simulations();
 
 const LENGTHS = { input: { medianTokens: 1_000, spreadP90: 2 }, output: { medianTokens: 900, spreadP90: 1.8 } };
 const day = (durationSeconds: number, seed: number, peakRequestsPerSecond = 24) =>

@@ -1,24 +1,15 @@
 /** Modes of a policy in the whole system: beside another one, and asleep. */
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { admit } from "../../src/api/admission.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
 import { POD_CLIQUE_SCALING_GROUPS } from "../../src/api/grove/pod-clique-scaling-group.ts";
 import { conditionOf } from "../../src/api/kubernetes/conditions.ts";
 import { seededRandom } from "../../src/random.ts";
 import { constant, generateTraffic } from "../../src/sim/traffic/generate.ts";
-import { readExample, type Simulation, type SimulationOptions, simulate } from "./simulation.ts";
+import { simulations } from "./running.ts";
+import { readExample, type Simulation } from "./simulation.ts";
 
-let running: Simulation[] = [];
-const start = async (options: SimulationOptions): Promise<Simulation> => {
-  const simulation = await simulate(options);
-  running.push(simulation);
-  await simulation.untilAvailable();
-  return simulation;
-};
-afterEach(() => {
-  for (const simulation of running) simulation.stop();
-  running = [];
-});
+const start = simulations();
 
 const LENGTHS = { input: { medianTokens: 1_000, spreadP90: 2 }, output: { medianTokens: 900, spreadP90: 1.8 } };
 const steady = (requestsPerSecond: number, durationSeconds: number, seed: number) =>
