@@ -52,6 +52,8 @@ describe.skipIf(!canStartControlPlane())("the product's objects on both API serv
 
   const listPath = ({ spec }: Any): string => `/apis/${spec.group}/${spec.versions[0].name}/${spec.names.plural}`;
   const pathOf = (object: Any): string => {
+    // A performance profile is a plain ConfigMap.
+    if (object.kind === "ConfigMap") return `/api/v1/namespaces/${NAMESPACE}/configmaps/${object.metadata.name}`;
     const { spec } = crds.find((crd) => crd.spec.names.kind === object.kind);
     const scope = spec.scope === "Namespaced" ? `/namespaces/${NAMESPACE}` : "";
     return `/apis/${object.apiVersion}${scope}/${spec.names.plural}/${object.metadata.name}`;
