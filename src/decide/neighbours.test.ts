@@ -7,7 +7,8 @@ import { type SolveInput, solve } from "./solve.ts";
 
 const gpusOf = (input: SolveInput, perSet: readonly Vector[]): number =>
   perSet.reduce(
-    (sum, vector) => sum + vector.reduce((part, value, at) => part + value * (input.targets[at]?.gpusPerReplica ?? 0), 0),
+    (sum, vector) =>
+      sum + vector.reduce((part, value, at) => part + value * (input.targets[at]?.gpusPerReplica ?? 0), 0),
     perSet.length * input.sets.fixedGpus,
   );
 const served = (input: SolveInput, perSet: readonly Vector[]): number =>
@@ -41,7 +42,18 @@ describe("one more and one less, against every vector there is", () => {
         fc.pre(input.targets.length <= 3);
         const { perSet, kept, givenUp } = solve(input);
         const names = input.targets.map((_, at) => `t${at}`);
-        const rest = { problem: input, givenUp, names, perSet, boxes: [], isUnknown: () => false };
+        const rest = {
+          problem: input,
+          givenUp,
+          names,
+          perSet,
+          boxes: [],
+          isUnknown: () => false,
+          isCapped: () => false,
+          isGrowthForbidden: false,
+          overrideOf: () => undefined,
+          holdOf: () => undefined,
+        };
         for (const [index, { min, max }] of input.targets.entries()) {
           const answers = neighboursOf(rest, index);
           for (const sign of [1, -1] as const) {
@@ -73,7 +85,15 @@ describe("one more and one less, against every vector there is", () => {
       { numRuns: 150, seed: 1 },
     );
     expect([...seen]).toEqual(
-      expect.arrayContaining(["1MaxReplicas", "1GPUBudget", "1HardRatios", "1NotNeeded", "-1MinReplicas", "-1HardRatios", "-1ServedFraction"]),
+      expect.arrayContaining([
+        "1MaxReplicas",
+        "1GPUBudget",
+        "1HardRatios",
+        "1NotNeeded",
+        "-1MinReplicas",
+        "-1HardRatios",
+        "-1ServedFraction",
+      ]),
     );
   });
 });

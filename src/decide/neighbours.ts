@@ -11,9 +11,14 @@ import type { Box } from "./step.ts";
 export type NeighbourConstraint =
   | "MinReplicas"
   | "MaxReplicas"
+  /** More found no node within the pending timeout. */
+  | "CapacityPending"
+  /** There is a GPU budget and the GPUs of a replica are unknown. */
+  | "GPUCostUnknown"
   | "GPUBudget"
   | "GPUFloor"
   | "HardRatios"
+  | "Override"
   | "MetricUnknown"
   | "ServedFraction"
   /** Every constraint holds and no more demand is served: only GPUs speak against it. */
@@ -42,6 +47,13 @@ export interface NeighboursInput {
   /** Where the step may go; absent for a set replica that is new. */
   readonly boxes: readonly Box[];
   readonly isUnknown: (index: number) => boolean;
+  /** The maximum is what could be had, below the policy's. */
+  readonly isCapped: (index: number) => boolean;
+  readonly isGrowthForbidden: boolean;
+  /** What an override says of the target; absent: nothing. */
+  readonly overrideOf: (index: number) => string | undefined;
+  /** What the step noted for the target in a set replica; absent: nothing. */
+  readonly holdOf: (index: number, set: number) => string | undefined;
 }
 
 const EPSILON = 1e-9;
@@ -57,12 +69,21 @@ function oneMore(input: NeighboursInput, index: number): Neighbour {
   const wanted = changed(present, index, 1);
   const { max } = problem.targets[index] as SolveInput["targets"][number];
   const name = names[index] ?? "";
-  if ((wanted[index] as number) > max) return { constraint: "MaxReplicas", detail: `${name} is at its maximum of ${max}` };
+  if ((wanted[index] as number) > max) {
+    return input.isCapped(index)
+      ? { constraint: "CapacityPending", detail: `more than ${max} of ${name} found no node in time` }
+      : { constraint: "MaxReplicas", detail: `${name} is at its maximum of ${max}` };
+  }
+  if (input.isGrowthForbidden)
+    return {
+      constraint: "GPUCostUnknown",
+      detail: `nothing grows while the GPUs of a replica, or the budget, are unknown`,
+    };
   const rules = keptRules(input);
   const closed = leastAbove(
     wanted,
     rules.flatMap(({ constraints }) => constraints),
-    problem.targets.map((target) => target.max),
+    problem.targets.map((target, at) => Math.max(target.max, present[at] as number)),
   );
   const gpus = gpusWith(input, set, closed ?? wanted);
   if (gpus > problem.gpuBudget) {
@@ -70,6 +91,10 @@ function oneMore(input: NeighboursInput, index: number): Neighbour {
     return { constraint: "GPUBudget", detail };
   }
   if (closed === undefined) return { constraint: "HardRatios", detail: outside(input, rules, wanted, "maximum") };
+  const override = input.overrideOf(index);
+  if (override !== undefined) return { constraint: "Override", detail: override };
+  if (input.isUnknown(index))
+    return { constraint: "MetricUnknown", detail: `the demand of ${name} is unknown: nothing asks for more` };
   const before = servedBy(input, perSet);
   const after = servedBy(input, replaced(perSet, set, closed));
   const more = gpus - gpusWith(input, set, present);
@@ -79,9 +104,11 @@ function oneMore(input: NeighboursInput, index: number): Neighbour {
   }
   const hi = input.boxes[set]?.hi;
   const held = hi === undefined ? -1 : closed.findIndex((value, at) => value > (hi[at] as number));
-  if (held >= 0)
-    return { constraint: "Step", detail: `the step allows at most ${hi?.[held]} of ${names[held]} now` };
-  return { constraint: "None", detail: `${moves(input, present, closed)} would serve ${percent(after)} instead of ${percent(before)}` };
+  if (held >= 0) return { constraint: "Step", detail: holdText(input, held, set, `at most ${hi?.[held]}`) };
+  return {
+    constraint: "None",
+    detail: `${moves(input, present, closed)} would serve ${percent(after)} instead of ${percent(before)}`,
+  };
 }
 
 function oneLess(input: NeighboursInput, index: number): Neighbour {
@@ -91,14 +118,17 @@ function oneLess(input: NeighboursInput, index: number): Neighbour {
   const wanted = changed(present, index, -1);
   const { min } = problem.targets[index] as SolveInput["targets"][number];
   const name = names[index] ?? "";
-  if ((wanted[index] as number) < min) return { constraint: "MinReplicas", detail: `${name} is at its minimum of ${min}` };
+  if ((wanted[index] as number) < min)
+    return { constraint: "MinReplicas", detail: `${name} is at its minimum of ${min}` };
   const rules = keptRules(input);
   const closed = greatestBelow(
     wanted,
     rules.flatMap(({ constraints }) => constraints),
-    problem.targets.map((target) => target.min),
+    problem.targets.map((target, at) => Math.min(target.min, present[at] as number)),
   );
   if (closed === undefined) return { constraint: "HardRatios", detail: outside(input, rules, wanted, "minimum") };
+  const override = input.overrideOf(index);
+  if (override !== undefined) return { constraint: "Override", detail: override };
   if (input.isUnknown(index))
     return { constraint: "MetricUnknown", detail: `the demand of ${name} is unknown: what is unknown never shrinks` };
   const before = servedBy(input, perSet);
@@ -112,9 +142,13 @@ function oneLess(input: NeighboursInput, index: number): Neighbour {
     return { constraint: "GPUFloor", detail: `${gpus} GPUs would be below gpuBudget.min ${problem.gpuFloor}` };
   const lo = input.boxes[set]?.lo;
   const held = lo === undefined ? -1 : closed.findIndex((value, at) => value < (lo[at] as number));
-  if (held >= 0)
-    return { constraint: "Step", detail: `the step allows no fewer than ${lo?.[held]} of ${names[held]} now` };
+  if (held >= 0) return { constraint: "Step", detail: holdText(input, held, set, `no fewer than ${lo?.[held]}`) };
   return { constraint: "None", detail: `${moves(input, present, closed)} would still serve ${percent(after)}` };
+}
+
+function holdText({ names, holdOf }: NeighboursInput, index: number, set: number, limit: string): string {
+  const why = holdOf(index, set);
+  return `${limit} of ${names[index]} now${why === undefined ? "" : ` (${why})`}`;
 }
 
 function keptRules({ problem, givenUp }: NeighboursInput): readonly Rule[] {
@@ -128,9 +162,7 @@ function outside(input: NeighboursInput, rules: readonly Rule[], wanted: Vector,
 }
 
 function moves({ names }: NeighboursInput, from: Vector, to: Vector): string {
-  return to
-    .flatMap((value, at) => (value === from[at] ? [] : [`${names[at]} ${from[at]}→${value}`]))
-    .join(" with ");
+  return to.flatMap((value, at) => (value === from[at] ? [] : [`${names[at]} ${from[at]}→${value}`])).join(" with ");
 }
 
 function extreme(perSet: readonly Vector[], index: number, isBetter: (value: number, best: number) => boolean): number {
