@@ -5,7 +5,7 @@ import type { KubeObject } from "../src/api/kubernetes/meta.ts";
 import { readExample } from "../test/sim/simulation.ts";
 
 /** Ready pods of one policy: ten GPUs, one each for prefill and decode. */
-export const ROLES = { frontend: 1, prefill: 3, decode: 7 } as const;
+const ROLES = { frontend: 1, prefill: 3, decode: 7 } as const;
 export const GPUS_PER_POLICY = ROLES.prefill + ROLES.decode;
 export const PODS_PER_POLICY = GPUS_PER_POLICY + ROLES.frontend;
 const POLICIES_PER_NAMESPACE = 100;
@@ -19,8 +19,8 @@ export interface FleetPod {
   readonly name: string;
 }
 
-export const namespaceOf = (policy: number): string => `team-${Math.floor(policy / POLICIES_PER_NAMESPACE)}`;
-export const policyName = (policy: number): string => `llama-${policy}`;
+const namespaceOf = (policy: number): string => `team-${Math.floor(policy / POLICIES_PER_NAMESPACE)}`;
+const policyName = (policy: number): string => `llama-${policy}`;
 
 export function* podsOf(policies: number): Generator<FleetPod> {
   for (let policy = 0; policy < policies; policy++) {

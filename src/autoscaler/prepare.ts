@@ -20,7 +20,7 @@ export interface Understood {
 export type Prepared = Understood | { readonly reason: string; readonly message: string };
 
 /** @param set the policy's target; undefined: it does not exist */
-export function prepare(stored: ScalingPolicy, set: PodCliqueSet | undefined): Prepared {
+function prepare(stored: ScalingPolicy, set: PodCliqueSet | undefined): Prepared {
   const { object, errors } = admit({ operation: "UPDATE", object: stored, oldObject: stored });
   const { spec, metadata } = object as ScalingPolicy;
   const [error] = errors;
