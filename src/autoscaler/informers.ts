@@ -20,6 +20,7 @@ import { type Informer, type InformerOptions, startInformer } from "../kube/info
 import { mergeInformers } from "../kube/merged-informer.ts";
 import { silentLogger } from "../log.ts";
 import { PROFILE_SELECTOR } from "./profile-of.ts";
+import { slimClique, slimPod, slimPolicy, slimSet } from "./slim.ts";
 
 export interface AutoscalerInformers {
   readonly policies: Informer<ScalingPolicy>;
@@ -67,6 +68,7 @@ export function startAutoscalerInformers({ namespace, ...settings }: InformerSet
   const setKey = (object: KubeObject): string => `${object.metadata.namespace}/${object.metadata.labels?.[PART_OF]}`;
   const informers = {
     policies: start(SCALING_POLICIES, {
+      project: slimPolicy,
       indexes: {
         [BY_SET]: ({ metadata, spec }) => [`${metadata.namespace}/${spec.targetRef.name}`],
         [BY_BUDGET]: ({ spec }) => [spec.gpuBudget?.sharedBudgetRef?.name ?? []].flat(),
@@ -76,9 +78,9 @@ export function startAutoscalerInformers({ namespace, ...settings }: InformerSet
       indexes: { [BY_POLICY]: ({ metadata, spec }) => [`${metadata.namespace}/${spec.policyRef.name}`] },
     }),
     budgets: start(GPU_BUDGETS),
-    sets: start(POD_CLIQUE_SETS),
+    sets: start(POD_CLIQUE_SETS, { project: slimSet }),
     groups: start(POD_CLIQUE_SCALING_GROUPS),
-    cliques: start(POD_CLIQUES),
+    cliques: start(POD_CLIQUES, { project: slimClique }),
     pods: start(PODS, {
       labelSelector: `${MANAGED_BY}=${MANAGER}`,
       indexes: {
@@ -119,39 +121,4 @@ export function startAutoscalerInformers({ namespace, ...settings }: InformerSet
 function scaledBy({ metadata, spec }: HorizontalPodAutoscaler | KedaScaledObject): readonly string[] {
   const { apiVersion = "", kind = "", name } = spec.scaleTargetRef ?? { name: "" };
   return apiVersion.startsWith(`${POD_CLIQUES.group}/`) ? [`${metadata.namespace}/${kind}/${name}`] : [];
-}
-
-/** What a decision reads of a pod: labels, node, GPUs, conditions. A tenth of the whole object. */
-function slimPod({ apiVersion, kind, metadata, spec, status }: Pod): Pod {
-  const { name, namespace, uid, resourceVersion, labels, creationTimestamp, deletionTimestamp } = metadata;
-  return {
-    apiVersion,
-    kind,
-    metadata: definedOnly({ name, namespace, uid, resourceVersion, labels, creationTimestamp, deletionTimestamp }),
-    spec: definedOnly({
-      nodeName: spec.nodeName,
-      resourceClaims: spec.resourceClaims,
-      containers: spec.containers.map(slimContainer),
-      initContainers: spec.initContainers?.map(slimContainer),
-    }),
-    ...(status === undefined
-      ? {}
-      : {
-          status: definedOnly({
-            phase: status.phase,
-            conditions: status.conditions?.filter(({ type }) => type === "Ready" || type === "PodScheduled"),
-          }),
-        }),
-  };
-}
-
-const slimContainer = ({ name, resources }: Pod["spec"]["containers"][number]): Pod["spec"]["containers"][number] =>
-  resources === undefined ? { name } : { name, resources };
-
-type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
-  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
-};
-
-function definedOnly<T extends object>(object: T): Defined<T> {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
 }

@@ -1,28 +1,26 @@
 /** One policy, one turn of the loop: observe, decide, act. */
-import { admit } from "../api/admission.ts";
 import type { GPUBudget } from "../api/autoscaling/gpu-budget.ts";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
-import { defaultPodCliqueSet } from "../api/grove/pod-clique-set-defaults.ts";
 import { isTerminating } from "../api/kubernetes/core.ts";
 import { keyOf } from "../api/kubernetes/meta.ts";
 import type { Clock } from "../clock.ts";
 import { type Decision, nameOf } from "../decide/decision.ts";
 import { emptyMemory, type Memory, recordWrites, resumeMemory } from "../decide/memory.ts";
-import { type Policy, readPolicy } from "../decide/policy.ts";
+import type { Policy } from "../decide/policy.ts";
 import { compareShadow, type ShadowComparison } from "../decide/shadow.ts";
 import type { CheckpointStore } from "../jobs/checkpoint-store.ts";
 import type { EvaluationQueue } from "../jobs/evaluation-queue.ts";
 import type { SharedQueries } from "../observe/shared-queries.ts";
 import type { AutoscalerMetrics } from "./autoscaler-metrics.ts";
 import { BudgetLedger } from "./budget-ledger.ts";
-import { queryProblems } from "./check-queries.ts";
 import { type ConditionDraft, decisionConditions, unresolvedConditions } from "./conditions.ts";
 import { ForeignWriters } from "./foreign-writers.ts";
 import { type AutoscalerInformers, BY_BUDGET, BY_SET } from "./informers.ts";
 import { heldGpus, observe } from "./observe.ts";
 import { type OtherAutoscaler, otherAutoscalersOf } from "./other-autoscalers.ts";
 import { eventsOf, type PolicyEvent } from "./policy-events.ts";
-import { type Resolution, type ResolutionProblem, resolve } from "./resolve.ts";
+import { PreparedPolicy } from "./prepare.ts";
+import type { Resolution, ResolutionProblem } from "./resolve.ts";
 import { counterpartsOf, isShadow, replicasOf, type SeenReplicas, writesSeen } from "./shadow.ts";
 import type { DoneWrite, GateResult, WriteGate } from "./write-gate.ts";
 
@@ -59,6 +57,7 @@ interface PolicyState {
   written?: { readonly writes: readonly DoneWrite[]; readonly atMs: number } | undefined;
   readonly foreign: ForeignWriters;
   others: readonly OtherAutoscaler[];
+  readonly prepared: PreparedPolicy;
   readonly seenReady: Set<string>;
   /** Of a policy in Shadow. */
   seenReplicas?: SeenReplicas;
@@ -208,7 +207,7 @@ export class PolicyLoop {
     const key = `${keyOf(policy)}`;
     let state = this.#states.get(key);
     if (state === undefined) {
-      state = { foreign: new ForeignWriters(), others: [], seenReady: new Set() };
+      state = { foreign: new ForeignWriters(), others: [], prepared: new PreparedPolicy(), seenReady: new Set() };
       this.#states.set(key, state);
     }
     return state;
@@ -244,35 +243,21 @@ export class PolicyLoop {
         nextTurnMs: UNRESOLVED_RETRY_MS,
       },
     });
-    const { object, errors } = admit({ operation: "UPDATE", object: stored, oldObject: stored });
-    const policy = object as ScalingPolicy;
-    const [error] = errors;
-    if (error !== undefined) return unresolved(stored, "InvalidSpec", `${error.field}: ${error.message}`);
-
-    const { namespace = "default" } = policy.metadata;
-    const { name } = policy.spec.targetRef;
-    const set = this.#options.informers.sets.get(namespace, name);
-    if (set === undefined) {
-      return unresolved(
-        policy,
-        "TargetNotFound",
-        `spec.targetRef.name: there is no PodCliqueSet "${name}" in namespace ${namespace}: create it, or correct the name`,
-      );
-    }
+    const { namespace = "default" } = stored.metadata;
+    const set = this.#options.informers.sets.get(namespace, stored.spec.targetRef.name);
+    const prepared = this.#stateOf(stored).prepared.of(stored, set);
+    if ("reason" in prepared) return unresolved(stored, prepared.reason, prepared.message);
+    const { spec, model, resolution, problems } = prepared;
+    const policy = { ...stored, spec };
     const rival = this.#rivalOf(policy);
     if (rival !== undefined) {
       return unresolved(
         policy,
         "ForeignController",
-        `spec.targetRef.name: ScalingPolicy ${rival} is older and already scales PodCliqueSet ${name}: delete one of them`,
+        `spec.targetRef.name: ScalingPolicy ${rival} is older and already scales PodCliqueSet ${spec.targetRef.name}: delete one of them`,
       );
     }
-    const [badQuery] = queryProblems(policy.spec);
-    if (badQuery !== undefined) return unresolved(policy, badQuery.reason, badQuery.message);
-    const { resolution, problems } = resolve(policy.spec, defaultPodCliqueSet(set));
-    const problem = problems[0];
-    if (resolution === undefined) return unresolved(policy, problem?.reason ?? "UnknownTarget", problem?.message ?? "");
-    return { policy, model: readPolicy(policy.spec), resolution, problems };
+    return { policy, model, resolution, problems };
   }
 
   #rivalOf(policy: ScalingPolicy): string | undefined {

@@ -88,12 +88,13 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
   void runReflector(
     resource,
     {
+      keep: project,
       // What a list says is what is, even with versions that went back, as after a restore of etcd.
       replace(objects) {
         const gone = new Set(store.keys());
         for (const object of objects) {
           gone.delete(keyOf(object));
-          put(project(object));
+          put(object);
         }
         for (const key of gone) remove(key);
         isSynced = true;

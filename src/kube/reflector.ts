@@ -33,6 +33,8 @@ export interface ReflectorSink<T> {
   replace(objects: readonly T[]): void;
   put(object: T): void;
   remove(object: T): void;
+  /** What is kept of a listed object, asked page by page: a whole list of whole objects would not fit beside what is kept of it. Default: all. */
+  keep?(object: T): T;
   /** A list or watch failed; it is tried again. */
   failed?(error: unknown): void;
 }
@@ -49,7 +51,7 @@ export async function runReflector<T extends KubeObject>(
   while (!signal.aborted) {
     try {
       if (resourceVersion === undefined) {
-        const listed = await listAll(resource, options);
+        const listed = await listAll(resource, sink, options);
         sink.replace(listed.items);
         resourceVersion = listed.resourceVersion;
       }
@@ -86,6 +88,7 @@ export async function runReflector<T extends KubeObject>(
 
 async function listAll<T extends KubeObject>(
   resource: Resource<T>,
+  sink: ReflectorSink<T>,
   { api, scope }: ReflectorOptions,
 ): Promise<{ items: readonly T[]; resourceVersion: string }> {
   const items: T[] = [];
@@ -96,7 +99,7 @@ async function listAll<T extends KubeObject>(
       limit: PAGE_SIZE,
       ...(next === undefined ? {} : { continue: next }),
     });
-    items.push(...page.items);
+    for (const item of page.items) items.push(sink.keep?.(item) ?? item);
     if (page.continue === undefined || page.continue === "") return { items, resourceVersion: page.resourceVersion };
     next = page.continue;
   }

@@ -3,6 +3,7 @@ import { Agent as HttpAgent } from "node:http";
 import { type AgentOptions, Agent as HttpsAgent } from "node:https";
 import axios, { type AxiosInstance, isAxiosError } from "axios";
 import { type Labels, MetricsError, type MetricsSource, type Sample, type Series } from "./metrics-source.ts";
+import { createVectorReader, readNumber } from "./read-vector.ts";
 
 /** 100,000 pods × about 100 bytes a sample; a query that returns more is a mistake, not a signal. */
 const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
@@ -70,7 +71,9 @@ export function createPrometheusClient({
     httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS, ...agentTls(tls) }),
     headers: { ...headers },
     validateStatus: () => true,
-    responseType: "json",
+    // Read here, not by axios: an answer of a whole fleet is read from its bytes.
+    responseType: "arraybuffer",
+    transformResponse: (body: Buffer) => body,
   });
   const authorization = authorizationOf(bearerToken, basicAuth);
   if (authorization !== undefined) {
@@ -80,14 +83,19 @@ export function createPrometheusClient({
     });
   }
   const limits = { maxResponseBytes, maxSeries };
+  const vectors = createVectorReader();
   return {
     async query(promql, { timeSeconds, signal } = {}) {
       const params = { query: promql, ...(timeSeconds === undefined ? {} : { time: String(timeSeconds) }) };
-      return readInstant(await ask(http, "/api/v1/query", params, limits, signal));
+      const response = await post(http, "/api/v1/query", params, limits, signal);
+      const samples = vectors.read(promql, response.body);
+      if (samples === undefined) return readInstant(dataOf(response, limits));
+      checkSeries(samples.length, maxSeries);
+      return samples;
     },
     async queryRange(promql, { startSeconds, endSeconds, stepSeconds, signal }) {
       const params = { query: promql, start: String(startSeconds), end: String(endSeconds), step: String(stepSeconds) };
-      return readMatrix(await ask(http, "/api/v1/query_range", params, limits, signal));
+      return readMatrix(dataOf(await post(http, "/api/v1/query_range", params, limits, signal), limits));
     },
   };
 }
@@ -120,28 +128,38 @@ interface Limits {
   readonly maxSeries: number;
 }
 
-async function ask(
+interface Response {
+  readonly status: number;
+  readonly body: Buffer;
+}
+
+/** @throws MetricsError when there is no answer, or one that is too large */
+async function post(
   http: AxiosInstance,
   path: string,
   params: Readonly<Record<string, string>>,
-  { maxResponseBytes, maxSeries }: Limits,
+  { maxResponseBytes }: Limits,
   signal?: AbortSignal,
-): Promise<NonNullable<Answer["data"]>> {
-  let answer: Answer;
-  let status: number;
+): Promise<Response> {
   try {
     // POST: a grouped query may be longer than a URL may be.
-    const response = await http.post<Answer>(path, new URLSearchParams(params), signal === undefined ? {} : { signal });
-    answer = response.data;
-    status = response.status;
+    const { status, data } = await http.post<Buffer>(
+      path,
+      new URLSearchParams(params),
+      signal === undefined ? {} : { signal },
+    );
+    return { status, body: data };
   } catch (error) {
     throw toMetricsError(error, maxResponseBytes);
   }
+}
+
+/** @throws MetricsError when the answer says so, or says nothing that can be read */
+function dataOf({ status, body }: Response, { maxSeries }: Limits): NonNullable<Answer["data"]> {
+  const answer = parseAnswer(body);
   if (answer?.status === "success" && answer.data !== undefined) {
     const { result } = answer.data;
-    if (Array.isArray(result) && result.length > maxSeries) {
-      throw new MetricsError("TooLarge", `the answer has ${result.length} series, more than ${maxSeries}`);
-    }
+    if (Array.isArray(result)) checkSeries(result.length, maxSeries);
     return answer.data;
   }
   if (answer?.errorType === "bad_data") throw new MetricsError("QueryInvalid", answer.error ?? "bad_data");
@@ -149,6 +167,19 @@ async function ask(
     status >= 500 && answer?.status === undefined ? "Unreachable" : "Failed",
     answer?.error ?? `HTTP ${status}`,
   );
+}
+
+/** A gateway's page of HTML is no answer. */
+function parseAnswer(body: Buffer): Answer | undefined {
+  try {
+    return JSON.parse(body.toString("utf8")) as Answer | undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function checkSeries(count: number, maxSeries: number): void {
+  if (count > maxSeries) throw new MetricsError("TooLarge", `the answer has ${count} series, more than ${maxSeries}`);
 }
 
 function toMetricsError(error: unknown, maxResponseBytes: number): MetricsError {
@@ -187,10 +218,3 @@ const readPoint = ([timestampSeconds, text]: Point): { timestampSeconds: number;
   timestampSeconds,
   value: readNumber(text),
 });
-
-/** Prometheus writes `NaN`, `+Inf` and `-Inf`. */
-function readNumber(text: string): number {
-  if (text === "+Inf") return Number.POSITIVE_INFINITY;
-  if (text === "-Inf") return Number.NEGATIVE_INFINITY;
-  return text === "" ? Number.NaN : Number(text);
-}

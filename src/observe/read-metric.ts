@@ -6,7 +6,7 @@ import type { Engine } from "./packs/packs.ts";
 import { presetOf } from "./presets.ts";
 import type { QueryScope } from "./query-text.ts";
 import { addUp, ageOf, type ReadSignalOptions, type ReplicaPods, readSignal, sampleOf } from "./read-signal.ts";
-import type { OwnAnswer } from "./shared-queries.ts";
+import type { OwnAnswer, SharedQueries } from "./shared-queries.ts";
 
 export type { ReplicaPods } from "./read-signal.ts";
 
@@ -36,16 +36,14 @@ async function readOwn(query: string, { queries, scope, replicas }: ReadMetricOp
   const [only] = samples;
   if (only === undefined) return { kind: "Total" };
   if (samples.length === 1 && byPod.size === 0) {
-    const ageMs = totalAgeMs(answer);
+    const ageMs = totalAgeMs(answer, queries);
     return { kind: "Total", sample: { value: only.value, ...(ageMs === undefined ? {} : { ageMs }) } };
   }
-  const ofPods = [...byPod.values()];
-  const podless = samples.length - ofPods.reduce((sum, { length }) => sum + length, 0);
+  const { podless, mostOfOnePod: most } = byPod;
   if (podless > 0) {
     const message = `the query returns ${podless} series without a pod label: aggregate them to one, or keep the labels namespace and pod`;
     return { kind: "Error", reason: "QueryInvalid", message };
   }
-  const most = ofPods.reduce((max, { length }) => Math.max(max, length), 0);
   if (most > 1) {
     const message = `the query returns ${most} series for one pod: aggregate them by (namespace, pod)`;
     return { kind: "Error", reason: "QueryInvalid", message };
@@ -53,7 +51,11 @@ async function readOwn(query: string, { queries, scope, replicas }: ReadMetricOp
   return {
     kind: "PerReplica",
     samples: replicas.map((replica) =>
-      sampleOf(replica.replica, addUp(replica.pods, answer, { perReplica: "mean" }), replicaAgeMs(replica, answer)),
+      sampleOf(
+        replica.replica,
+        addUp(replica.pods, answer, { perReplica: "mean" }),
+        replicaAgeMs(replica, answer, queries),
+      ),
     ),
   };
 }
@@ -62,23 +64,28 @@ async function readOwn(query: string, { queries, scope, replicas }: ReadMetricOp
 const LOOKBACK_MS = 300_000;
 
 /** Of several selectors the oldest; of the pods of one selector the newest, since one that ended has a last sample for minutes. */
-function totalAgeMs({ times, isBeyondLookback }: OwnAnswer): number | undefined {
+function totalAgeMs(
+  { times, isBeyondLookback }: Pick<OwnAnswer, "times" | "isBeyondLookback">,
+  { heldMs }: Pick<SharedQueries, "heldMs">,
+): number | undefined {
   if (isBeyondLookback) return LOOKBACK_MS;
-  const agesMs = times.flatMap(({ samples }) =>
-    samples.length === 0
-      ? []
-      : [
-          samples.reduce((min, { value, timestampSeconds }) => Math.min(min, timestampSeconds - value), Infinity) *
-            1000,
-        ],
-  );
+  const agesMs = times.flatMap((answer) => {
+    const ages = answer.samples.map(({ value, timestampSeconds }) => (timestampSeconds - value) * 1000);
+    return ages.length === 0 ? [] : [ages.reduce((least, age) => Math.min(least, age)) + heldMs(answer)];
+  });
   return agesMs.length === 0 ? undefined : Math.max(0, ...agesMs);
 }
 
-function replicaAgeMs({ pods }: ReplicaPods, { times, isBeyondLookback }: OwnAnswer): number | undefined {
+function replicaAgeMs(
+  { pods }: ReplicaPods,
+  { times, isBeyondLookback }: OwnAnswer,
+  queries: Pick<SharedQueries, "heldMs">,
+): number | undefined {
   if (isBeyondLookback) return LOOKBACK_MS;
   const agesMs = times.flatMap((one) =>
-    one.byPod.size > 0 ? (ageOf(pods, one) ?? []) : (totalAgeMs({ ...one, times: [one], isBeyondLookback }) ?? []),
+    one.byPod.size > 0
+      ? (ageOf(pods, one, queries) ?? [])
+      : (totalAgeMs({ times: [one], isBeyondLookback }, queries) ?? []),
   );
   return agesMs.length === 0 ? undefined : Math.max(...agesMs);
 }

@@ -1,6 +1,7 @@
 /** From a ready-made signal to a reading: query, join with the live pods, add up per replica. */
 import type { MetricReading, ReplicaSample } from "../decide/observation.ts";
-import type { SharedAnswer, SharedQueries } from "./shared-queries.ts";
+import type { SharedAnswer } from "./shared-answer.ts";
+import type { SharedQueries } from "./shared-queries.ts";
 import type { SignalQuery } from "./signal-query.ts";
 
 /** One ready replica of a target and the pods it is made of, as `namespace/pod`. */
@@ -32,7 +33,7 @@ export async function readSignal(signal: SignalQuery, options: ReadSignalOptions
   const own = replicas.map(({ replica, pods }): ReplicaSample => {
     const value = addUp(pods, values, signal);
     const isIdle = value !== undefined && !Number.isFinite(value) && addUp(pods, idle, IDLE) === 0;
-    return sampleOf(replica, isIdle ? 0 : value, ageOf(pods, times));
+    return sampleOf(replica, isIdle ? 0 : value, ageOf(pods, times, queries));
   });
   const samples =
     ofSet === undefined ? own : withSet(own, awake, ofSet.how, () => readSet(options, setValues, setTimes, ofSet.how));
@@ -52,7 +53,7 @@ interface SetValue {
 }
 
 function readSet(
-  { setPods }: ReadSignalOptions,
+  { queries, setPods }: ReadSignalOptions,
   values: SharedAnswer | undefined,
   times: SharedAnswer | undefined,
   how: "add" | "share" | "same",
@@ -61,7 +62,7 @@ function readSet(
   const found = valuesOf(pods, values);
   if (found.length === 0) return undefined;
   const value = how === "same" ? Math.max(...found) : found.reduce((sum, one) => sum + one, 0);
-  const ageMs = ageOf(pods, times);
+  const ageMs = ageOf(pods, times, queries);
   return { value, ...(ageMs === undefined ? {} : { ageMs: Math.max(0, ageMs) }) };
 }
 
@@ -91,12 +92,20 @@ function sleeps(pods: readonly string[], asleep: SharedAnswer | undefined, value
   return pods.some(isAsleep) && pods.every((pod) => isAsleep(pod) || values?.byPod.has(pod) !== true);
 }
 
-/** Age of the latest sample of these pods when the query was evaluated, both by the clock of the metrics server: ours may be off. */
-export function ageOf(pods: readonly string[], times: SharedAnswer | undefined): number | undefined {
+/**
+ * Age of the latest sample of these pods: when the query was evaluated, both by the clock of the metrics server, since ours may be off; and what has passed
+ * since.
+ */
+export function ageOf(
+  pods: readonly string[],
+  times: SharedAnswer | undefined,
+  { heldMs }: Pick<SharedQueries, "heldMs">,
+): number | undefined {
+  if (times === undefined) return undefined;
   const agesMs = pods.flatMap((pod) =>
-    (times?.byPod.get(pod) ?? []).map(({ value, timestampSeconds }) => (timestampSeconds - value) * 1000),
+    times.byPod.get(pod).map(({ value, timestampSeconds }) => (timestampSeconds - value) * 1000),
   );
-  return agesMs.length === 0 ? undefined : Math.min(...agesMs);
+  return agesMs.length === 0 ? undefined : Math.min(...agesMs) + heldMs(times);
 }
 
 function valuesOf(

@@ -1,10 +1,11 @@
 /** One query for many policies: the same question within one tick goes to the server once. */
 import type { Clock } from "../clock.ts";
 import { type FreshnessPlan, freshnessOf } from "./freshness-plan.ts";
-import { MetricsError, type MetricsSource, type Sample } from "./metrics-source.ts";
+import { MetricsError, type MetricsSource } from "./metrics-source.ts";
 import { type PlanNode, planQuery, queriesOfPlan } from "./query-plan.ts";
 import { fillQuery, type QueryScope } from "./query-text.ts";
-import { indexByPod, type PodIndex, splitAnswer } from "./split-answer.ts";
+import { answerOf, type SharedAnswer } from "./shared-answer.ts";
+import { splitAnswer } from "./split-answer.ts";
 
 export interface SharedQueriesOptions {
   readonly source: MetricsSource;
@@ -13,12 +14,6 @@ export interface SharedQueriesOptions {
   readonly maxAgeMs?: number;
   /** Ask own PromQL of several policies as one question for all pods; default true. Off where the server shows each namespace to its own. */
   readonly grouping?: boolean;
-}
-
-export interface SharedAnswer {
-  readonly samples: readonly Sample[];
-  /** By `namespace/pod`, for samples that carry a pod; built once per answer. */
-  readonly byPod: ReadonlyMap<string, readonly Sample[]>;
 }
 
 /** The answer to a policy's own PromQL. */
@@ -33,6 +28,8 @@ export interface SharedQueries {
   query(promql: string): Promise<SharedAnswer>;
   /** @throws RangeError for a placeholder that does not exist */
   ask(template: string, scope: QueryScope): Promise<OwnAnswer>;
+  /** How long ago the answer was asked for. */
+  heldMs(answer: SharedAnswer): number;
   /** The same, with an end to the patience of one caller; the query itself goes on for the others. */
   within(timeoutMs: number): SharedQueries;
 }
@@ -43,9 +40,17 @@ const REFUSED_MS = 600_000;
 /** Templates whose plans are kept: one per metric of a policy, at 10,000 policies. */
 const MAX_PLANS = 10_000;
 
+/** An answer that took long is shared longer, so that one question takes no more than a tenth of the time of the server, and of ours. */
+const SLOW_RATIO = 10;
+const MAX_SLOW_AGE_MS = 15_000;
+/** How long an answer that may not be shared any more is kept for its indexes: the next turn of the policies that asked. */
+const KEPT_MS = 60_000;
+
 interface Kept {
-  readonly atMs: number;
+  /** Monotonic, like the next. */
+  readonly askedAtMs: number;
   readonly answer: Promise<SharedAnswer>;
+  sharedUntilMs: number;
 }
 
 interface CompiledQuery {
@@ -62,22 +67,34 @@ export function shareQueries({
 }: SharedQueriesOptions): SharedQueries {
   const answers = new Map<string, Kept>();
   const plans = new Map<string, CompiledQuery>();
-  const indexes = new WeakMap<SharedAnswer, PodIndex>();
 
   function query(promql: string): Promise<SharedAnswer> {
     const now = clock.monotonicMs();
-    for (const [text, { atMs }] of answers) {
-      // In insertion order, so the first one that is fresh ends the sweep.
-      if (now - atMs <= maxAgeMs) break;
-      answers.delete(text);
-    }
     const known = answers.get(promql);
-    if (known !== undefined) return known.answer;
-    const answer = source.query(promql).then(answerOf);
-    answers.set(promql, { atMs: now, answer });
+    if (known !== undefined && now <= known.sharedUntilMs) return known.answer;
+    forgetUnasked(now);
+    const answer = source
+      .query(promql)
+      .then(async (samples) => answerOf(samples, now, await known?.answer.catch(() => undefined)));
+    // Whoever asks while it is on its way waits for it, however long it takes.
+    const kept: Kept = { askedAtMs: now, answer, sharedUntilMs: Number.POSITIVE_INFINITY };
+    // Deleted first, so that the oldest come first.
+    answers.delete(promql);
+    answers.set(promql, kept);
+    const settle = (): void => {
+      const slowMs = Math.min(MAX_SLOW_AGE_MS, SLOW_RATIO * (clock.monotonicMs() - now));
+      kept.sharedUntilMs = now + Math.max(maxAgeMs, slowMs);
+    };
     // A failure is shared within its tick too: a server that is down is not asked once per policy. The caller handles it.
-    answer.catch(() => undefined);
+    answer.then(settle, settle);
     return answer;
+  }
+
+  function forgetUnasked(now: number): void {
+    for (const [text, { askedAtMs, sharedUntilMs }] of answers) {
+      if (now - askedAtMs <= KEPT_MS) break;
+      if (now > sharedUntilMs) answers.delete(text);
+    }
   }
 
   function compiledOf(template: string): CompiledQuery {
@@ -113,10 +130,8 @@ export function shareQueries({
     const filled = fillQuery(template, scope);
     if (plan === undefined || clock.monotonicMs() < compiled.refusedUntilMs) return query(filled);
     try {
-      const parts = await Promise.all(
-        queriesOfPlan(plan).map(async (text) => [text, indexOf(await query(text))] as const),
-      );
-      return answerOf(splitAnswer(plan, new Map(parts), scope));
+      const parts = await Promise.all(queriesOfPlan(plan).map(async (text) => [text, await query(text)] as const));
+      return answerOf(splitAnswer(plan, new Map(parts), scope), Math.min(...parts.map(([, part]) => part.askedAtMs)));
     } catch (error) {
       // A server that is down would not answer the smaller question either.
       if (!(error instanceof MetricsError) || error.kind === "Unreachable") throw error;
@@ -132,23 +147,19 @@ export function shareQueries({
   ): Promise<SharedAnswer | undefined> {
     try {
       if (!grouping || ofAllPods === undefined) return await query(ofScope(scope));
-      const all = indexOf(await query(ofAllPods));
-      return answerOf(splitAnswer({ kind: "each", queries: [ofAllPods] }, new Map([[ofAllPods, all]]), scope));
+      const all = await query(ofAllPods);
+      return answerOf(
+        splitAnswer({ kind: "each", queries: [ofAllPods] }, new Map([[ofAllPods, all]]), scope),
+        all.askedAtMs,
+      );
     } catch (error) {
       if (error instanceof MetricsError) return undefined;
       throw error;
     }
   }
 
-  function indexOf(answer: SharedAnswer): PodIndex {
-    const known = indexes.get(answer);
-    if (known !== undefined) return known;
-    const index = indexByPod(answer.samples);
-    indexes.set(answer, index);
-    return index;
-  }
-
-  const shared: SharedQueries = { query, ask, within: (timeoutMs) => patient(shared, clock, timeoutMs) };
+  const heldMs = ({ askedAtMs }: SharedAnswer): number => clock.monotonicMs() - askedAtMs;
+  const shared: SharedQueries = { query, ask, heldMs, within: (timeoutMs) => patient(shared, clock, timeoutMs) };
   return shared;
 }
 
@@ -162,27 +173,7 @@ function patient(queries: SharedQueries, clock: Clock, timeoutMs: number): Share
   return {
     query: (promql) => limited(queries.query(promql)),
     ask: (template, scope) => limited(queries.ask(template, scope)),
+    heldMs: (answer) => queries.heldMs(answer),
     within: (shorterMs) => patient(queries, clock, Math.min(shorterMs, timeoutMs)),
   };
-}
-
-const answerOf = (samples: readonly Sample[]): SharedAnswer => ({ samples, byPod: groupByPod(samples) });
-
-function groupByPod(samples: readonly Sample[]): ReadonlyMap<string, readonly Sample[]> {
-  const byPod = new Map<string, Sample[]>();
-  for (const sample of samples) {
-    const key = podKeyOf(sample);
-    if (key === undefined) continue;
-    const bucket = byPod.get(key);
-    if (bucket === undefined) byPod.set(key, [sample]);
-    else bucket.push(sample);
-  }
-  return byPod;
-}
-
-/** `exported_*` wins: with `honorLabels: false` the bare labels are the exporter's own pod. */
-function podKeyOf({ labels }: Pick<Sample, "labels">): string | undefined {
-  const pod = labels["exported_pod"] ?? labels["pod"];
-  const namespace = labels["exported_namespace"] ?? labels["namespace"];
-  return pod === undefined || pod === "" || namespace === undefined ? undefined : `${namespace}/${pod}`;
 }

@@ -3,27 +3,12 @@ import type { Sample } from "./metrics-source.ts";
 import type { Arithmetic, PlanNode } from "./query-plan.ts";
 import type { QueryScope } from "./query-text.ts";
 import { compileRe2 } from "./re2.ts";
-
-/** An answer by namespace, there by name of the pod, so that the pods of one policy are found without looking at those of the others. */
-export type PodIndex = ReadonlyMap<string, readonly { readonly pod: string; readonly sample: Sample }[]>;
-
-export function indexByPod(samples: readonly Sample[]): PodIndex {
-  const index = new Map<string, { pod: string; sample: Sample }[]>();
-  for (const sample of samples) {
-    const namespace = sample.labels["namespace"] ?? "";
-    const entry = { pod: sample.labels["pod"] ?? "", sample };
-    const bucket = index.get(namespace);
-    if (bucket === undefined) index.set(namespace, [entry]);
-    else bucket.push(entry);
-  }
-  for (const bucket of index.values()) bucket.sort((a, b) => (a.pod < b.pod ? -1 : a.pod > b.pod ? 1 : 0));
-  return index;
-}
+import type { SharedAnswer } from "./shared-answer.ts";
 
 /** @param answers to the plan's queries, by text */
 export function splitAnswer(
   plan: PlanNode,
-  answers: ReadonlyMap<string, PodIndex>,
+  answers: ReadonlyMap<string, SharedAnswer>,
   scope: QueryScope,
 ): readonly Sample[] {
   if (plan.kind === "each") return ofScope(answers.get(plan.queries[0]), scope);
@@ -33,7 +18,7 @@ export function splitAnswer(
 
 type Value = Pick<Sample, "value" | "timestampSeconds">;
 
-function evaluate(plan: PlanNode, answers: ReadonlyMap<string, PodIndex>, scope: QueryScope): Value | undefined {
+function evaluate(plan: PlanNode, answers: ReadonlyMap<string, SharedAnswer>, scope: QueryScope): Value | undefined {
   switch (plan.kind) {
     case "number":
       return { value: plan.value, timestampSeconds: Number.NEGATIVE_INFINITY };
@@ -86,15 +71,16 @@ function folded(
 
 const sumOf = (samples: readonly Sample[]): number => samples.reduce((sum, { value }) => sum + value, 0);
 
-function ofScope(index: PodIndex | undefined, { namespace, podRegex }: QueryScope): readonly Sample[] {
-  const bucket = index?.get(namespace) ?? [];
+function ofScope(answer: SharedAnswer | undefined, { namespace, podRegex }: QueryScope): readonly Sample[] {
+  if (answer === undefined) return [];
+  const bucket = answer.ofNamespace(namespace);
   const pattern = compileRe2(podRegex);
   const prefix = literalPrefix(podRegex);
   const found: Sample[] = [];
   for (let at = firstFrom(bucket, prefix); at < bucket.length; at++) {
     const entry = bucket[at] as (typeof bucket)[number];
     if (!entry.pod.startsWith(prefix)) break;
-    if (pattern.test(entry.pod)) found.push(entry.sample);
+    if (pattern.test(entry.pod)) found.push(answer.samples[entry.at] as Sample);
   }
   return found;
 }

@@ -1,0 +1,50 @@
+/** A metrics server of its own process for a whole fleet: one series a pod for every query, in Prometheus's format over HTTP. Started by fleet.ts. */
+import { createServer } from "node:http";
+import { podsOf, type Role } from "./fleet-objects.ts";
+
+const [policies = 0] = process.argv.slice(2).map(Number);
+
+/** Whose series a query selects: of a metric that only one role exports, or of all that have an engine. */
+function rolesOf(query: string): readonly Role[] {
+  // No engine sleeps.
+  if (query.includes("sleep_state")) return [];
+  return query.includes("dynamo_frontend") ? ["frontend"] : ["prefill", "decode"];
+}
+
+const answers = new Map<string, Buffer>();
+
+function answerTo(query: string): Buffer {
+  const roles = rolesOf(query);
+  const key = roles.join();
+  const known = answers.get(key);
+  if (known !== undefined) return known;
+  const isAge = query.includes("timestamp(");
+  const now = Date.now() / 1000;
+  const series: string[] = [];
+  let count = 0;
+  for (const { namespace, name, role } of podsOf(policies)) {
+    if (!roles.includes(role)) continue;
+    const value = isAge ? `${now}` : `${((count++ * 7919) % 1000) / 1500}`;
+    series.push(
+      `{"metric":{"namespace":"${namespace}","pod":"${name}","container":"main"},"value":[${now.toFixed(3)},"${value}"]}`,
+    );
+  }
+  const body = Buffer.from(`{"status":"success","data":{"resultType":"vector","result":[${series.join(",")}]}}`);
+  if (!isAge) answers.set(key, body);
+  return body;
+}
+
+const server = createServer((request, response) => {
+  const chunks: Buffer[] = [];
+  request.on("data", (chunk: Buffer) => chunks.push(chunk));
+  request.on("end", () => {
+    const url = new URL(request.url ?? "/", "http://localhost");
+    const query = url.searchParams.get("query") ?? new URLSearchParams(Buffer.concat(chunks).toString()).get("query");
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(answerTo(query ?? ""));
+  });
+});
+server.listen(0, "127.0.0.1", () => {
+  const address = server.address();
+  process.stdout.write(`${typeof address === "object" ? address?.port : ""}\n`);
+});

@@ -1,0 +1,131 @@
+/** A fleet as an API server would list it: policies, sets, cliques and pods with all that real objects carry. Each object is parsed anew, as from a response. */
+import { POD_CLIQUES } from "../src/api/grove/pod-clique.ts";
+import type { PodCliqueSet } from "../src/api/grove/pod-clique-set.ts";
+import type { KubeObject } from "../src/api/kubernetes/meta.ts";
+import { readExample } from "../test/sim/simulation.ts";
+
+/** Ready pods of one policy: ten GPUs, one each for prefill and decode. */
+const ROLES = { frontend: 1, prefill: 3, decode: 7 } as const;
+export const GPUS_PER_POLICY = ROLES.prefill + ROLES.decode;
+export const PODS_PER_POLICY = GPUS_PER_POLICY + ROLES.frontend;
+const POLICIES_PER_NAMESPACE = 100;
+
+export type Role = keyof typeof ROLES;
+
+export interface FleetPod {
+  readonly namespace: string;
+  readonly policy: string;
+  readonly role: Role;
+  readonly name: string;
+}
+
+const namespaceOf = (policy: number): string => `team-${Math.floor(policy / POLICIES_PER_NAMESPACE)}`;
+const policyName = (policy: number): string => `llama-${policy}`;
+
+export function* podsOf(policies: number): Generator<FleetPod> {
+  for (let policy = 0; policy < policies; policy++) {
+    for (const [role, replicas] of Object.entries(ROLES)) {
+      for (let index = 0; index < replicas; index++) {
+        const name = `${policyName(policy)}-0-${role}-${(policy * 16 + index).toString(36).padStart(5, "x")}`;
+        yield { namespace: namespaceOf(policy), policy: policyName(policy), role: role as Role, name };
+      }
+    }
+  }
+}
+
+/** @returns the texts of all objects of a kind, by its plural; every text is one object */
+export function fleetOf(policies: number, createdAt: string): (plural: string) => Generator<string> {
+  const workload = readExample<PodCliqueSet>("prefill-decode/workload.yaml", "PodCliqueSet");
+  const policy = readExample<KubeObject & { readonly spec: object }>("prefill-decode/policy.yaml", "ScalingPolicy");
+  const metadataOf = (namespace: string, name: string, labels: Readonly<Record<string, string>> = {}) => ({
+    namespace,
+    name,
+    labels,
+    uid: `uid-${namespace}/${name}`,
+    resourceVersion: "1000",
+    generation: 1,
+    creationTimestamp: createdAt,
+    managedFields: [
+      {
+        manager: "grove-operator",
+        operation: "Apply",
+        apiVersion: "v1",
+        time: createdAt,
+        fieldsType: "FieldsV1",
+        fieldsV1: {
+          "f:metadata": { "f:labels": { "f:app.kubernetes.io/managed-by": {}, "f:grove.io/podclique": {} } },
+        },
+      },
+    ],
+  });
+  const labelsOf = (name: string, role?: Role): Readonly<Record<string, string>> => ({
+    "app.kubernetes.io/managed-by": "grove-operator",
+    "app.kubernetes.io/part-of": name,
+    "app.kubernetes.io/name": role === undefined ? name : `${name}-0-${role}`,
+    "app.kubernetes.io/component": "pcs-podclique",
+    "grove.io/podcliqueset-replica-index": "0",
+    "grove.io/podgang": `${name}-0`,
+    ...(role === undefined ? {} : { "grove.io/podclique": `${name}-0-${role}` }),
+  });
+  const cliqueOf = (role: Role) => {
+    const clique = workload.spec.template.cliques.find(({ name }) => name === role);
+    if (clique === undefined) throw new Error(`the example has no clique ${role}`);
+    return clique;
+  };
+
+  function* setsAndPolicies(make: (namespace: string, name: string) => object): Generator<string> {
+    for (let index = 0; index < policies; index++) yield JSON.stringify(make(namespaceOf(index), policyName(index)));
+  }
+  function* cliques(): Generator<string> {
+    for (let index = 0; index < policies; index++) {
+      for (const role of Object.keys(ROLES) as Role[]) {
+        const name = policyName(index);
+        yield JSON.stringify({
+          apiVersion: "grove.io/v1alpha1",
+          kind: POD_CLIQUES.kind,
+          metadata: metadataOf(namespaceOf(index), `${name}-0-${role}`, labelsOf(name, role)),
+          spec: { ...cliqueOf(role).spec, replicas: ROLES[role] },
+          status: { replicas: ROLES[role], readyReplicas: ROLES[role], scheduledReplicas: ROLES[role] },
+        });
+      }
+    }
+  }
+  function* pods(): Generator<string> {
+    for (const { namespace, policy: set, role, name } of podsOf(policies)) {
+      yield JSON.stringify({
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: metadataOf(namespace, name, labelsOf(set, role)),
+        spec: { ...cliqueOf(role).spec.podSpec, nodeName: `gpu-node-${name.length}` },
+        status: {
+          phase: "Running",
+          conditions: ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map((type) => ({
+            type,
+            status: "True",
+            lastTransitionTime: createdAt,
+          })),
+          podIP: "10.0.0.1",
+          hostIP: "10.1.0.1",
+          containerStatuses: [{ name: "vllm", ready: true, restartCount: 0, image: "vllm/vllm-openai:latest" }],
+        },
+      });
+    }
+  }
+  return (plural) => {
+    if (plural === "pods") return pods();
+    if (plural === "podcliques") return cliques();
+    if (plural === "podcliquesets")
+      return setsAndPolicies((namespace, name) => ({
+        ...workload,
+        metadata: metadataOf(namespace, name),
+        status: { replicas: 1, availableReplicas: 1, updatedReplicas: 1 },
+      }));
+    if (plural === "scalingpolicies")
+      return setsAndPolicies((namespace, name) => ({
+        ...policy,
+        metadata: metadataOf(namespace, name),
+        spec: { ...policy.spec, targetRef: { name } },
+      }));
+    return [][Symbol.iterator]() as unknown as Generator<string>;
+  };
+}

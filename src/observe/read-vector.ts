@@ -1,0 +1,245 @@
+/**
+ * Reads the answer to an instant query from its bytes. A fleet's answer has 100,000 series, and the next answer to the same query has the same ones in
+ * the same order: what did not change is recognised byte by byte, so that an answer costs its values and little more. Only the plain form of a vector
+ * is read here, as the Prometheus HTTP API documents it (`/api/v1/query`, result type `vector`); everything else is left to JSON.parse.
+ */
+import type { Labels, Sample } from "./metrics-source.ts";
+
+export interface VectorReader {
+  /**
+   * @param query whose answer it is
+   * @param body of the response, UTF-8; it must not change afterwards
+   * @returns undefined when it is anything but a successful vector in the plain form
+   */
+  read(query: string, body: Buffer): readonly Sample[] | undefined;
+}
+
+/** The label sets of an answer in their order. Answers to several queries about the same pods share one. */
+interface Layout {
+  /** The label sets as JSON, one after the other. */
+  readonly texts: Buffer;
+  /** By series: where its text begins; one more at the end. */
+  readonly starts: Uint32Array;
+  readonly labels: readonly Labels[];
+}
+
+/** Distinct layouts that are kept; the one not seen for longest goes first. */
+const MAX_LAYOUTS = 64;
+const MAX_KEPT_BYTES = 128 * 1024 * 1024;
+
+export function createVectorReader(): VectorReader {
+  /** Oldest use first. */
+  const layouts = new Set<Layout>();
+  const layoutOfQuery = new Map<string, Layout>();
+
+  function use(query: string, layout: Layout): void {
+    layouts.delete(layout);
+    layouts.add(layout);
+    layoutOfQuery.set(query, layout);
+    let bytesKept = 0;
+    for (const { texts } of layouts) bytesKept += texts.length;
+    for (const oldest of layouts) {
+      if (layouts.size <= MAX_LAYOUTS && bytesKept <= MAX_KEPT_BYTES) break;
+      layouts.delete(oldest);
+      bytesKept -= oldest.texts.length;
+      for (const [text, one] of layoutOfQuery) if (one === oldest) layoutOfQuery.delete(text);
+    }
+  }
+
+  /** Of the same query, or of one about the same pods. */
+  function likely(query: string, body: Buffer, start: number): Layout | undefined {
+    const own = layoutOfQuery.get(query);
+    if (own !== undefined) return own;
+    for (const layout of [...layouts].reverse())
+      if (placeOfSame(body, start + METRIC.length, layout, 0) === 0) return layout;
+    return undefined;
+  }
+
+  return {
+    read(query, body) {
+      const start = startOfSeries(body);
+      if (start === undefined) return undefined;
+      const answer = readSeries(body, start, likely(query, body, start));
+      if (answer === undefined) return undefined;
+      use(query, answer.layout);
+      return answer.samples;
+    },
+  };
+}
+
+interface Answer {
+  readonly samples: readonly Sample[];
+  readonly layout: Layout;
+}
+
+function readSeries(body: Buffer, start: number, before: Layout | undefined): Answer | undefined {
+  const samples: Sample[] = [];
+  const ranges: number[] = [];
+  let isAsBefore = true;
+  const done = (): Answer => {
+    const isSame = before !== undefined && isAsBefore && before.labels.length === samples.length;
+    return { samples, layout: isSame ? before : layoutOf(body, ranges, samples) };
+  };
+  if (body[start] === CLOSE_LIST) return done();
+  let place = 0;
+  let timestampText = -1;
+  let timestampLength = 0;
+  let timestampSeconds = Number.NaN;
+  for (let at = start; ; at++) {
+    if (!hasAt(body, at, METRIC)) return undefined;
+    const metricStart = at + METRIC.length;
+    const same = before === undefined ? undefined : placeOfSame(body, metricStart, before, place);
+    const metricEnd =
+      before === undefined || same === undefined
+        ? endOfObject(body, metricStart)
+        : metricStart + lengthOf(before, same);
+    if (metricEnd === undefined || !hasAt(body, metricEnd, VALUE)) return undefined;
+    const known = same === undefined ? undefined : before?.labels[same];
+    const labels = known ?? (JSON.parse(body.toString("utf8", metricStart, metricEnd)) as Labels);
+    if (same !== place) isAsBefore = false;
+    if (same !== undefined) place = same + 1;
+
+    const timeStart = metricEnd + VALUE.length;
+    // One moment for all series of a vector.
+    if (!isSameText(body, timeStart, timestampText, timestampLength)) {
+      const timeEnd = body.indexOf(COMMA, timeStart);
+      timestampText = timeStart;
+      timestampLength = timeEnd + 1 - timeStart;
+      timestampSeconds = timeEnd === -1 ? Number.NaN : Number(body.toString("latin1", timeStart, timeEnd));
+      if (Number.isNaN(timestampSeconds)) return undefined;
+    }
+    const valueStart = timeStart + timestampLength + 1;
+    if (body[valueStart - 1] !== QUOTE) return undefined;
+    const valueEnd = endOfValue(body, valueStart);
+    if (!hasAt(body, valueEnd, END_OF_VALUE)) return undefined;
+    samples.push({ labels, timestampSeconds, value: numberAt(body, valueStart, valueEnd) });
+    ranges.push(metricStart, metricEnd);
+    at = valueEnd + END_OF_VALUE.length;
+    if (body[at] === CLOSE_LIST) return done();
+    if (body[at] !== COMMA) return undefined;
+  }
+}
+
+/** @param ranges of the label sets in the body: start and end of each */
+function layoutOf(body: Buffer, ranges: readonly number[], samples: readonly Sample[]): Layout {
+  const starts = new Uint32Array(samples.length + 1);
+  for (let series = 0; series < samples.length; series++) {
+    const length = (ranges[2 * series + 1] as number) - (ranges[2 * series] as number);
+    starts[series + 1] = (starts[series] as number) + length;
+  }
+  const texts = Buffer.allocUnsafeSlow(starts[samples.length] as number);
+  for (let series = 0; series < samples.length; series++)
+    body.copy(texts, starts[series], ranges[2 * series], ranges[2 * series + 1]);
+  return { texts, starts, labels: samples.map(({ labels }) => labels) };
+}
+
+const bytes = (text: string): Buffer => Buffer.from(text, "latin1");
+const SUCCESS = bytes('"status":"success"');
+const VECTOR = bytes('"resultType":"vector","result":[');
+const METRIC = bytes('{"metric":');
+const VALUE = bytes(',"value":[');
+const END_OF_VALUE = bytes('"]}');
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+const CLOSE_LIST = 0x5d;
+const QUOTE = 0x22;
+const ESCAPE = 0x5c;
+const COMMA = 0x2c;
+const DOT = 0x2e;
+const ZERO = 0x30;
+/** What servers write before the first series fits in here. */
+const HEAD_BYTES = 256;
+
+function startOfSeries(body: Buffer): number | undefined {
+  const head = body.subarray(0, HEAD_BYTES);
+  const at = head.indexOf(VECTOR);
+  const status = head.indexOf(SUCCESS);
+  return at === -1 || status === -1 || status > at ? undefined : at + VECTOR.length;
+}
+
+function hasAt(body: Buffer, at: number, text: Buffer): boolean {
+  for (let index = 0; index < text.length; index++) if (body[at + index] !== text[index]) return false;
+  return true;
+}
+
+/** Pods that went since the last answer, as many as one gang may have; those that came are found where they are not expected. */
+const LOOK_AHEAD = 32;
+
+/** @returns the series of the answer before with the label set that begins at `start`, from `place` on */
+function placeOfSame(body: Buffer, start: number, before: Layout, place: number): number | undefined {
+  const last = Math.min(place + LOOK_AHEAD, before.labels.length);
+  for (let series = place; series < last; series++) {
+    const from = before.starts[series] as number;
+    const length = lengthOf(before, series);
+    let index = 0;
+    while (index < length && body[start + index] === before.texts[from + index]) index++;
+    if (index === length) return series;
+  }
+  return undefined;
+}
+
+const lengthOf = ({ starts }: Layout, series: number): number =>
+  (starts[series + 1] as number) - (starts[series] as number);
+
+function isSameText(body: Buffer, at: number, other: number, length: number): boolean {
+  if (other === -1) return false;
+  for (let index = 0; index < length; index++) if (body[at + index] !== body[other + index]) return false;
+  return true;
+}
+
+/** @returns the position after the brace that closes a flat object; braces inside of strings do not count */
+function endOfObject(body: Buffer, start: number): number | undefined {
+  if (body[start] !== OPEN) return undefined;
+  let isInString = false;
+  for (let at = start + 1; at < body.length; at++) {
+    const byte = body[at];
+    if (isInString) {
+      if (byte === ESCAPE) at++;
+      else if (byte === QUOTE) isInString = false;
+    } else if (byte === QUOTE) isInString = true;
+    else if (byte === CLOSE) return at + 1;
+    else if (byte === OPEN) return undefined;
+  }
+  return undefined;
+}
+
+function endOfValue(body: Buffer, start: number): number {
+  let at = start;
+  while (at < body.length && body[at] !== QUOTE) at++;
+  return at;
+}
+
+/** Digits whose number, and whose power of ten, a double holds exactly: their quotient is then rounded once, as IEEE 754 asks. */
+const MAX_EXACT_DIGITS = 15;
+
+function numberAt(body: Buffer, start: number, end: number): number {
+  let digits = 0;
+  let decimals = 0;
+  let isAfterDot = false;
+  const length = end - start;
+  if (length > 0 && length <= MAX_EXACT_DIGITS) {
+    let at = start;
+    for (; at < end; at++) {
+      const byte = body[at] as number;
+      if (byte === DOT && !isAfterDot && at > start && at < end - 1) {
+        isAfterDot = true;
+        continue;
+      }
+      const digit = byte - ZERO;
+      if (digit < 0 || digit > 9) break;
+      digits = digits * 10 + digit;
+      if (isAfterDot) decimals++;
+    }
+    if (at === end) return digits / (POWERS_OF_TEN[decimals] as number);
+  }
+  return readNumber(body.toString("latin1", start, end));
+}
+
+const POWERS_OF_TEN = Array.from({ length: MAX_EXACT_DIGITS + 1 }, (_, power) => 10 ** power);
+
+/** Prometheus writes `NaN`, `+Inf` and `-Inf`. */
+export function readNumber(text: string): number {
+  if (text === "+Inf") return Number.POSITIVE_INFINITY;
+  if (text === "-Inf") return Number.NEGATIVE_INFINITY;
+  return text === "" ? Number.NaN : Number(text);
+}
