@@ -309,6 +309,22 @@ export const SETTINGS = {
     fallback: 8080,
     parse: whole({ min: 0, max: 65_535 }),
   }),
+  webhooks: setting({
+    file: "webhooks.enabled",
+    flag: "--webhooks",
+    env: "GROVE_AUTOSCALER_WEBHOOKS",
+    about: "serve the admission webhooks of policies, overrides and budgets (deploy/webhooks registers them)",
+    fallback: false,
+    parse: boolean,
+  }),
+  webhookPort: setting({
+    file: "webhooks.port",
+    flag: "--webhook-port <number>",
+    env: "GROVE_AUTOSCALER_WEBHOOK_PORT",
+    about: "where the webhooks listen, at the address of the probes; 0: a free one",
+    fallback: 9443,
+    parse: whole({ min: 0, max: 65_535 }),
+  }),
   logLevel: setting<"debug" | "info" | "warn" | "error">({
     file: "log.level",
     flag: "--log-level <level>",

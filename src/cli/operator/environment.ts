@@ -55,8 +55,13 @@ export function operatorUser(environment: Environment, namespace: string): strin
  * What a certificate of our own is made for: the Service, this machine, and the address that is listened on. Outside a pod also the machine's addresses, under
  * which an API server elsewhere may call; a pod's change with every restart, and it is called through its Service.
  */
-export function certificateNames(namespace: string, bindAddress: string, isInPod: boolean): readonly string[] {
-  const service = `${SERVICE_NAME}.${namespace}.svc`;
+export function certificateNames(
+  namespace: string,
+  bindAddress: string,
+  isInPod: boolean,
+  serviceName = SERVICE_NAME,
+): readonly string[] {
+  const service = `${serviceName}.${namespace}.svc`;
   const isWildcard = ["", "0.0.0.0", "::"].includes(bindAddress);
   const machine = Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
@@ -66,8 +71,8 @@ export function certificateNames(namespace: string, bindAddress: string, isInPod
     ...new Set([
       service,
       `${service}.cluster.local`,
-      `${SERVICE_NAME}.${namespace}`,
-      SERVICE_NAME,
+      `${serviceName}.${namespace}`,
+      serviceName,
       "localhost",
       "127.0.0.1",
       "::1",

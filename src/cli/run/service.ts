@@ -24,6 +24,7 @@ import { readOperatorSettings } from "./operator-settings.ts";
 import { checkCluster, checkPrometheus, serviceKinds } from "./preflight.ts";
 import { prometheusSource } from "./prometheus-source.ts";
 import { scopedClock } from "./scoped-clock.ts";
+import { startPolicyWebhooks } from "./webhooks.ts";
 
 export interface ServiceOptions {
   readonly config: ServiceConfig;
@@ -113,6 +114,26 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     });
     metrics.watchDegraded(() => evaluations.degraded);
     closers.push(() => evaluations.close());
+
+    if (config.webhooks) {
+      const webhooks = await startPolicyWebhooks({
+        api: leaseApi,
+        clock,
+        random,
+        signal: life.signal,
+        log,
+        metrics: metrics.runtime,
+        namespace: config.leaseNamespace ?? credentials.namespace,
+        address: config.address,
+        port: config.webhookPort,
+      }).catch((error: unknown) => {
+        throw new CommandError(
+          `cannot serve webhooks on ${config.address}:${config.webhookPort} (--webhook-port): ${error}`,
+        );
+      });
+      closers.push(webhooks.close);
+      state.webhookProblem = webhooks.problem;
+    }
 
     // 4. Lead, or wait to.
     const election = new AbortController();
@@ -222,6 +243,8 @@ interface State {
   phase: "starting" | "standby" | "filling caches" | "leading" | "stopping";
   autoscaler: Autoscaler | undefined;
   lastTurnMs: number;
+  /** Of a replica that serves webhooks: why it could not answer one. */
+  webhookProblem?: () => Promise<string | undefined>;
 }
 
 function healthOf({ phase, autoscaler, lastTurnMs }: State, clock: Clock): Verdict {
@@ -236,7 +259,9 @@ function healthOf({ phase, autoscaler, lastTurnMs }: State, clock: Clock): Verdi
     : { ok: false, text: `no turn of any policy for ${seconds} s, more than ${limitMs / 1000} s` };
 }
 
-function readinessOf({ phase }: State): Verdict {
+async function readinessOf({ phase, webhookProblem }: State): Promise<Verdict> {
+  const problem = await webhookProblem?.();
+  if (problem !== undefined) return { ok: false, text: problem };
   return { ok: phase === "leading" || phase === "standby", text: phase };
 }
 

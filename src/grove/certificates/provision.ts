@@ -30,6 +30,8 @@ export interface ProvisionOptions {
   readonly metrics: RuntimeMetrics;
   readonly namespace: string;
   readonly secretName: string;
+  /** Of the Secret; default: those of the operator. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** DNS names and addresses that the certificate must hold; the first one is its common name. */
   readonly names: readonly string[];
   readonly configurations: readonly WebhookConfigurationRef[];
@@ -102,7 +104,7 @@ export function startProvisioning(options: ProvisionOptions): void {
     return api.create(SECRETS, {
       apiVersion: "v1",
       kind: "Secret",
-      metadata: { namespace, name: secretName, labels: LABELS },
+      metadata: { namespace, name: secretName, labels: options.labels ?? LABELS },
       type: "Opaque",
       data,
     });

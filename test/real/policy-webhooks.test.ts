@@ -1,0 +1,164 @@
+/** `run --webhooks` as a process on a real kube-apiserver that calls its webhooks, with the rights of the shipped manifests. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { request } from "undici";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { SCALING_OVERRIDES } from "../../src/api/autoscaling/scaling-override.ts";
+import { SCALING_POLICIES } from "../../src/api/autoscaling/scaling-policy.ts";
+import { POD_CLIQUE_SETS } from "../../src/api/grove/pod-clique-set.ts";
+import {
+  MUTATING_WEBHOOK_CONFIGURATIONS,
+  VALIDATING_WEBHOOK_CONFIGURATIONS,
+  type WebhookConfiguration,
+} from "../../src/api/kubernetes/admission-registration.ts";
+import { readManifestFile } from "../deploy/manifests.ts";
+import { applyFolder, type Cluster, openCluster, requestToken } from "./cluster.ts";
+import { canStartControlPlane } from "./control-plane/control-plane.ts";
+import { eventually } from "./eventually.ts";
+import { freePort } from "./real-processes.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+// biome-ignore lint/suspicious/noExplicitAny: good and bad objects alike
+type Any = any;
+
+const policy = (name: string, spec: Any = {}): Any => ({
+  apiVersion: "autoscaling.grove.io/v1alpha1",
+  kind: "ScalingPolicy",
+  metadata: { namespace: "default", name },
+  spec: {
+    targetRef: { name: "llm" },
+    scaleTargets: [{ name: "decode", level: "PodClique", ref: "decode", maxReplicas: 4 }],
+    ...spec,
+  },
+});
+const onTarget = (more: Any): Any => ({ scaleTargets: [{ ...policy("x").spec.scaleTargets[0], ...more }] });
+const clique = (name: string): Any => ({
+  name,
+  spec: {
+    roleName: name,
+    replicas: 2,
+    minAvailable: 2,
+    podSpec: { containers: [{ name: "engine", image: "engine", resources: { limits: { "nvidia.com/gpu": "4" } } }] },
+  },
+});
+
+describe.skipIf(!canStartControlPlane())("the webhooks of run", () => {
+  let cluster: Cluster;
+  let folder: string;
+  let child: ChildProcess;
+  let output = "";
+
+  beforeAll(async () => {
+    cluster = await openCluster();
+    folder = mkdtempSync(join(tmpdir(), "grove-webhooks-"));
+    for (const part of ["crds", "manifests", "webhooks"]) await applyFolder(cluster.api, join(ROOT, "deploy", part));
+    const [webhookPort, port] = [await freePort(), await freePort()];
+    for (const object of readManifestFile("deploy/webhooks/webhooks.yaml")) {
+      if (object.kind === "Service") continue;
+      const configuration = object as WebhookConfiguration;
+      const webhooks = (configuration.webhooks ?? []).map((webhook) => {
+        const { path } = webhook.clientConfig["service"] as { readonly path: string };
+        return { ...webhook, clientConfig: { url: `https://127.0.0.1:${webhookPort}${path}` } };
+      });
+      const resource =
+        object.kind === "MutatingWebhookConfiguration"
+          ? MUTATING_WEBHOOK_CONFIGURATIONS
+          : VALIDATING_WEBHOOK_CONFIGURATIONS;
+      await cluster.api.delete(resource, { name: object.metadata.name }).catch(() => undefined);
+      await cluster.api.create(resource, { ...configuration, webhooks });
+    }
+    await cluster.api.create(POD_CLIQUE_SETS, {
+      apiVersion: "grove.io/v1alpha1",
+      kind: "PodCliqueSet",
+      metadata: { namespace: "default", name: "llm" },
+      spec: {
+        replicas: 1,
+        template: {
+          cliques: [clique("decode"), clique("leader"), clique("worker")],
+          podCliqueScalingGroups: [{ name: "prefill", cliqueNames: ["leader", "worker"], minAvailable: 1 }],
+        },
+      },
+    } as Any);
+    const config = JSON.parse(readFileSync(cluster.kubeconfigPath, "utf8"));
+    config.users[0].user = { token: await requestToken(cluster.api, "grove-autoscaler", "grove-autoscaler") };
+    config.contexts[0].context.namespace = "grove-autoscaler";
+    const kubeconfig = join(folder, "kubeconfig");
+    writeFileSync(kubeconfig, JSON.stringify(config), { mode: 0o600 });
+    const flags = ["--webhooks", "--webhook-port", `${webhookPort}`, "--address", "127.0.0.1", "--port", `${port}`];
+    child = spawn(
+      process.execPath,
+      [join(ROOT, "src/main.ts"), "run", ...flags, "--no-operator", "--prometheus-url", "http://127.0.0.1:9"],
+      { env: { PATH: process.env["PATH"], KUBECONFIG: kubeconfig }, stdio: ["ignore", "pipe", "pipe"] },
+    );
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on("data", (chunk: Buffer) => {
+        output += chunk.toString();
+      });
+    }
+    await eventually("the service to be ready", async () => {
+      if (child.exitCode !== null) throw new Error(output);
+      const { statusCode, body } = await request(`http://127.0.0.1:${port}/readyz`);
+      await body.dump();
+      return statusCode === 200;
+    });
+    // Ignored until the API server knows the authority: a second policy is then what tells.
+    await eventually("the API server to call the webhooks", async () => {
+      const { metadata } = await cluster.api.create(SCALING_POLICIES, policy("probe", onTarget({ ref: "nobody" })));
+      await cluster.api.delete(SCALING_POLICIES, { namespace: "default", name: metadata.name });
+      return false;
+    }).catch((error: unknown) => {
+      if (!String(error).includes("denied the request")) throw new Error(`${error}\n${output}`);
+    });
+  });
+  afterAll(async () => {
+    if (child !== undefined && child.exitCode === null) {
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGKILL");
+      await gone;
+    }
+    await cluster?.stop();
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("each bad object is refused with its sentence, a good one gets its defaults, and with the webhook down the CRD alone answers", async () => {
+    const { api } = cluster;
+    const refused = (spec: Any): Promise<string> =>
+      api.create(SCALING_POLICIES, policy("bad", spec)).then(
+        () => "admitted",
+        (error: unknown) => String(error),
+      );
+    const ratio = { name: "narrow", between: ["decode", "prefill"], min: "5:7", max: "5:7" };
+    const prefill = { name: "prefill", level: "PodCliqueScalingGroup", ref: "prefill", maxReplicas: 4 };
+    expect(await refused(onTarget({ ref: "nobody" }))).toContain("has no clique of that name; it has: decode");
+    expect(await refused(onTarget({ ref: "leader" }))).toContain("is a member of scaling group prefill");
+    expect(await refused({ gpuBudget: { max: 1 } })).toContain("the minimum viable set needs");
+    expect(await refused({ interval: "10ms" })).toContain("must be at least 1s");
+    expect(await refused({ scaleTargets: [...policy("x").spec.scaleTargets, prefill], ratios: [ratio] })).toContain(
+      "no whole numbers of decode and prefill inside their bounds satisfy it",
+    );
+
+    const made = await api.create(SCALING_POLICIES, policy("good"));
+    expect(made.spec.scaleTargets[0]).toMatchObject({ role: "decode", minReplicas: 1 });
+    expect(made.spec.scaleTargets[0]?.metrics.length).toBeGreaterThan(0);
+    expect(await refused({})).toContain("ScalingPolicy good already scales PodCliqueSet llm");
+    expect(await refused({ targetRef: { name: "later" } })).toBe("admitted");
+
+    const override = (target: string, expiresAt: string): Promise<unknown> =>
+      api.create(SCALING_OVERRIDES, {
+        apiVersion: "autoscaling.grove.io/v1alpha1",
+        kind: "ScalingOverride",
+        metadata: { namespace: "default", name: target },
+        spec: { policyRef: { name: "good" }, scaleTargets: { [target]: { replicas: 2 } }, expiresAt, reason: "test" },
+      } as Any);
+    await expect(override("decode", "2020-01-01T00:00:00Z")).rejects.toThrow("must be in the future");
+    await expect(override("router", "2099-01-01T00:00:00Z")).rejects.toThrow("is not a scale target of ScalingPolicy");
+
+    child.kill("SIGKILL");
+    await new Promise((resolve) => child.once("exit", resolve));
+    await api.delete(SCALING_POLICIES, { namespace: "default", name: "bad" });
+    expect(await refused(onTarget({ minReplicas: 9 }))).toContain("must not be above maxReplicas");
+    expect(await refused({})).toBe("admitted");
+  });
+});
