@@ -321,6 +321,7 @@ export class PolicyLoop {
       resolution,
       {
         foreignWriters,
+        ...(state.others.length === 0 ? {} : { ownedTargets: state.others.map(({ target }) => target) }),
         isSharing: budgetName !== undefined,
         // Fails closed: nothing grows, and nothing is taken away for want of an object.
         ...(budgetName !== undefined && budget === undefined ? { isBudgetMissing: true as const } : {}),

@@ -44,7 +44,7 @@ export async function observe(
   policy: ScalingPolicy,
   set: PodCliqueSet,
   resolution: Resolution,
-  extras: Pick<Observation, "foreignWriters"> & { readonly isBudgetMissing?: true; readonly isSharing: boolean },
+  extras: Pick<Observation, "foreignWriters" | "ownedTargets"> & { readonly isBudgetMissing?: true; readonly isSharing: boolean },
   context: ObserveContext,
 ): Promise<Observed> {
   const { nowMs, monotonicMs } = context;
@@ -80,6 +80,7 @@ export async function observe(
       isSharing: extras.isSharing,
       startupsMs: [],
       foreignWriters: extras.foreignWriters,
+      ...(extras.ownedTargets === undefined ? {} : { ownedTargets: extras.ownedTargets }),
       ...(extras.isBudgetMissing === undefined ? {} : { isBudgetMissing: extras.isBudgetMissing }),
       ...(override === undefined ? {} : { override }),
       ...(zeroDemand === undefined ? {} : { zeroDemand }),

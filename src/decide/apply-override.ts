@@ -3,8 +3,8 @@ import type { TargetBounds } from "./bounds.ts";
 import { gpusWanted } from "./current.ts";
 import { nameOf, type StageRecord } from "./decision.ts";
 import { greatestBelow, type LatticeConstraint, type Vector } from "./lattice.ts";
-import type { Observation } from "./observation.ts";
-import { overriddenValue, overrideVector } from "./override.ts";
+import type { Observation, OverrideObservation } from "./observation.ts";
+import { type OverrideTarget, overriddenValue, overrideVector } from "./override.ts";
 import type { Policy } from "./policy.ts";
 
 export interface OverrideContext {
@@ -28,8 +28,9 @@ export function applyOverride(
   decided: { readonly sets: number; readonly perSet: readonly Vector[] },
   stages: StageRecord[],
 ): Desired {
-  const { override } = observation;
-  if (override === undefined) return { ...decided, isForced: false };
+  const { ownedTargets = [] } = observation;
+  if (observation.override === undefined) return { ...decided, isForced: false };
+  const override = withoutOwned(observation.override, ownedTargets, stages);
   const names = policy.targets.map(({ name }, index) => ({
     name,
     minAvailable: observation.targets[index]?.minAvailable ?? 0,
@@ -62,7 +63,8 @@ export function applyOverride(
   }
   const vectors = Array.from({ length: sets }, (_, set) => decided.perSet[set] ?? (decided.perSet.at(-1) as Vector));
   let perSet = vectors.map((vector, set) => {
-    const { vector: next, notes, satisfiesRatios } = overrideVector(vector, names, ratios, override);
+    const here = names.map((one, index) => (ownedTargets.includes(one.name) ? fixedAt(one, vector[index] ?? 0) : one));
+    const { vector: next, notes, satisfiesRatios } = overrideVector(vector, here, ratios, override);
     for (const note of notes)
       stages.push({ stage: "override", ...note, target: nameOf(note.target, set), detail: override.reason });
     if (!satisfiesRatios)
@@ -95,6 +97,28 @@ export function applyOverride(
   }
   return { sets, perSet, isForced: override.force };
 }
+
+/** What another autoscaler owns is not ours to set, whoever asks. */
+function withoutOwned(
+  override: OverrideObservation,
+  owned: readonly string[],
+  stages: StageRecord[],
+): OverrideObservation {
+  const entries = Object.entries(override.scaleTargets);
+  const ours = entries.filter(([name]) => !owned.includes(name));
+  for (const [target] of entries.filter(([name]) => owned.includes(name))) {
+    const detail = "another autoscaler scales this target: the override waits until it is removed";
+    stages.push({ stage: "override", target, reason: "ForeignController", detail });
+  }
+  return ours.length === entries.length ? override : { ...override, scaleTargets: Object.fromEntries(ours) };
+}
+
+const fixedAt = (target: OverrideTarget, replicas: number): OverrideTarget => ({
+  ...target,
+  minAvailable: replicas,
+  min: replicas,
+  max: replicas,
+});
 
 /**
  * Takes back what the override added until the budget holds: whole set replicas first, the last one first, then one replica at a time, and

@@ -171,6 +171,14 @@ function limitObject(
   const note = (reason: string, detail: string): void => {
     stages.push({ stage: "step", target: key, before: current, after: recommendation, reason, detail });
   };
+  const foreign = observation.foreignWriters[target.name];
+  if (foreign !== undefined) {
+    if (recommendation !== current)
+      note("ForeignController", `${foreign} wrote this object: its value is respected for now`);
+    // Also where it is what is asked for: a ratio must go round it. Past the bounds only who owns it may leave it.
+    const fixed = isOwned(observation, target.name) ? current : Math.min(Math.max(current, min), max);
+    return { lo: fixed, hi: fixed };
+  }
   const inPanic = isInPanic(panics[index], nowMs);
   if (inPanic) {
     hi = Math.max(hi, recommendation);
@@ -213,12 +221,6 @@ function limitObject(
       );
     }
   }
-  const foreign = observation.foreignWriters[target.name];
-  if (foreign !== undefined && recommendation !== current) {
-    note("ForeignController", `${foreign} wrote this object: its value is respected for now`);
-    lo = current;
-    hi = current;
-  }
   if (isGrowthForbidden && recommendation > current) {
     note("GPUCostUnknown", "there is a GPU budget and the GPUs of a replica are unknown");
     hi = current;
@@ -253,7 +255,7 @@ function limitSets(input: LimitInput, objects: Record<string, ObjectMemory>, sta
   const hi = isGrowthForbidden ? current : interval.hi;
   const isWithinPolicy = current >= input.setBounds.min && current <= input.setBounds.max;
   const foreign = observation.foreignWriters[policy.set.name];
-  if (foreign !== undefined && isWithinPolicy && wish !== current) {
+  if (foreign !== undefined && wish !== current && (isWithinPolicy || isOwned(observation, policy.set.name))) {
     stages.push({
       stage: "step",
       target: policy.set.name,
@@ -298,6 +300,9 @@ function isAddingSets({ observation, gpuBudget }: LimitInput, sets: number): boo
   const added = sets - observation.set.replicas;
   return added > 0 && observation.gpusInUse + added * templateGpus(observation) <= gpuBudget;
 }
+
+/** Another autoscaler has it: the gate lets no write through, and a plan that counts on one would stop half way. */
+const isOwned = ({ ownedTargets = [] }: Observation, name: string): boolean => ownedTargets.includes(name);
 
 /** With nothing remembered the present value is the first recommendation, so that a restart decides nothing rash. */
 function remember(

@@ -139,6 +139,8 @@ export interface Observation {
   readonly startupsMs: readonly number[];
   /** Targets whose objects were written by somebody else since our last write: `target` → manager. */
   readonly foreignWriters: Readonly<Record<string, string>>;
+  /** Those of them that another autoscaler owns: no write of ours to these goes through, in bounds or out. */
+  readonly ownedTargets?: readonly string[];
   /** Only when the policy has latency goals and names a profile. */
   readonly profile?: ProfileObservation;
 }
