@@ -44,7 +44,10 @@ export async function observe(
   policy: ScalingPolicy,
   set: PodCliqueSet,
   resolution: Resolution,
-  extras: Pick<Observation, "foreignWriters" | "ownedTargets"> & { readonly isBudgetMissing?: true; readonly isSharing: boolean },
+  extras: Pick<Observation, "foreignWriters" | "ownedTargets"> & {
+    readonly isBudgetMissing?: true;
+    readonly isSharing: boolean;
+  },
   context: ObserveContext,
 ): Promise<Observed> {
   const { nowMs, monotonicMs } = context;

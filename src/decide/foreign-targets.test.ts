@@ -23,6 +23,14 @@ describe("a target of somebody else in a hard ratio", () => {
     expect(written(decision)).toEqual(["decode 4"]);
   });
 
+  test("where its own demand is met, its partner's minimum does not take it along", () => {
+    const raised = policyOf({ targets: [targetPolicy("prefill"), targetPolicy("decode", { minReplicas: 8 })] });
+    const decision = decideAt([1, 4], [1, 1], prefillOwned, raised);
+    expect(decision.desired.perSet).toEqual([[1, 8]]);
+    expect(written(decision)).not.toContain("prefill 2");
+    expect(decision.stages.map(({ stage, reason }) => `${stage} ${reason}`)).toContain("step Ratio");
+  });
+
   test("on the way down its partner stays as large as the ratio needs", () => {
     const decision = decideAt([4, 8], [1, 1], prefillOwned);
     expect(decision.desired.perSet).toEqual([[4, 4]]);
