@@ -49,5 +49,16 @@ export function cronTimes(expression: string, timeZone: string, atMs: number): C
   return times;
 }
 
+/** Up to `limit` starts from a moment on, epoch milliseconds in order; empty for an expression that is not valid. */
+export function cronStarts(expression: string, timeZone: string, fromMs: number, limit: number): readonly number[] {
+  try {
+    return read(expression, timeZone)
+      .nextRuns(limit, formatTime(fromMs - 1000))
+      .map((start) => start.getTime());
+  } catch {
+    return [];
+  }
+}
+
 const read = (expression: string, timeZone: string): Cron =>
   new Cron(expression, { timezone: timeZone, paused: true, mode: "5-part" });

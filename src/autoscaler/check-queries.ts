@@ -8,7 +8,11 @@ import type { ResolutionProblem } from "./resolve.ts";
 const ANY_SCOPE = { namespace: "namespace", podRegex: "pod-.*" };
 
 export function queryProblems(spec: ScalingPolicySpec): readonly ResolutionProblem[] {
-  return queryErrors(spec).map(({ field, message }) => ({ reason: "InvalidQuery", message: `${field}: ${message}` }));
+  return queryErrors(spec).map(({ field, message }) => ({
+    reason: "InvalidQuery",
+    field,
+    message: `${field}: ${message}`,
+  }));
 }
 
 /** @param spec with its defaults */

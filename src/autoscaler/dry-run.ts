@@ -3,7 +3,8 @@ import type { GPUBudget } from "../api/autoscaling/gpu-budget.ts";
 import { SCALING_OVERRIDES, type ScalingOverride } from "../api/autoscaling/scaling-override.ts";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import type { ScalingPolicyStatus } from "../api/autoscaling/scaling-policy-status.ts";
-import { CONFIG_MAPS } from "../api/kubernetes/core.ts";
+import { KEDA_SCALED_OBJECTS } from "../api/keda/scaled-object.ts";
+import { CONFIG_MAPS, HORIZONTAL_POD_AUTOSCALERS } from "../api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
 import type { Clock } from "../clock.ts";
 import { memoryCheckpoints, statusCheckpoints } from "../jobs/checkpoint-store.ts";
@@ -101,7 +102,8 @@ function readOnce({ api, policy, overrides }: DryRunOptions, fail: (error: unkno
       try {
         return await api.list(resource, list);
       } catch (error) {
-        fail(error);
+        // As in the service: a cluster without KEDA, or a person who may not read other autoscalers, is no reason not to plan.
+        if (!isOptional(plural)) fail(error);
         throw error;
       }
     },
@@ -111,6 +113,9 @@ function readOnce({ api, policy, overrides }: DryRunOptions, fail: (error: unkno
     },
   };
 }
+
+const isOptional = (plural: string): boolean =>
+  plural === HORIZONTAL_POD_AUTOSCALERS.plural || plural === KEDA_SCALED_OBJECTS.plural;
 
 /** What the running autoscaler granted last; to a policy that it does not know, what is left. */
 function publishedGrant({ metadata }: ScalingPolicy, { spec, status }: GPUBudget, gpusInUse: number): number {

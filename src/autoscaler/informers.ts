@@ -20,6 +20,7 @@ import { type Informer, type InformerOptions, startInformer } from "../kube/info
 import { mergeInformers } from "../kube/merged-informer.ts";
 import { silentLogger } from "../log.ts";
 import { PROFILE_SELECTOR } from "./profile-of.ts";
+import { scaledBy } from "./scaled-by.ts";
 import { slimClique, slimPod, slimPolicy, slimSet } from "./slim.ts";
 
 export interface AutoscalerInformers {
@@ -116,9 +117,4 @@ export function startAutoscalerInformers({ namespace, ...settings }: InformerSet
   });
   const synced = Promise.all([...Object.values(informers).map((informer) => informer.synced), ...looked]);
   return { ...informers, configMaps, ...rivals, synced };
-}
-
-function scaledBy({ metadata, spec }: HorizontalPodAutoscaler | KedaScaledObject): readonly string[] {
-  const { apiVersion = "", kind = "", name } = spec.scaleTargetRef ?? { name: "" };
-  return apiVersion.startsWith(`${POD_CLIQUES.group}/`) ? [`${metadata.namespace}/${kind}/${name}`] : [];
 }

@@ -6,7 +6,7 @@ import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import type { KedaScaledObject } from "../api/keda/scaled-object.ts";
 import type { HorizontalPodAutoscaler } from "../api/kubernetes/core.ts";
 import type { SeenObject } from "./foreign-writers.ts";
-import { type AutoscalerInformers, BY_SCALED } from "./informers.ts";
+import { BY_SCALED } from "./informers.ts";
 
 export interface OtherAutoscaler {
   /** Name of the target in the policy. */
@@ -17,13 +17,21 @@ export interface OtherAutoscaler {
   readonly message: string;
 }
 
-type Caches = Pick<AutoscalerInformers, "horizontalPodAutoscalers" | "scaledObjects">;
+/** Caches, or lists with the same index. */
+export interface OtherAutoscalers {
+  readonly horizontalPodAutoscalers: Indexed<HorizontalPodAutoscaler>;
+  readonly scaledObjects: Indexed<KedaScaledObject>;
+}
+
+interface Indexed<T> {
+  byIndex(name: typeof BY_SCALED, key: string): readonly T[];
+}
 
 /** @returns one a target, the first that is found */
 export function otherAutoscalersOf(
   { metadata: { namespace = "default" }, spec: { scaleTargets } }: ScalingPolicy,
-  objects: readonly SeenObject[],
-  { horizontalPodAutoscalers, scaledObjects }: Caches,
+  objects: readonly Pick<SeenObject, "target" | "objectName">[],
+  { horizontalPodAutoscalers, scaledObjects }: OtherAutoscalers,
 ): readonly OtherAutoscaler[] {
   const found = new Map<string, OtherAutoscaler>();
   for (const { target, objectName } of objects) {

@@ -1,129 +1,169 @@
 /**
- * The webhooks of our own kinds: the rules of `api/admission.ts`, and those that need other objects. What is not there yet is a warning, since a policy may be
- * applied before its workload; what contradicts something that is there is refused.
+ * The validating webhook of our own kinds. What the object says of itself and what contradicts the objects around it is refused with its sentence.
+ *
+ * - An update is refused for what it breaks, never for what was wrong before: whoever pauses a policy in an incident is not asked to repair it first.
+ * - What cannot be looked up is a warning: every policy is checked again before each decision, and an outage must not keep an operator from an override.
  */
-import { defaultObject, validateObject } from "../api/admission.ts";
+import { defaultObject } from "../api/admission.ts";
+import { GPU_BUDGETS, type GPUBudget } from "../api/autoscaling/gpu-budget.ts";
 import type { ScalingOverride } from "../api/autoscaling/scaling-override.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
-import { POD_CLIQUE_SETS, type PodCliqueSet } from "../api/grove/pod-clique-set.ts";
-import { defaultPodCliqueSet } from "../api/grove/pod-clique-set-defaults.ts";
-import { diffJson } from "../api/json-patch.ts";
-import type { KubeObject } from "../api/kubernetes/meta.ts";
+import { POD_CLIQUE_SETS } from "../api/grove/pod-clique-set.ts";
+import { KEDA_SCALED_OBJECTS } from "../api/keda/scaled-object.ts";
+import { HORIZONTAL_POD_AUTOSCALERS } from "../api/kubernetes/core.ts";
+import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
 import type { FieldError } from "../api/schema/validate.ts";
 import { ALLOWED, type ReviewHandler, refuseFields } from "../grove/webhooks/admission-review.ts";
-import type { KubeApi } from "../kube/kube-api.ts";
-import { resolve } from "./resolve.ts";
+import { isNotFound } from "../kube/api-error.ts";
+import type { KubeApi, ListOptions } from "../kube/kube-api.ts";
+import { type Findings, reviewAlone, reviewOverride, reviewPolicy } from "./review-policy.ts";
 
-interface Findings {
-  readonly errors: readonly FieldError[];
-  readonly warnings: readonly string[];
+export interface PolicyAdmissionOptions {
+  /** Asked directly and not through a cache: one file may hold a workload and its policy. */
+  readonly api: KubeApi;
+  /** Wall time. */
+  readonly nowMs: () => number;
+  /** Those that the service works in; absent: all. */
+  readonly namespaces?: readonly string[];
 }
 
 const NOTHING: Findings = { errors: [], warnings: [] };
 
-export const defaultOurKinds: ReviewHandler = async ({ object, operation }) =>
-  (operation === "CREATE" || operation === "UPDATE") && object
-    ? { allowed: true, patch: diffJson(object, defaultObject(object)) }
-    : ALLOWED;
-
-/** @param nowMs wall time */
-export const validateOurKinds =
-  (api: KubeApi, nowMs: () => number): ReviewHandler =>
-  async (request) => {
-    const { object, oldObject, operation, namespace = "" } = request;
-    if (
-      (operation !== "CREATE" && operation !== "UPDATE") ||
-      !object ||
-      object.metadata.deletionTimestamp !== undefined
-    ) {
-      return ALLOWED;
-    }
-    const own = validateObject({ operation, object, ...(oldObject && { oldObject }) }, { nowMs: nowMs() });
-    // The world may have changed since; labels and finalizers stay editable all the same.
-    const isSame = JSON.stringify(specOf(object)) === JSON.stringify(specOf(oldObject));
-    const around = own.errors.length > 0 || isSame ? NOTHING : await lookAround(api, object, namespace);
-    const errors = [...own.errors, ...around.errors];
-    const warnings = [...own.warnings, ...around.warnings];
-    const answer = errors.length === 0 ? ALLOWED : refuseFields(request, errors);
-    return warnings.length === 0 ? answer : { ...answer, warnings };
+export function validateOurKinds({ api, nowMs, namespaces }: PolicyAdmissionOptions): ReviewHandler {
+  return async (request) => {
+    const { object, oldObject, operation, namespace, subResource = "" } = request;
+    if ((operation !== "CREATE" && operation !== "UPDATE") || subResource !== "" || !object) return ALLOWED;
+    // Labels, finalizers and the status stay editable whatever has become of the spec.
+    if (object.metadata.deletionTimestamp !== undefined || (oldObject && isSameSpec(object, oldObject))) return ALLOWED;
+    const isOurs = namespaces === undefined || !namespace || namespaces.includes(namespace);
+    const lookup = lookupIn(api);
+    const findingsOf = async (one: KubeObject, at: "CREATE" | "UPDATE"): Promise<Findings> => {
+      const placed = namespace ? { ...one, metadata: { ...one.metadata, namespace } } : one;
+      const alone = reviewAlone({ operation: at, object: placed }, { nowMs: nowMs() });
+      if (alone.errors.length > 0 || !isOurs) return alone;
+      const { errors, warnings } = await lookAround(lookup, alone.object);
+      return { errors, warnings: [...alone.warnings, ...warnings] };
+    };
+    const { errors, warnings } = await findingsOf(object, operation);
+    const before = errors.length > 0 && oldObject ? (await findingsOf(oldObject, "UPDATE")).errors : [];
+    const known = new Set(before.map(sentence));
+    const broken = errors.filter((error) => !known.has(sentence(error)));
+    const told = [
+      ...errors.filter((error) => known.has(sentence(error))).map((error) => `still ${sentence(error)}`),
+      ...warnings,
+      ...lookup.failures(),
+    ];
+    const answer = broken.length === 0 ? ALLOWED : refuseFields(request, broken);
+    return told.length === 0 ? answer : { ...answer, warnings: told };
   };
-
-const specOf = (object: KubeObject | null | undefined): unknown =>
-  (object as { readonly spec?: unknown } | null | undefined)?.spec;
-
-function lookAround(api: KubeApi, object: KubeObject, namespace: string): Promise<Findings> {
-  if (object.kind === "ScalingPolicy") return aroundPolicy(api, object as ScalingPolicy, namespace);
-  if (object.kind === "ScalingOverride") return aroundOverride(api, object as ScalingOverride, namespace);
-  return Promise.resolve(NOTHING);
 }
 
-async function aroundPolicy(api: KubeApi, policy: ScalingPolicy, namespace: string): Promise<Findings> {
-  const { spec, metadata } = policy;
-  const { name } = spec.targetRef;
-  const errors: FieldError[] = [];
-  const warnings: string[] = [];
-  const { items: policies } = await api.list(SCALING_POLICIES, { namespace });
-  const rival = policies.find(
-    (other) =>
-      other.metadata.name !== metadata.name &&
-      other.metadata.deletionTimestamp === undefined &&
-      other.spec.targetRef.name === name &&
-      other.spec.mode !== "Shadow",
-  );
-  if (rival !== undefined && spec.mode !== "Shadow") {
-    errors.push({
-      field: "spec.targetRef.name",
-      message: `ScalingPolicy ${rival.metadata.name} already scales PodCliqueSet ${name}; change that one, or set mode Shadow here`,
-    });
+const sentence = ({ field, message }: FieldError): string => `${field}: ${message}`;
+
+const specOf = (object: KubeObject): unknown => (object as { readonly spec?: unknown }).spec;
+const isSameSpec = (a: KubeObject, b: KubeObject): boolean => JSON.stringify(specOf(a)) === JSON.stringify(specOf(b));
+
+interface Lookup {
+  /** Undefined: could not be read. */
+  list<T extends KubeObject>(resource: Resource<T>, options: ListOptions): Promise<readonly T[] | undefined>;
+  failures(): readonly string[];
+}
+
+function lookupIn(api: KubeApi): Lookup {
+  const failures = new Set<string>();
+  return {
+    async list(resource, options) {
+      try {
+        return (await api.list(resource, options)).items;
+      } catch (error) {
+        // A cluster without KEDA has no ScaledObjects.
+        if (isNotFound(error)) return [];
+        const why = error instanceof Error ? error.message : String(error);
+        failures.add(`not checked against ${resource.plural}, which could not be read: ${why}`);
+        return undefined;
+      }
+    },
+    failures: () => [...failures],
+  };
+}
+
+function lookAround(lookup: Lookup, object: KubeObject): Promise<Findings> {
+  switch (object.kind) {
+    case "ScalingPolicy":
+      return aroundPolicy(lookup, object as ScalingPolicy);
+    case "ScalingOverride":
+      return aroundOverride(lookup, object as ScalingOverride);
+    case "GPUBudget":
+      return aroundBudget(lookup, object as GPUBudget);
+    default:
+      return Promise.resolve(NOTHING);
   }
-  const set = await findSet(api, namespace, name);
-  if (set === undefined) {
-    warnings.push(`spec.targetRef.name: there is no PodCliqueSet "${name}" in namespace ${namespace} yet`);
-    return { errors, warnings };
+}
+
+async function aroundPolicy({ list }: Lookup, policy: ScalingPolicy): Promise<Findings> {
+  const { namespace = "default" } = policy.metadata;
+  const setName = policy.spec.targetRef.name;
+  const budgetName = policy.spec.gpuBudget.sharedBudgetRef?.name;
+  const [policies = [], sets, horizontalPodAutoscalers = [], scaledObjects = [], budgets] = await Promise.all([
+    list(SCALING_POLICIES, { namespace }),
+    list(POD_CLIQUE_SETS, { namespace, fieldSelector: `metadata.name=${setName}` }),
+    list(HORIZONTAL_POD_AUTOSCALERS, { namespace }),
+    list(KEDA_SCALED_OBJECTS, { namespace }),
+    budgetName === undefined ? undefined : list(GPU_BUDGETS, { fieldSelector: `metadata.name=${budgetName}` }),
+  ]);
+  const set = sets?.[0];
+  const budget = budgets?.[0];
+  const { errors, warnings } = reviewPolicy(policy, {
+    policies,
+    horizontalPodAutoscalers,
+    scaledObjects,
+    ...(set !== undefined && { set }),
+    ...(budget !== undefined && { budget }),
+  });
+  const missing: string[] = [];
+  if (sets?.length === 0) {
+    missing.push(`spec.targetRef.name: there is no PodCliqueSet "${setName}" in namespace ${namespace} yet`);
   }
-  const { problems, resolution } = resolve(spec, defaultPodCliqueSet(set));
-  for (const { isWarning, message, reason } of problems) {
-    // More than the budget at the very least can never work; a minimum that is raised can.
-    if (isWarning === true && reason !== "BudgetInfeasible") warnings.push(message);
-    else errors.push(splitMessage(message));
-  }
-  const hasBudget = spec.gpuBudget.max !== undefined || spec.gpuBudget.sharedBudgetRef !== undefined;
-  for (const { name: target, gpusPerReplica } of hasBudget ? (resolution?.targets ?? []) : []) {
-    if (gpusPerReplica !== undefined) continue;
-    const index = spec.scaleTargets.findIndex((one) => one.name === target);
-    warnings.push(
-      `spec.scaleTargets[${index}].gpusPerReplica: unknown from the templates, so nothing grows under the GPU budget; set a number`,
+  if (budgets?.length === 0) {
+    missing.push(
+      `spec.gpuBudget.sharedBudgetRef.name: there is no GPUBudget "${budgetName}" yet, and nothing grows until there is`,
     );
   }
-  return { errors, warnings };
+  return { errors, warnings: [...missing, ...warnings] };
 }
 
-/** Problems of a resolution begin with their field. */
-function splitMessage(message: string): FieldError {
-  const [field = "spec"] = message.split(/[\s:]/u, 1);
-  return { field, message: message.slice(field.length).trim() };
-}
-
-async function aroundOverride(api: KubeApi, { spec }: ScalingOverride, namespace: string): Promise<Findings> {
-  const { name } = spec.policyRef;
-  const { items } = await api.list(SCALING_POLICIES, { namespace, fieldSelector: `metadata.name=${name}` });
-  const [policy] = items;
-  if (policy === undefined) {
-    return {
-      errors: [],
-      warnings: [`spec.policyRef.name: there is no ScalingPolicy "${name}" in namespace ${namespace} yet`],
-    };
+async function aroundOverride({ list }: Lookup, override: ScalingOverride): Promise<Findings> {
+  const { namespace = "default" } = override.metadata;
+  const { name } = override.spec.policyRef;
+  const policies = await list(SCALING_POLICIES, { namespace, fieldSelector: `metadata.name=${name}` });
+  if (policies?.length === 0) {
+    const warning = `spec.policyRef.name: there is no ScalingPolicy "${name}" in namespace ${namespace} yet`;
+    return { errors: [], warnings: [warning] };
   }
-  const known = policy.spec.scaleTargets.map((target) => target.name);
-  const errors = Object.keys(spec.scaleTargets)
-    .filter((target) => !known.includes(target))
-    .map((target) => ({
-      field: `spec.scaleTargets.${target}`,
-      message: `is not a scale target of ScalingPolicy ${name}; targets: ${known.join(", ")}`,
-    }));
-  return { errors, warnings: [] };
+  const policy = policies?.[0];
+  return policy === undefined ? NOTHING : reviewOverride(override, defaultObject(policy) as ScalingPolicy);
 }
 
-async function findSet(api: KubeApi, namespace: string, name: string): Promise<PodCliqueSet | undefined> {
-  return (await api.list(POD_CLIQUE_SETS, { namespace, fieldSelector: `metadata.name=${name}` })).items[0];
+/** Enough for a person to notice a mistyped name; a budget over more namespaces is not worth so many requests. */
+const NAMESPACES_MAX = 20;
+
+async function aroundBudget({ list }: Lookup, { spec, metadata }: GPUBudget): Promise<Findings> {
+  const namespaces = [...new Set(spec.members.map(({ namespace }) => namespace))].slice(0, NAMESPACES_MAX);
+  const listed = await Promise.all(
+    namespaces.map(async (namespace) => [namespace, await list(SCALING_POLICIES, { namespace })] as const),
+  );
+  const policies = new Map(listed);
+  const warnings = spec.members.flatMap(({ namespace, policy }, index) => {
+    const there = policies.get(namespace);
+    if (there === undefined) return [];
+    const found = there.find((one) => one.metadata.name === policy);
+    if (found === undefined)
+      return [`spec.members[${index}]: there is no ScalingPolicy "${policy}" in namespace ${namespace} yet`];
+    return found.spec.gpuBudget?.sharedBudgetRef?.name === metadata.name
+      ? []
+      : [
+          `spec.members[${index}]: ScalingPolicy ${policy} does not name this budget; set spec.gpuBudget.sharedBudgetRef.name: ${metadata.name} there`,
+        ];
+  });
+  return { errors: [], warnings };
 }

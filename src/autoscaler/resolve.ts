@@ -24,7 +24,6 @@ export interface Resolution {
   readonly fixedGpus?: number;
 }
 
-/** Each names the field and the way out. */
 export interface ResolutionProblem {
   readonly reason:
     | "InvalidQuery"
@@ -33,6 +32,8 @@ export interface ResolutionProblem {
     | "ForeignController"
     | "MinBelowMinAvailable"
     | "BudgetInfeasible";
+  readonly field: string;
+  /** Begins with the field, and ends with the way out. */
   readonly message: string;
   /** The policy can work all the same. */
   readonly isWarning?: true;
@@ -49,7 +50,7 @@ export function resolve(
     const found = target.level === "PodClique" ? resolveClique(target, set) : resolveGroup(target, set);
     const field = `spec.scaleTargets[${index}]`;
     if ("reason" in found) {
-      problems.push({ ...found, message: `${field}.${found.message}` });
+      problems.push({ ...found, field: `${field}.ref`, message: `${field}.${found.message}` });
       return;
     }
     targets.push(found);
@@ -57,6 +58,7 @@ export function resolve(
       problems.push({
         reason: "MinBelowMinAvailable",
         isWarning: true,
+        field: `${field}.minReplicas`,
         message: `${field}.minReplicas is ${target.minReplicas}, below minAvailable ${found.minAvailable} of ${target.ref}: ${found.minAvailable} is kept`,
       });
     }
@@ -68,7 +70,7 @@ export function resolve(
   return { resolution, problems };
 }
 
-type Problem = Omit<ResolutionProblem, "isWarning">;
+type Problem = Omit<ResolutionProblem, "isWarning" | "field">;
 
 function resolveClique(target: ScaleTarget, set: PodCliqueSet): ResolvedTarget | Problem {
   const { cliques, podCliqueScalingGroups: groups = [] } = set.spec.template;
@@ -160,22 +162,33 @@ function fixedGpusOf(set: PodCliqueSet, { scaleTargets }: ScalingPolicySpec): nu
   return sum;
 }
 
-function budgetProblems(
-  { gpuBudget, scaleTargets }: ScalingPolicySpec,
-  { targets, fixedGpus = 0 }: Resolution,
-): ResolutionProblem[] {
-  if (gpuBudget.max === undefined) return [];
+/** GPUs of the least that a policy keeps. @returns undefined where the cost of a part is unknown */
+export function minimumGpus(
+  { scaleTargets }: ScalingPolicySpec,
+  { targets, fixedGpus }: Resolution,
+): number | undefined {
+  const isKnown = fixedGpus !== undefined && targets.every(({ gpusPerReplica }) => gpusPerReplica !== undefined);
+  return isKnown ? knownMinimumGpus(scaleTargets, { targets, fixedGpus }) : undefined;
+}
+
+function knownMinimumGpus(scaleTargets: readonly ScaleTarget[], { targets, fixedGpus = 0 }: Resolution): number {
   const sets = scaleTargets.find(({ level }) => level === "PodCliqueSet")?.minReplicas ?? 1;
   const inside = targets.reduce((sum, { name, minAvailable, gpusPerReplica = 0 }) => {
     const min = scaleTargets.find((target) => target.name === name)?.minReplicas ?? 0;
     return sum + Math.max(min, minAvailable) * gpusPerReplica;
   }, fixedGpus);
-  const needed = sets * inside;
+  return sets * inside;
+}
+
+function budgetProblems({ gpuBudget, scaleTargets }: ScalingPolicySpec, resolution: Resolution): ResolutionProblem[] {
+  if (gpuBudget.max === undefined) return [];
+  const needed = knownMinimumGpus(scaleTargets, resolution);
   if (needed <= gpuBudget.max) return [];
   return [
     {
       reason: "BudgetInfeasible",
       isWarning: true,
+      field: "spec.gpuBudget.max",
       message: `spec.gpuBudget.max is ${gpuBudget.max}, but the minimum viable set needs ${needed} GPUs: raise it, or lower minReplicas; the minimum viable set is kept`,
     },
   ];

@@ -1,7 +1,7 @@
 /** `grove-autoscaler lint`: what can be known about manifests without a cluster. */
 import type { Command } from "commander";
-import { defaultPodCliqueSet } from "../api/grove/pod-clique-set-defaults.ts";
-import { resolve } from "../autoscaler/resolve.ts";
+import type { KubeObject } from "../api/kubernetes/meta.ts";
+import { type Findings, reviewOverride, reviewPolicy } from "../autoscaler/review-policy.ts";
 import { UsageError } from "./errors.ts";
 import { type CheckedFiles, type CheckedObject, checkFiles, errorLines, warningLines } from "./policy-files.ts";
 import { collect } from "./repeatable.ts";
@@ -24,7 +24,8 @@ export function addLintCommand(program: Command, terminal: Terminal): void {
     .addHelpText(
       "after",
       `
-With the PodCliqueSet in one of the files, names, minAvailable and GPUs of the policy are checked against it.
+With the PodCliqueSet in one of the files, names, minAvailable and GPUs of the policy are checked against it; other policies,
+overrides, GPUBudgets, HorizontalPodAutoscalers and ScaledObjects in the files are compared with it as the admission webhook would.
 Exit code: 0 all good, 2 something is wrong.
 
 Examples:
@@ -36,7 +37,10 @@ Examples:
       if (files.all.length === 0)
         throw new UsageError(`${flags.filename.join(", ")}: no object of a kind that lint knows`);
       const paint = paintFor(terminal);
-      const problems = files.policies.map((policy) => againstSet(policy, files));
+      const problems = [
+        ...files.policies.map((policy) => amongFiles(policy, files)),
+        ...files.overrides.map((override) => onPolicy(override, files)),
+      ];
       const errors = [...files.all.flatMap(errorLines), ...problems.flatMap((found) => found.errors)];
       const warnings = [...files.all.flatMap(warningLines), ...problems.flatMap((found) => found.warnings)];
       for (const line of errors) terminal.printError(`${paint.bad("error:")} ${line}`);
@@ -50,20 +54,55 @@ Examples:
     });
 }
 
-/** What only shows with the PodCliqueSet at hand. */
-function againstSet(
-  { file, object: { kind, metadata, spec }, errors }: CheckedFiles["policies"][number],
-  { sets }: CheckedFiles,
-): { readonly errors: readonly string[]; readonly warnings: readonly string[] } {
-  const set = sets.find((one) => isTarget(one, metadata.namespace, spec.targetRef?.name));
-  if (set === undefined || errors.length > 0 || set.errors.length > 0) return { errors: [], warnings: [] };
-  const { problems } = resolve(spec, defaultPodCliqueSet(set.object));
-  const line = ({ message }: { readonly message: string }): string => `${file}: ${kind} ${metadata.name}: ${message}`;
-  return {
-    errors: problems.filter(({ isWarning }) => isWarning !== true).map(line),
-    warnings: problems.filter(({ isWarning }) => isWarning === true).map(line),
-  };
+interface Lines {
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
 }
 
-const isTarget = ({ object }: CheckedObject, namespace = "default", name?: string): boolean =>
-  object.metadata.name === name && (object.metadata.namespace ?? "default") === namespace;
+/** What only shows with the workload, other policies and other autoscalers at hand. */
+function amongFiles(policy: CheckedFiles["policies"][number], files: CheckedFiles): Lines {
+  const { object, errors } = policy;
+  if (errors.length > 0) return NO_LINES;
+  const { targetRef, gpuBudget } = object.spec;
+  const set = files.sets.find((one) => isSound(one) && isNamed(one.object, namespaceOf(object), targetRef.name));
+  const budget = files.budgets.find(
+    (one) => isSound(one) && one.object.metadata.name === gpuBudget.sharedBudgetRef?.name,
+  );
+  const ofKind = <T extends KubeObject>(kind: string): readonly T[] =>
+    files.ignored.filter((one) => one.kind === kind).map((one) => inNamespace(one) as T);
+  return linesOf(
+    policy,
+    reviewPolicy(object, {
+      policies: files.policies.filter(isSound).map((one) => one.object),
+      horizontalPodAutoscalers: ofKind("HorizontalPodAutoscaler"),
+      scaledObjects: ofKind("ScaledObject"),
+      ...(set !== undefined && { set: set.object }),
+      ...(budget !== undefined && { budget: budget.object }),
+    }),
+  );
+}
+
+function onPolicy(override: CheckedFiles["overrides"][number], { policies }: CheckedFiles): Lines {
+  const { object, errors } = override;
+  if (errors.length > 0) return NO_LINES;
+  const policy = policies.find(
+    (one) => isSound(one) && isNamed(one.object, namespaceOf(object), object.spec.policyRef.name),
+  );
+  return linesOf(override, reviewOverride(object, policy?.object));
+}
+
+const NO_LINES: Lines = { errors: [], warnings: [] };
+
+const linesOf = ({ file, object }: CheckedObject, { errors, warnings }: Findings): Lines => ({
+  errors: errorLines({ file, object, errors, warnings }),
+  warnings: warningLines({ file, object, errors, warnings }),
+});
+
+const isSound = ({ errors }: CheckedObject): boolean => errors.length === 0;
+const namespaceOf = ({ metadata }: KubeObject): string => metadata.namespace ?? "default";
+const isNamed = (object: KubeObject, namespace: string, name: string): boolean =>
+  object.metadata.name === name && namespaceOf(object) === namespace;
+const inNamespace = (object: KubeObject): KubeObject => ({
+  ...object,
+  metadata: { ...object.metadata, namespace: namespaceOf(object) },
+});

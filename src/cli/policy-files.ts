@@ -1,10 +1,11 @@
 /** ScalingPolicies from files, checked as the cluster would check them and one step further: their PromQL too. */
-import { admit } from "../api/admission.ts";
+import { GPU_BUDGETS, type GPUBudget } from "../api/autoscaling/gpu-budget.ts";
+import { SCALING_OVERRIDES, type ScalingOverride } from "../api/autoscaling/scaling-override.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import { POD_CLIQUE_SETS, type PodCliqueSet } from "../api/grove/pod-clique-set.ts";
 import { apiVersionOf, type KubeObject, type Resource } from "../api/kubernetes/meta.ts";
 import type { FieldError } from "../api/schema/validate.ts";
-import { queryErrors } from "../autoscaler/check-queries.ts";
+import { reviewAlone } from "../autoscaler/review-policy.ts";
 import { readManifests, resourceOf } from "./manifests.ts";
 
 export interface CheckedObject<T extends KubeObject = KubeObject> {
@@ -18,6 +19,8 @@ export interface CheckedObject<T extends KubeObject = KubeObject> {
 export interface CheckedFiles {
   readonly policies: readonly CheckedObject<ScalingPolicy>[];
   readonly sets: readonly CheckedObject<PodCliqueSet>[];
+  readonly overrides: readonly CheckedObject<ScalingOverride>[];
+  readonly budgets: readonly CheckedObject<GPUBudget>[];
   /** Of our kinds. */
   readonly all: readonly CheckedObject[];
   /** Objects of other kinds. */
@@ -32,18 +35,14 @@ export function checkFiles(files: readonly string[]): CheckedFiles {
     all,
     policies: ofKind(all, SCALING_POLICIES),
     sets: ofKind(all, POD_CLIQUE_SETS),
+    overrides: ofKind(all, SCALING_OVERRIDES),
+    budgets: ofKind(all, GPU_BUDGETS),
     ignored: objects.map(({ object }) => object).filter((object) => resourceOf(object) === undefined),
   };
 }
 
 function checkObject({ file, object }: { readonly file: string; readonly object: KubeObject }): CheckedObject {
-  const admitted = admit({ operation: "CREATE", object });
-  // The queries of a policy that is broken elsewhere may not even have the shape of queries.
-  const faults =
-    admitted.errors.length === 0 && isOf(object, SCALING_POLICIES)
-      ? queryErrors((admitted.object as ScalingPolicy).spec)
-      : [];
-  return { file, object: admitted.object, errors: [...admitted.errors, ...faults], warnings: admitted.warnings };
+  return { file, ...reviewAlone({ operation: "CREATE", object }) };
 }
 
 const isOf = ({ kind, apiVersion }: KubeObject, resource: Resource): boolean =>

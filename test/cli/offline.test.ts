@@ -56,14 +56,13 @@ describe("lint", () => {
     ]);
     expect(code).toBe(2);
     expect(err).toContain(
-      'spec.scaleTargets[2].ref "decoder": PodCliqueSet llama-70b has no scaling group of that name; it has: prefill, decode',
+      'spec.scaleTargets[2].ref: "decoder": PodCliqueSet llama-70b has no scaling group of that name; it has: prefill, decode',
     );
     const small = changed("policy.yaml", "max: 48", "max: 7");
-    const loose = await runCli(["lint", "-f", small, "-f", workload]);
-    expect(loose.err).toContain("warning: ");
-    expect(loose.err).toContain("spec.gpuBudget.max is 7, but the minimum viable set needs 8 GPUs");
-    expect(loose.code).toBe(0);
-    expect((await runCli(["lint", "--strict", "-f", small, "-f", workload])).code).toBe(2);
+    const poor = await runCli(["lint", "-f", small, "-f", workload]);
+    expect(poor.err).toContain("error: ");
+    expect(poor.err).toContain("spec.gpuBudget.max: is 7, but the minimum viable set needs 8 GPUs");
+    expect(poor.code).toBe(2);
     // Without the set nobody knows what a replica costs.
     expect((await runCli(["lint", "-f", small])).code).toBe(0);
   });

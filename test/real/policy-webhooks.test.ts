@@ -9,10 +9,10 @@ import { SCALING_OVERRIDES } from "../../src/api/autoscaling/scaling-override.ts
 import { SCALING_POLICIES } from "../../src/api/autoscaling/scaling-policy.ts";
 import { POD_CLIQUE_SETS } from "../../src/api/grove/pod-clique-set.ts";
 import {
-  MUTATING_WEBHOOK_CONFIGURATIONS,
   VALIDATING_WEBHOOK_CONFIGURATIONS,
   type WebhookConfiguration,
 } from "../../src/api/kubernetes/admission-registration.ts";
+import { HORIZONTAL_POD_AUTOSCALERS } from "../../src/api/kubernetes/core.ts";
 import { readManifestFile } from "../deploy/manifests.ts";
 import { applyFolder, type Cluster, openCluster, requestToken } from "./cluster.ts";
 import { canStartControlPlane } from "./control-plane/control-plane.ts";
@@ -62,12 +62,7 @@ describe.skipIf(!canStartControlPlane())("the webhooks of run", () => {
         const { path } = webhook.clientConfig["service"] as { readonly path: string };
         return { ...webhook, clientConfig: { url: `https://127.0.0.1:${webhookPort}${path}` } };
       });
-      const resource =
-        object.kind === "MutatingWebhookConfiguration"
-          ? MUTATING_WEBHOOK_CONFIGURATIONS
-          : VALIDATING_WEBHOOK_CONFIGURATIONS;
-      await cluster.api.delete(resource, { name: object.metadata.name }).catch(() => undefined);
-      await cluster.api.create(resource, { ...configuration, webhooks });
+      await cluster.api.create(VALIDATING_WEBHOOK_CONFIGURATIONS, { ...configuration, webhooks });
     }
     await cluster.api.create(POD_CLIQUE_SETS, {
       apiVersion: "grove.io/v1alpha1",
@@ -103,13 +98,12 @@ describe.skipIf(!canStartControlPlane())("the webhooks of run", () => {
       await body.dump();
       return statusCode === 200;
     });
-    // Ignored until the API server knows the authority: a second policy is then what tells.
-    await eventually("the API server to call the webhooks", async () => {
-      const { metadata } = await cluster.api.create(SCALING_POLICIES, policy("probe", onTarget({ ref: "nobody" })));
-      await cluster.api.delete(SCALING_POLICIES, { namespace: "default", name: metadata.name });
+    // Let through until the API server knows the authority.
+    await eventually("the API server to call the webhook", async () => {
+      const probe = await attempt(cluster.api.create(SCALING_POLICIES, policy("probe", onTarget({ ref: "nobody" }))));
+      if (probe.includes("denied the request")) return true;
+      await cluster.api.delete(SCALING_POLICIES, { namespace: "default", name: "probe" });
       return false;
-    }).catch((error: unknown) => {
-      if (!String(error).includes("denied the request")) throw new Error(`${error}\n${output}`);
     });
   });
   afterAll(async () => {
@@ -122,43 +116,82 @@ describe.skipIf(!canStartControlPlane())("the webhooks of run", () => {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   });
 
-  test("each bad object is refused with its sentence, a good one gets its defaults, and with the webhook down the CRD alone answers", async () => {
+  const create = (name: string, spec: Any = {}): Promise<string> =>
+    attempt(cluster.api.create(SCALING_POLICIES, policy(name, spec)));
+  const patch = (name: string, change: Any, options: Any = {}): Promise<string> =>
+    attempt(cluster.api.patch(SCALING_POLICIES, { namespace: "default", name }, change, { type: "merge", ...options }));
+
+  test("bad objects are refused with their sentence, what was wrong before blocks nothing, and without the webhook the CRD alone answers", async () => {
     const { api } = cluster;
-    const refused = (spec: Any): Promise<string> =>
-      api.create(SCALING_POLICIES, policy("bad", spec)).then(
-        () => "admitted",
-        (error: unknown) => String(error),
-      );
     const ratio = { name: "narrow", between: ["decode", "prefill"], min: "5:7", max: "5:7" };
     const prefill = { name: "prefill", level: "PodCliqueScalingGroup", ref: "prefill", maxReplicas: 4 };
-    expect(await refused(onTarget({ ref: "nobody" }))).toContain("has no clique of that name; it has: decode");
-    expect(await refused(onTarget({ ref: "leader" }))).toContain("is a member of scaling group prefill");
-    expect(await refused({ gpuBudget: { max: 1 } })).toContain("the minimum viable set needs");
-    expect(await refused({ interval: "10ms" })).toContain("must be at least 1s");
-    expect(await refused({ scaleTargets: [...policy("x").spec.scaleTargets, prefill], ratios: [ratio] })).toContain(
-      "no whole numbers of decode and prefill inside their bounds satisfy it",
+    expect(await create("bad", onTarget({ ref: "nobody" }))).toContain(
+      'spec.scaleTargets[0].ref: "nobody": PodCliqueSet llm has no clique of that name; it has: decode',
     );
+    expect(await create("bad", onTarget({ ref: "leader" }))).toContain("is a member of scaling group prefill");
+    expect(await create("bad", { gpuBudget: { max: 1 } })).toContain("the minimum viable set needs 24 GPUs");
+    expect(await create("bad", { interval: "10ms" })).toContain("spec.interval: must be at least 1s");
+    expect(await create("bad", onTarget({ maxReplicas: 1 }))).toContain("must not be below minAvailable 2 of decode");
+    expect(
+      await create("bad", { scaleTargets: [...policy("x").spec.scaleTargets, prefill], ratios: [ratio] }),
+    ).toContain("no whole numbers of decode and prefill inside their bounds satisfy it");
 
-    const made = await api.create(SCALING_POLICIES, policy("good"));
-    expect(made.spec.scaleTargets[0]).toMatchObject({ role: "decode", minReplicas: 1 });
-    expect(made.spec.scaleTargets[0]?.metrics.length).toBeGreaterThan(0);
-    expect(await refused({})).toContain("ScalingPolicy good already scales PodCliqueSet llm");
-    expect(await refused({ targetRef: { name: "later" } })).toBe("admitted");
+    expect(await create("good")).toBe("admitted");
+    expect(await create("second")).toContain("ScalingPolicy good already scales PodCliqueSet llm");
+    expect(await create("shadow", { mode: "Shadow" })).toBe("admitted");
+    expect(await patch("shadow", { spec: { mode: "Active" } })).toContain("ScalingPolicy good already scales");
+    expect(await create("later", { targetRef: { name: "later" } })).toBe("admitted");
 
-    const override = (target: string, expiresAt: string): Promise<unknown> =>
-      api.create(SCALING_OVERRIDES, {
-        apiVersion: "autoscaling.grove.io/v1alpha1",
-        kind: "ScalingOverride",
-        metadata: { namespace: "default", name: target },
-        spec: { policyRef: { name: "good" }, scaleTargets: { [target]: { replicas: 2 } }, expiresAt, reason: "test" },
-      } as Any);
-    await expect(override("decode", "2020-01-01T00:00:00Z")).rejects.toThrow("must be in the future");
-    await expect(override("router", "2099-01-01T00:00:00Z")).rejects.toThrow("is not a scale target of ScalingPolicy");
+    const override = (target: string, expiresAt: string): Promise<string> =>
+      attempt(
+        api.create(SCALING_OVERRIDES, {
+          apiVersion: "autoscaling.grove.io/v1alpha1",
+          kind: "ScalingOverride",
+          metadata: { namespace: "default", name: target },
+          spec: { policyRef: { name: "good" }, scaleTargets: { [target]: { replicas: 2 } }, expiresAt, reason: "test" },
+        } as Any),
+      );
+    expect(await override("decode", "2020-01-01T00:00:00Z")).toContain("must be in the future");
+    expect(await override("router", "2099-01-01T00:00:00Z")).toContain("is not a scale target of ScalingPolicy good");
+    expect(await override("decode", "2099-01-01T00:00:00Z")).toBe("admitted");
 
-    child.kill("SIGKILL");
-    await new Promise((resolve) => child.once("exit", resolve));
-    await api.delete(SCALING_POLICIES, { namespace: "default", name: "bad" });
-    expect(await refused(onTarget({ minReplicas: 9 }))).toContain("must not be above maxReplicas");
-    expect(await refused({})).toBe("admitted");
+    // An HPA that came later makes a stored policy bad.
+    await api.create(HORIZONTAL_POD_AUTOSCALERS, {
+      apiVersion: "autoscaling/v2",
+      kind: "HorizontalPodAutoscaler",
+      metadata: { namespace: "default", name: "old" },
+      spec: {
+        scaleTargetRef: { apiVersion: "grove.io/v1alpha1", kind: "PodClique", name: "llm-0-decode" },
+        minReplicas: 1,
+        maxReplicas: 4,
+      },
+    });
+    expect(await patch("good", { metadata: { labels: { a: "b" }, finalizers: ["example.com/keep"] } })).toBe(
+      "admitted",
+    );
+    expect(await patch("good", { status: { replicas: "decode 2" } }, { subresource: "status" })).toBe("admitted");
+    expect(await patch("good", { spec: { mode: "Paused" } })).toBe("admitted");
+    expect(await patch("good", { spec: { interval: "10ms" } })).toContain("spec.interval: must be at least 1s");
+    expect(await patch("shadow", { spec: { targetRef: { name: "other" } } })).toBe("admitted");
+    expect(await patch("shadow", { spec: { targetRef: { name: "llm" } } })).toContain(
+      "HorizontalPodAutoscaler old scales PodClique llm-0-decode too: kubectl delete hpa old -n default",
+    );
+    const key = { namespace: "default", name: "good" };
+    expect(await attempt(api.delete(SCALING_POLICIES, key))).toBe("admitted");
+    expect(await patch("good", { metadata: { finalizers: null } })).toBe("admitted");
+    await expect(api.get(SCALING_POLICIES, key)).rejects.toMatchObject({ code: 404 });
+
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGTERM");
+    expect(await gone, output).toBe(0);
+    expect(await create("bad", onTarget({ minReplicas: 9 }))).toContain("must not be above maxReplicas");
+    expect(await create("bad", onTarget({ ref: "nobody" }))).toBe("admitted");
   });
 });
+
+/** "admitted", or what the server said. */
+const attempt = (call: Promise<unknown>): Promise<string> =>
+  call.then(
+    () => "admitted",
+    (error: unknown) => String(error),
+  );

@@ -44,6 +44,13 @@ export function validateMetric(metric: PolicyMetric, path: string): readonly Fie
         field: `${at}.averageUtilization`,
         message: `must be at most 100 for preset ${metric.preset.name}`,
       });
+    } else if (metric.preset.name === "kvCacheUsage" && source.target.averageUtilization === 100) {
+      // The engine preempts requests there, and usage never passes its target.
+      errors.push({
+        field: `${at}.averageUtilization`,
+        message:
+          "must be below 100 for preset kvCacheUsage: a full cache reads 100, so nothing would ever be added; use 80",
+      });
     }
   }
   return errors;

@@ -10,6 +10,8 @@ import { validateMetric } from "./metric-validation.ts";
 import { type Band, type Bounds, leastState, type Tuple } from "./ratio-feasibility.ts";
 import type { PolicyMetric, ScaleTarget } from "./scale-target.ts";
 import type { PolicySchedule, RatioConstraint, ScalingPolicy, ScalingPolicySpec } from "./scaling-policy.ts";
+import { overlapWarnings } from "./schedule-overlap.ts";
+import { windowWarnings } from "./window-warnings.ts";
 
 type Report = (field: string, message: string) => void;
 type Targets = ReadonlyMap<string, ScaleTarget>;
@@ -31,10 +33,11 @@ export function validateScalingPolicy({ spec }: ScalingPolicy): {
   const bounds = boundsOf(targets);
   checkRatios(spec, targets, bounds, checkCouplings(spec, targets, bounds, report, warnings), report);
   checkBudget(spec, targets, report);
-  checkTimes(spec, report, warnings);
+  checkTimes(spec, report);
   checkSchedules(spec, targets, report);
   checkNames(spec, targets, report);
   checkModes(spec, report);
+  if (errors.length === 0) warnings.push(...windowWarnings(spec), ...overlapWarnings(spec));
   return { errors, warnings: [...warnings, ...inactiveFieldWarnings(spec)] };
 }
 
@@ -199,7 +202,7 @@ function checkBudget({ gpuBudget: { min, max } }: ScalingPolicySpec, targets: Ta
   }
 }
 
-function checkTimes(spec: ScalingPolicySpec, report: Report, warnings: string[]): void {
+function checkTimes(spec: ScalingPolicySpec, report: Report): void {
   const positive: readonly (readonly [field: string, text: string | undefined])[] = [
     ["interval", spec.interval],
     ["slo.window", spec.slo?.window],
@@ -218,10 +221,6 @@ function checkTimes(spec: ScalingPolicySpec, report: Report, warnings: string[])
     if (durationMs === undefined || durationMs <= 0) {
       report(`spec.${field}`, `${JSON.stringify(text)} must be a duration above 0, such as 90s or 1h30m`);
     } else if (field === "interval" && durationMs < INTERVAL_MIN_MS) report("spec.interval", "must be at least 1s");
-  }
-  const intervalMs = parseDurationMs(spec.interval) ?? 0;
-  if ((parseDurationMs(spec.metricsPolicy.staleAfter) ?? Infinity) < intervalMs) {
-    warnings.push("spec.metricsPolicy.staleAfter: shorter than interval, so samples may be stale at every decision");
   }
 }
 

@@ -115,17 +115,18 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     metrics.watchDegraded(() => evaluations.degraded);
     closers.push(() => evaluations.close());
 
+    // Before the lease: a standby answers them too.
     if (config.webhooks) {
       const webhooks = await startPolicyWebhooks({
         api: leaseApi,
         clock,
         random,
-        signal: life.signal,
         log,
         metrics: metrics.runtime,
-        namespace: config.leaseNamespace ?? credentials.namespace,
+        namespace: credentials.namespace,
         address: config.address,
         port: config.webhookPort,
+        ...(config.namespaces !== undefined && { namespaces: config.namespaces }),
       }).catch((error: unknown) => {
         throw new CommandError(
           `cannot serve webhooks on ${config.address}:${config.webhookPort} (--webhook-port): ${error}`,

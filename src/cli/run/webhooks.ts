@@ -1,6 +1,8 @@
-/** The webhook server of `run`: defaults and rules of our own kinds, under certificates of its own authority. */
-
-import { defaultOurKinds, validateOurKinds } from "../../autoscaler/policy-admission.ts";
+/**
+ * The webhook server of `run`: the rules of our own kinds, under certificates of its own authority. Every replica serves it; the certificates are shared
+ * through a Secret.
+ */
+import { validateOurKinds } from "../../autoscaler/policy-admission.ts";
 import type { Clock } from "../../clock.ts";
 import { startProvisioning } from "../../grove/certificates/provision.ts";
 import { answerReview } from "../../grove/webhooks/admission-review.ts";
@@ -20,38 +22,46 @@ export interface PolicyWebhooksOptions {
   readonly api: KubeApi;
   readonly clock: Clock;
   readonly random: Random;
-  readonly signal: AbortSignal;
   readonly log: Logger;
   readonly metrics: RuntimeMetrics;
   /** Of the Service and of the Secret with the certificates. */
   readonly namespace: string;
   readonly address: string;
   readonly port: number;
+  /** Policies of other namespaces are not compared with their surroundings; absent: all are. */
+  readonly namespaces?: readonly string[];
 }
 
 /** Rejects when the address is taken. */
 export async function startPolicyWebhooks(options: PolicyWebhooksOptions): Promise<WebhookServer> {
-  const { api, clock, namespace, address, port, log } = options;
-  const validate = validateOurKinds(api, () => clock.nowMs());
+  const { api, clock, namespace, namespaces, address, port, log } = options;
+  const validate = validateOurKinds({
+    api,
+    nowMs: () => clock.nowMs(),
+    ...(namespaces !== undefined && { namespaces }),
+  });
   const server = await startWebhookServer({
     address,
     port,
-    routes: {
-      "/webhooks/default-autoscaling": (body) => answerReview(body, defaultOurKinds),
-      "/webhooks/validate-autoscaling": (body) => answerReview(body, validate),
-    },
+    routes: { "/webhooks/validate-autoscaling": (body) => answerReview(body, validate) },
   });
+  const end = new AbortController();
   startProvisioning({
     ...options,
+    signal: end.signal,
     secretName: "grove-autoscaler-webhook-cert",
     labels: { "app.kubernetes.io/name": NAME, "app.kubernetes.io/component": "webhook" },
     names: certificateNames(namespace, address, true, SERVICE),
-    configurations: [
-      { kind: "MutatingWebhookConfiguration", name: NAME },
-      { kind: "ValidatingWebhookConfiguration", name: NAME },
-    ],
+    configurations: [{ kind: "ValidatingWebhookConfiguration", name: NAME }],
     onCertificate: ({ certificate, privateKey }) => server.setCertificate(certificate, privateKey),
   });
   log.info({ port: server.port, namespace }, "webhook server is up");
-  return server;
+  return {
+    ...server,
+    async close() {
+      // Its watches would keep the connections to the API server open.
+      end.abort(new Error("the webhook server is closing"));
+      await server.close();
+    },
+  };
 }

@@ -119,7 +119,7 @@ export function startProvisioning(options: ProvisionOptions): void {
         if (!missing.has(name)) {
           log.info(
             { kind, name },
-            "there is no such webhook configuration: nobody calls this webhook; apply the operator's manifests",
+            "there is no such webhook configuration: nobody calls this webhook; apply the manifests that have it",
           );
         }
         missing.add(name);
