@@ -59,11 +59,11 @@ export function rbacOf(manifests: readonly Manifest[], account: string): Rbac {
         return api.get(resource, key);
       },
       async list(resource, options) {
-        check("list", resource, options?.namespace);
+        check("list", resource, options?.namespace, selectedName(options));
         return api.list(resource, options);
       },
       watch(resource, options) {
-        check("watch", resource, options.namespace);
+        check("watch", resource, options.namespace, selectedName(options));
         return api.watch(resource, options);
       },
       async create(resource, object, options) {
@@ -104,6 +104,10 @@ export function rbacOf(manifests: readonly Manifest[], account: string): Rbac {
     }),
   };
 }
+
+/** A list of the one object of a name is authorized as that object. */
+const selectedName = (options?: { readonly fieldSelector?: string }): string | undefined =>
+  /^metadata\.name=([^,]+)$/.exec(options?.fieldSelector ?? "")?.[1];
 
 function grantsOf(manifests: readonly Manifest[], account: string): readonly Grant[] {
   const bindings = manifests.filter(
