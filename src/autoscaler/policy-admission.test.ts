@@ -253,6 +253,7 @@ describe("a policy among the objects around it", () => {
       schedules: [window("a", 7, low), window("b", 9, low), window("c", 8, { decode: { maxReplicas: 4 } })],
     };
     expect(await ask(policy(apart))).toEqual(GOOD);
+    expect(await ask(policy({ schedules: [window("a", 9, low), window("b", 7, low)] }))).toEqual(GOOD);
   });
 
   test.each([

@@ -1,4 +1,5 @@
 /** What deploy/webhooks registers is what `run --webhooks` serves, and its rights are those that are used. */
+import { X509Certificate } from "node:crypto";
 import { expect, test } from "vitest";
 import { SCALING_POLICIES } from "../../src/api/autoscaling/scaling-policy.ts";
 import { customResourceDefinitions } from "../../src/api/crds/all.ts";
@@ -70,6 +71,9 @@ test("the roles grant what certificates and look-ups take, and no more", async (
   const key = { namespace: NAMESPACE, name: "grove-autoscaler-webhook-cert" };
   const [secret] = (await server.api.list(SECRETS, { namespace: NAMESPACE })).items;
   expect(secret?.metadata).toMatchObject(key);
+  const host = `${one("Service").metadata.name}.${NAMESPACE}.svc`;
+  const certificate = new X509Certificate(Buffer.from(secret?.data?.["tls.crt"] ?? "", "base64"));
+  expect(certificate.checkHost(host)).toBe(host);
   const { webhooks: injected } = await server.api.get(VALIDATING_WEBHOOK_CONFIGURATIONS, { name: "grove-autoscaler" });
   expect(injected?.map(({ clientConfig }) => clientConfig.caBundle)).toEqual([secret?.data?.["ca.crt"]]);
   // A replica finds half a bundle, as after an edit by hand.
