@@ -17,6 +17,7 @@ import { type ConditionDraft, decisionConditions, unresolvedConditions } from ".
 import { ForeignWriters } from "./foreign-writers.ts";
 import { type AutoscalerInformers, BY_BUDGET, BY_SET } from "./informers.ts";
 import { heldGpus, observe } from "./observe.ts";
+import { type OtherAutoscaler, otherAutoscalersOf } from "./other-autoscalers.ts";
 import { eventsOf, type PolicyEvent } from "./policy-events.ts";
 import { PreparedPolicy } from "./prepare.ts";
 import type { Resolution, ResolutionProblem } from "./resolve.ts";
@@ -55,6 +56,7 @@ interface PolicyState {
   lastDecision?: Decision;
   written?: { readonly writes: readonly DoneWrite[]; readonly atMs: number } | undefined;
   readonly foreign: ForeignWriters;
+  others: readonly OtherAutoscaler[];
   readonly prepared: PreparedPolicy;
   readonly seenReady: Set<string>;
   /** Of a policy in Shadow. */
@@ -132,6 +134,7 @@ export class PolicyLoop {
       namespace: policy.metadata.namespace ?? "default",
       mode: policy.spec.mode,
       writes: decided.transition.now,
+      otherAutoscaler: (name) => state.others.find(({ target }) => target === name)?.message,
       minViable: ({ target, level }) => minViableOf(target, level, model, resolution, decided),
     });
     state.foreign.wrote(result.written);
@@ -159,6 +162,7 @@ export class PolicyLoop {
         gate: result,
         mode: policy.spec.mode,
         problems,
+        others: state.others,
         ...(degraded === undefined ? {} : { degraded }),
       }),
       nextTurnMs: nextTurnMs(
@@ -203,7 +207,7 @@ export class PolicyLoop {
     const key = `${keyOf(policy)}`;
     let state = this.#states.get(key);
     if (state === undefined) {
-      state = { foreign: new ForeignWriters(), prepared: new PreparedPolicy(), seenReady: new Set() };
+      state = { foreign: new ForeignWriters(), others: [], prepared: new PreparedPolicy(), seenReady: new Set() };
       this.#states.set(key, state);
     }
     return state;
@@ -304,9 +308,12 @@ export class PolicyLoop {
     const known = writer === undefined ? undefined : this.#states.get(keyOf(writer))?.foreign;
     const foreign = isShadow(policy) ? [] : state.foreign.observe([...seenSet, ...seenInside], context.monotonicMs);
     for (const _ of foreign) metrics.foreignWrite(keyOf(policy));
-    const foreignWriters = Object.fromEntries(
-      (known?.held(context.monotonicMs) ?? []).map((target) => [target, "another writer"]),
-    );
+    const before = new Set(state.others.map(({ message }) => message));
+    state.others = otherAutoscalersOf(policy, [...seenSet, ...seenInside], informers);
+    const foreignWriters = Object.fromEntries([
+      ...(known?.held(context.monotonicMs) ?? []).map((target) => [target, "another writer"]),
+      ...state.others.map(({ target, name }) => [target, name]),
+    ]);
 
     const { observation, startups } = await observe(
       policy,
@@ -330,13 +337,24 @@ export class PolicyLoop {
         startupsMs: fresh.map(({ startupMs }) => startupMs),
         ...(granted === undefined ? {} : { gpusGranted: granted }),
       },
-      events: foreign.map(
-        ({ objectName, replicas }): PolicyEvent => ({
-          type: "Warning",
-          reason: "ForeignWrite",
-          message: `${objectName} was set to ${replicas} by another writer: respected for 10 minutes`,
-        }),
-      ),
+      events: [
+        ...foreign.map(
+          ({ objectName, replicas }): PolicyEvent => ({
+            type: "Warning",
+            reason: "ForeignWrite",
+            message: `${objectName} was set to ${replicas} by another writer: respected for 10 minutes`,
+          }),
+        ),
+        ...state.others
+          .filter(({ message }) => !before.has(message))
+          .map(
+            ({ target, message }): PolicyEvent => ({
+              type: "Warning",
+              reason: "ForeignController",
+              message: `${target}: ${message}`,
+            }),
+          ),
+      ],
     };
   }
 

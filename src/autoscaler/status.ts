@@ -1,11 +1,16 @@
 /** The status of a policy, rendered from one decision. Pure. */
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
-import { HISTORY_MAX_ENTRIES, type ScalingPolicyStatus } from "../api/autoscaling/scaling-policy-status.ts";
+import {
+  CHAIN_MAX_ENTRIES,
+  HISTORY_MAX_ENTRIES,
+  type ScalingPolicyStatus,
+} from "../api/autoscaling/scaling-policy-status.ts";
 import { formatDuration } from "../api/duration.ts";
 import { withCondition } from "../api/kubernetes/conditions.ts";
 import type { Condition } from "../api/kubernetes/meta.ts";
 import { formatTime } from "../api/kubernetes/time.ts";
-import type { Decision } from "../decide/decision.ts";
+import type { Decision, Stage, StageRecord } from "../decide/decision.ts";
+import type { Neighbour } from "../decide/neighbours.ts";
 import type { ShadowComparison } from "../decide/shadow.ts";
 import type { ConditionDraft } from "./conditions.ts";
 
@@ -78,6 +83,7 @@ function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined
   const time = formatTime(atMs);
   const summary = { id, time, outcome, reason, message: message.slice(0, 4096) };
   const desired = Object.fromEntries(targets.map(({ name, desired: replicas }) => [name, replicas]));
+  const chain = weightiest(stages);
   const history = old?.history ?? [];
   const isNews = outcome === "Scaled" || history.at(-1)?.reason !== reason || history.at(-1)?.outcome !== outcome;
   const horizonMs = targets.find(({ forecast }) => forecast !== undefined)?.forecast?.horizonMs;
@@ -98,7 +104,7 @@ function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined
     })),
     lastDecision: {
       ...summary,
-      chain: stages.slice(0, 200).map(({ stage, target, before, after, reason: why, detail }) => ({
+      chain: chain.map(({ stage, target, before, after, reason: why, detail }) => ({
         stage,
         reason: why,
         ...(target === undefined ? {} : { target }),
@@ -106,6 +112,12 @@ function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined
         ...(after === undefined ? {} : { after }),
         ...(detail === undefined ? {} : { detail: detail.slice(0, 1024) }),
       })),
+      ...(chain.length === stages.length ? {} : { chainLeftOff: stages.length - chain.length }),
+      neighbours: targets.flatMap(({ name, neighbours }) =>
+        neighbours === undefined
+          ? []
+          : [{ target: name, oneMore: bounded(neighbours.oneMore), oneLess: bounded(neighbours.oneLess) }],
+      ),
     },
     ratios: decision.ratios.map(({ name, ready, min, max, desiredWithinBand, readyWithinSlack }) => ({
       name,
@@ -156,6 +168,36 @@ function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined
         }),
     history: isNews ? [...history, { ...summary, desired }].slice(-HISTORY_MAX_ENTRIES) : history,
   };
+}
+
+const bounded = ({ constraint, detail }: Neighbour) => ({ constraint, detail: detail.slice(0, 1024) });
+
+/** What goes first where the chain is too long: what other entries say as well, then what is no step of a target's number. */
+const LEAST_WEIGHT_FIRST: readonly Stage[] = [
+  "transition",
+  "collect",
+  "forecast",
+  "override",
+  "bounds",
+  "arbitrate",
+  "step",
+  "solve",
+  "demand",
+];
+
+/** At most as many entries as the status holds, in their order. */
+function weightiest(stages: readonly StageRecord[]): readonly StageRecord[] {
+  let surplus = stages.length - CHAIN_MAX_ENTRIES;
+  const dropped = new Set<StageRecord>();
+  for (const stage of LEAST_WEIGHT_FIRST) {
+    for (const entry of stages.toReversed()) {
+      if (surplus <= 0) break;
+      if (entry.stage !== stage) continue;
+      dropped.add(entry);
+      surplus--;
+    }
+  }
+  return dropped.size === 0 ? stages : stages.filter((entry) => !dropped.has(entry));
 }
 
 /** Whether a person would see a difference; times and the checkpoint alone are not worth a write each tick. */

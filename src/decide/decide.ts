@@ -18,6 +18,7 @@ import { leadTimeMs } from "./forecast/lead-time.ts";
 import { inFlightOf } from "./in-flight.ts";
 import { limitStep } from "./limit-step.ts";
 import { MAX_STARTUPS, type Memory } from "./memory.ts";
+import { type NeighboursInput, neighboursOf } from "./neighbours.ts";
 import type { Observation } from "./observation.ts";
 import { offerOf } from "./offer.ts";
 import { type PanicMemory, panicDemand, panicStep } from "./panic.ts";
@@ -204,7 +205,29 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   }
 
   // 11: record
-  const targets = targetDecisions({ policy, observation, demands, setDemand, forecasts, bounds, goal, desired });
+  const why: NeighboursInput = {
+    problem,
+    givenUp: goal.givenUp,
+    names: policy.targets.map(({ name }) => name),
+    perSet: desired.perSet,
+    boxes: limited.boxes,
+    isUnknown: (index) => demands[index]?.isUnknown === true,
+    isCapped: (index) => reach.caps[policy.targets[index]?.name ?? ""] !== undefined,
+    isGrowthForbidden: budget.isUnknown,
+    overrideOf: (index) => noteOf(stages, "override", policy.targets[index]?.name ?? ""),
+    holdOf: (index, set) => noteOf(stages, "step", nameOf(policy.targets[index]?.name ?? "", set)),
+  };
+  const targets = targetDecisions({
+    policy,
+    observation,
+    demands,
+    setDemand,
+    forecasts,
+    bounds,
+    goal,
+    desired,
+    neighboursOf: (index) => (desired.perSet.length === 0 ? undefined : neighboursOf(why, index)),
+  });
   const gpusRequested = gpusWanted(observation, desired.perSet);
   const record: Omit<Decision, "outcome" | "reason" | "message"> = {
     id: `${memory.decisions + 1}`,
@@ -252,6 +275,14 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
       ...(slo.memory === undefined ? {} : { slo: slo.memory }),
     },
   };
+}
+
+/** The first that a stage noted about a target, or about one set replica of it. */
+function noteOf(stages: readonly StageRecord[], stage: StageRecord["stage"], name: string): string | undefined {
+  const note = stages.find(
+    (one) => one.stage === stage && (one.target === name || one.target?.startsWith(`${name}/`) === true),
+  );
+  return note && (note.detail === undefined ? note.reason : `${note.reason}: ${note.detail}`);
 }
 
 function namedDemands(

@@ -3,6 +3,7 @@ import type { Offer } from "./arbitrate.ts";
 import type { SloState } from "./capacity/slo.ts";
 import type { Demand } from "./demand.ts";
 import type { ForecastResult } from "./forecast/forecast.ts";
+import type { Neighbours } from "./neighbours.ts";
 import type { ZeroState } from "./scale-to-zero.ts";
 import type { Relaxation } from "./solve.ts";
 import type { Transition } from "./transition.ts";
@@ -51,6 +52,8 @@ export interface TargetDecision {
   readonly minViable: number;
   readonly demand?: Demand;
   readonly forecast?: Omit<ForecastResult, "memory">;
+  /** Inside the set replicas; absent for the set itself, and where there is none. */
+  readonly neighbours?: Neighbours;
 }
 
 export interface RatioDecision {

@@ -12,7 +12,7 @@ import { isInPanic, type PanicMemory } from "./panic.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
 import { unplacedOf } from "./reach.ts";
 import { gpusOf } from "./solve.ts";
-import { clampInto, type SetStep, stepSets } from "./step.ts";
+import { type Box, clampInto, type SetStep, stepSets } from "./step.ts";
 import { templateGpus } from "./transition.ts";
 
 export interface LimitInput {
@@ -43,6 +43,8 @@ export interface LimitResult {
   readonly perSet: readonly Vector[];
   readonly objects: Memory["objects"];
   readonly stages: readonly StageRecord[];
+  /** Where each set replica that stays may go now. */
+  readonly boxes: readonly Box[];
 }
 
 export function limitStep(input: LimitInput): LimitResult {
@@ -97,7 +99,7 @@ export function limitStep(input: LimitInput): LimitResult {
   // A set replica that is new, or new to us, starts at the goal: there is nothing to be gentle with.
   const perSet = vectors.slice(0, sets).map((vector, set) => taken[set]?.vector ?? vector);
   for (let set = perSet.length; set < setsNow; set++) keepMemory(input, set, objects);
-  return { sets, perSet, objects: { ...objects }, stages };
+  return { sets, perSet, objects: { ...objects }, stages, boxes: steps.map(({ box }) => box) };
 
   function keepMemory({ policy: { targets } }: LimitInput, set: number, into: Record<string, ObjectMemory>): void {
     for (const { name } of targets) {

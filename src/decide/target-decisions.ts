@@ -5,6 +5,7 @@ import type { RatioDecision, TargetDecision } from "./decision.ts";
 import type { Demand } from "./demand.ts";
 import type { ForecastResult } from "./forecast/forecast.ts";
 import type { Vector } from "./lattice.ts";
+import type { Neighbours } from "./neighbours.ts";
 import type { Observation } from "./observation.ts";
 import type { Policy } from "./policy.ts";
 import { isWithinBand, type RatioBand } from "./ratio.ts";
@@ -42,6 +43,7 @@ export interface TargetsInput {
   readonly forecasts: readonly ForecastResult[];
   readonly bounds: readonly TargetBounds[];
   readonly goal: Solution;
+  readonly neighboursOf: (index: number) => Neighbours | undefined;
   readonly desired: { readonly sets: number; readonly perSet: readonly Vector[] };
 }
 
@@ -54,10 +56,12 @@ export function targetDecisions({
   bounds,
   goal,
   desired,
+  neighboursOf,
 }: TargetsInput): TargetDecision[] {
   const sum = (perSet: readonly Vector[], index: number): number =>
     perSet.reduce((total, vector) => total + (vector[index] as number), 0);
   const inside = policy.targets.map((target, index): TargetDecision => {
+    const neighbours = neighboursOf(index);
     const { memory: _, ...forecast } = forecasts[index] as ForecastResult;
     return {
       name: target.name,
@@ -68,6 +72,7 @@ export function targetDecisions({
       minViable: (bounds[index]?.minViable ?? 0) * observation.set.replicas,
       demand: demands[index] as Demand,
       forecast,
+      ...(neighbours === undefined ? {} : { neighbours }),
     };
   });
   if (policy.set === undefined) return inside;

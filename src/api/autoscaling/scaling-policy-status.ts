@@ -17,7 +17,7 @@ import {
 
 /** Decisions kept in `status.history`. */
 export const HISTORY_MAX_ENTRIES = 20;
-const CHAIN_MAX_ENTRIES = 200;
+export const CHAIN_MAX_ENTRIES = 200;
 
 const OUTCOME = literals(["Scaled", "Held", "Limited", "Advisory", "Failed"]);
 
@@ -48,6 +48,8 @@ const RATIO = object({
   withinBand: boolean(),
 });
 
+const NEIGHBOUR = object({ constraint: string(), detail: string({ maxLength: 1024 }) });
+
 const LAST_DECISION = object({
   ...DECISION_SUMMARY,
   chain: optional(
@@ -62,6 +64,14 @@ const LAST_DECISION = object({
       }),
       { listType: "atomic", maxItems: CHAIN_MAX_ENTRIES },
     ),
+  ),
+  chainLeftOff: optional(int32({ description: "Entries of the chain that were too many; those of least weight." })),
+  neighbours: optional(
+    array(object({ target: string(), oneMore: NEIGHBOUR, oneLess: NEIGHBOUR }), {
+      listType: "map",
+      mapKeys: ["target"],
+      description: "The first constraint that fails with one replica more, and with one less.",
+    }),
   ),
 });
 

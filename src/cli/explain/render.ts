@@ -207,12 +207,27 @@ function whyNotSection({ spec, status }: ScalingPolicy, { paint, width }: Render
   if (chain === undefined || status?.targets === undefined) return "";
   const held = notWritten(spec.mode);
   const answers = whyNot({ targets: status.targets, chain, ...(held === undefined ? {} : { notWritten: held }) });
+  const computed = new Map((status.lastDecision?.neighbours ?? []).map((one) => [one.target, one]));
   const widest = Math.max(...answers.map(({ target }) => target.length));
   const lines = answers.flatMap(({ target, up, down }) => [
+    ...neighbourLines(target.padEnd(widest), computed.get(target), width),
     ...(up === undefined ? [] : [hang(`  ${target.padEnd(widest)}  not up:   `, up, width)]),
     ...(down === undefined ? [] : [hang(`  ${target.padEnd(widest)}  not down: `, down, width)]),
   ]);
   return lines.length === 0 ? "" : [paint.bold("Why not"), ...lines].join("\n");
+}
+
+function neighbourLines(
+  name: string,
+  answer: NonNullable<DecisionStatus["neighbours"]>[number] | undefined,
+  width: number,
+): readonly string[] {
+  if (answer === undefined) return [];
+  const { oneMore, oneLess } = answer;
+  return [
+    hang(`  ${name}  one more: `, `${oneMore.constraint}: ${oneMore.detail}`, width),
+    hang(`  ${name}  one less: `, `${oneLess.constraint}: ${oneLess.detail}`, width),
+  ];
 }
 
 /** Decisions that a person looks back on; `-o json` has them all. */
