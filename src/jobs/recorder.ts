@@ -4,7 +4,7 @@ import { createRecording } from "./recording.ts";
 
 /** Where lines go. A new file is begun where the old one is full. */
 export interface RecordingSink {
-  /** @returns whether the line began a new file, which then lacks what the lines before it said */
+  /** @returns `NeedsFullLine`: nothing was written, a new file begins and its lines must stand alone */
   write(line: string): "Written" | "NeedsFullLine";
 }
 
