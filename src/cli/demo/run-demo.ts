@@ -227,8 +227,8 @@ function startGauges(source: MetricsSource, clock: Clock, signal: AbortSignal): 
   const refresh = async (): Promise<void> => {
     const entries = await Promise.all(
       Object.entries(GAUGE_QUERIES).map(async ([name, query]) => {
-        const samples = await source.query(query).catch(() => []);
-        return [name, samples[0]?.value] as const;
+        const samples = await source.query(query).catch(() => undefined);
+        return [name, samples?.at(0)?.value] as const;
       }),
     );
     latest = Object.fromEntries(entries) as unknown as Gauges;
