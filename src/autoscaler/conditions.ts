@@ -130,8 +130,8 @@ function scalingLimited({ decision }: ConditionInput): ConditionDraft {
     return draft(
       "ScalingLimited",
       true,
-      "GPUBudget",
-      `${budget.gpusMax} GPUs serve ${Math.round(decision.servedRatio * 100)} % of the demand`,
+      budget.queue === undefined ? "GPUBudget" : "QueueQuota",
+      `${budget.gpusMax} GPUs${budget.queue === undefined ? "" : `, which queue ${budget.queue} leaves,`} serve ${Math.round(decision.servedRatio * 100)} % of the demand`,
     );
   if (relaxed.includes("HardRatios"))
     return draft("ScalingLimited", true, "Ratio", "no integer solution of the ratios inside the bounds");

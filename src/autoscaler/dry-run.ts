@@ -6,6 +6,7 @@ import type { ScalingPolicyStatus } from "../api/autoscaling/scaling-policy-stat
 import { KEDA_SCALED_OBJECTS } from "../api/keda/scaled-object.ts";
 import { CONFIG_MAPS, HORIZONTAL_POD_AUTOSCALERS } from "../api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
+import { KAI_QUEUES } from "../api/scheduler/kai-queue.ts";
 import type { Clock } from "../clock.ts";
 import { memoryCheckpoints, statusCheckpoints } from "../jobs/checkpoint-store.ts";
 import { inProcessQueue } from "../jobs/evaluation-queue.ts";
@@ -102,8 +103,8 @@ function readOnce({ api, policy, overrides }: DryRunOptions, fail: (error: unkno
       try {
         return await api.list(resource, list);
       } catch (error) {
-        // As in the service: a cluster without KEDA, or a person who may not read other autoscalers, is no reason not to plan.
-        if (!isOptional(plural)) fail(error);
+        // Their kinds need not be installed, nor readable: a decision is made without them.
+        if (!OPTIONAL_KINDS.has(plural)) fail(error);
         throw error;
       }
     },
@@ -114,8 +115,9 @@ function readOnce({ api, policy, overrides }: DryRunOptions, fail: (error: unkno
   };
 }
 
-const isOptional = (plural: string): boolean =>
-  plural === HORIZONTAL_POD_AUTOSCALERS.plural || plural === KEDA_SCALED_OBJECTS.plural;
+const OPTIONAL_KINDS: ReadonlySet<string> = new Set(
+  [HORIZONTAL_POD_AUTOSCALERS, KEDA_SCALED_OBJECTS, KAI_QUEUES].map(({ plural }) => plural),
+);
 
 /** What the running autoscaler granted last; to a policy that it does not know, what is left. */
 function publishedGrant({ metadata }: ScalingPolicy, { spec, status }: GPUBudget, gpusInUse: number): number {

@@ -15,6 +15,7 @@ import {
   type Pod,
 } from "../api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
+import { KAI_QUEUES, type KaiQueue } from "../api/scheduler/kai-queue.ts";
 import { MANAGED_BY, MANAGER, PART_OF, POD_CLIQUE, SCALING_GROUP } from "../grove/labels.ts";
 import { type Informer, type InformerOptions, startInformer } from "../kube/informer.ts";
 import { mergeInformers } from "../kube/merged-informer.ts";
@@ -37,6 +38,8 @@ export interface AutoscalerInformers {
   readonly horizontalPodAutoscalers: Informer<HorizontalPodAutoscaler>;
   /** Of KEDA; empty where it is not installed. */
   readonly scaledObjects: Informer<KedaScaledObject>;
+  /** Of KAI Scheduler; empty where it is not installed. */
+  readonly queues: Informer<KaiQueue>;
   readonly synced: Promise<unknown>;
 }
 
@@ -105,6 +108,8 @@ export function startAutoscalerInformers({ namespace, ...settings }: InformerSet
     }),
     scaledObjects: start(KEDA_SCALED_OBJECTS, { log: silentLogger, indexes: { [BY_SCALED]: scaledBy } }),
   };
+  // Without KAI Scheduler a policy that names a queue does not grow, and says so.
+  const queues = start(KAI_QUEUES, { log: silentLogger });
   const looked = Object.values(rivals).map(async ({ attempted, failure, resource }) => {
     await attempted;
     const why = failure();
@@ -115,6 +120,10 @@ export function startAutoscalerInformers({ namespace, ...settings }: InformerSet
       `no ${resource.kind} can be read: one on the same target goes unnoticed`,
     );
   });
-  const synced = Promise.all([...Object.values(informers).map((informer) => informer.synced), ...looked]);
-  return { ...informers, configMaps, ...rivals, synced };
+  const synced = Promise.all([
+    ...Object.values(informers).map((informer) => informer.synced),
+    ...looked,
+    queues.attempted,
+  ]);
+  return { ...informers, configMaps, ...rivals, queues, synced };
 }

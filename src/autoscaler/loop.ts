@@ -15,11 +15,13 @@ import type { AutoscalerMetrics } from "./autoscaler-metrics.ts";
 import { BudgetLedger } from "./budget-ledger.ts";
 import { type ConditionDraft, decisionConditions, unresolvedConditions } from "./conditions.ts";
 import { ForeignWriters } from "./foreign-writers.ts";
+import { heldGpus } from "./held-gpus.ts";
 import { type AutoscalerInformers, BY_BUDGET, BY_SET } from "./informers.ts";
-import { heldGpus, observe } from "./observe.ts";
+import { observe } from "./observe.ts";
 import { type OtherAutoscaler, otherAutoscalersOf } from "./other-autoscalers.ts";
 import { eventsOf, type PolicyEvent } from "./policy-events.ts";
 import { PreparedPolicy } from "./prepare.ts";
+import { QueueLedger } from "./queue-headroom.ts";
 import type { Resolution, ResolutionProblem } from "./resolve.ts";
 import { counterpartsOf, isShadow, replicasOf, type SeenReplicas, writesSeen } from "./shadow.ts";
 import type { DoneWrite, GateResult, WriteGate } from "./write-gate.ts";
@@ -76,6 +78,7 @@ export class PolicyLoop {
   readonly #options: LoopOptions;
   readonly #states = new Map<string, PolicyState>();
   readonly #ledger = new BudgetLedger();
+  readonly #queues = new QueueLedger();
   /** Makes monotonic time comparable over restarts: windows in a checkpoint are in epoch milliseconds that never go back. */
   readonly #anchorMs: number;
 
@@ -91,6 +94,7 @@ export class PolicyLoop {
   forget(key: string): void {
     this.#states.delete(key);
     this.#ledger.forget(key);
+    this.#queues.forget(key);
     this.#options.metrics.forget(key);
   }
 
@@ -106,6 +110,7 @@ export class PolicyLoop {
     if ("turn" in prepared) {
       // It makes no offer any more: what it holds counts as it is.
       this.#ledger.forget(keyOf(stored));
+      this.#queues.forget(keyOf(stored));
       return prepared.turn;
     }
     const { policy, model, resolution, problems } = prepared;
@@ -323,6 +328,9 @@ export class PolicyLoop {
         foreignWriters,
         ...(state.others.length === 0 ? {} : { ownedTargets: state.others.map(({ target }) => target) }),
         isSharing: budgetName !== undefined,
+        ...this.#queues.observe(policy, informers.pods.byIndex(BY_SET, keyOf(set)), (name) =>
+          informers.queues.get(undefined, name),
+        ),
         // Fails closed: nothing grows, and nothing is taken away for want of an object.
         ...(budgetName !== undefined && budget === undefined ? { isBudgetMissing: true as const } : {}),
       },
@@ -378,17 +386,24 @@ export class PolicyLoop {
   }
 
   #recordBudget(policy: ScalingPolicy, decision: Decision, { written }: GateResult): void {
-    const name = policy.spec.gpuBudget.sharedBudgetRef?.name;
-    const budget = name === undefined ? undefined : this.#options.informers.budgets.get(undefined, name);
-    if (budget === undefined || isShadow(policy)) {
-      this.#ledger.forget(keyOf(policy));
+    const { informers } = this.#options;
+    const key = keyOf(policy);
+    if (isShadow(policy)) {
+      this.#ledger.forget(key);
+      this.#queues.forget(key);
       return;
     }
     const added = written.reduce(
       (sum, { from, to, gpusPerReplica }) => sum + Math.max(0, to - from) * gpusPerReplica,
       0,
     );
-    this.#ledger.record(policy, budget, decision, decision.budget.gpusUsed + added);
+    const held = decision.budget.gpusUsed + added;
+    const set = `${policy.metadata.namespace}/${policy.spec.targetRef.name}`;
+    this.#queues.record(policy, informers.pods.byIndex(BY_SET, set), held);
+    const name = policy.spec.gpuBudget.sharedBudgetRef?.name;
+    const budget = name === undefined ? undefined : informers.budgets.get(undefined, name);
+    if (budget === undefined) this.#ledger.forget(key);
+    else this.#ledger.record(policy, budget, decision, held);
   }
 }
 
