@@ -6,6 +6,7 @@ import type { ScalingPolicyStatus } from "../api/autoscaling/scaling-policy-stat
 import { KEDA_SCALED_OBJECTS } from "../api/keda/scaled-object.ts";
 import { CONFIG_MAPS, HORIZONTAL_POD_AUTOSCALERS } from "../api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
+import { RESOURCE_CLAIM_TEMPLATES } from "../api/kubernetes/resource-claim.ts";
 import { KAI_QUEUES } from "../api/scheduler/kai-queue.ts";
 import type { Clock } from "../clock.ts";
 import { memoryCheckpoints, statusCheckpoints } from "../jobs/checkpoint-store.ts";
@@ -116,7 +117,7 @@ function readOnce({ api, policy, overrides }: DryRunOptions, fail: (error: unkno
 }
 
 const OPTIONAL_KINDS: ReadonlySet<string> = new Set(
-  [HORIZONTAL_POD_AUTOSCALERS, KEDA_SCALED_OBJECTS, KAI_QUEUES].map(({ plural }) => plural),
+  [HORIZONTAL_POD_AUTOSCALERS, KEDA_SCALED_OBJECTS, KAI_QUEUES, RESOURCE_CLAIM_TEMPLATES].map(({ plural }) => plural),
 );
 
 /** What the running autoscaler granted last; to a policy that it does not know, what is left. */

@@ -1,24 +1,86 @@
-/** GPUs of a pod template, and of what the levels of a PodCliqueSet are made of. */
-import type { Pod, PodSpec } from "../api/kubernetes/core.ts";
+/** GPUs of pods, and of what the levels of a PodCliqueSet are made of: extended resources, and devices of resource claims. Pure. */
+import type { PodCliqueSet, PodCliqueTemplate } from "../api/grove/pod-clique-set.ts";
+import type { PodSpec } from "../api/kubernetes/core.ts";
 import { parseQuantity } from "../api/quantity.ts";
+import { gpusOfClaim, sumOf } from "./device-gpus.ts";
 
 /** Extended resources that are whole GPUs. */
 export const GPU_RESOURCES = ["nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/xe", "gpu.intel.com/i915"] as const;
 
+/** GPUs of a claim made from a ResourceClaimTemplate of the cluster; undefined: it is not there, or its devices are not known. */
+export type TemplateGpus = (namespace: string, name: string) => number | undefined;
+
+export const noTemplates: TemplateGpus = () => undefined;
+
+type DevicesOfPod = Pick<PodSpec, "containers" | "initContainers" | "resourceClaims">;
+
 /**
- * GPUs that one pod holds while it runs.
- * @returns undefined when it asks for devices through a resource claim: how many that are is not in the template, and a budget fails closed on it
+ * GPUs that one more pod takes. A claim that has a name of its own is there once, however many pods share it, so it adds nothing.
+ * @returns undefined when a claim's template is not there or asks for devices of an unknown kind: a budget fails closed on it
  */
-export function gpusOfPod(spec: Pick<PodSpec, "containers" | "initContainers" | "resourceClaims">): number | undefined {
-  if ((spec.resourceClaims?.length ?? 0) > 0) return undefined;
+export function gpusOfPod(spec: DevicesOfPod, namespace: string, templateGpus: TemplateGpus): number | undefined {
   const main = spec.containers.reduce((sum, container) => sum + gpusOfContainer(container), 0);
   const init = Math.max(0, ...(spec.initContainers ?? []).map(gpusOfContainer));
-  return Math.max(main, init);
+  const claimed = sumOf(spec.resourceClaims ?? [], ({ resourceClaimTemplateName: name }) =>
+    typeof name === "string" ? templateGpus(namespace, name) : 0,
+  );
+  return claimed === undefined ? undefined : Math.max(main, init) + claimed;
 }
 
-function gpusOfContainer({ resources }: Pod["spec"]["containers"][number]): number {
+function gpusOfContainer({ resources }: PodSpec["containers"][number]): number {
   return GPU_RESOURCES.reduce((sum, name) => {
     const quantity = resources?.limits?.[name] ?? resources?.requests?.[name];
     return sum + (quantity === undefined ? 0 : (parseQuantity(quantity) ?? 0));
   }, 0);
 }
+
+type Gpus = number | undefined;
+type Group = NonNullable<PodCliqueSet["spec"]["template"]["podCliqueScalingGroups"]>[number];
+
+/** Of one PodCliqueSet. Claims that it shares (`resourceSharing`, grove.md 1.6) count where one more replica makes one more of them. */
+export interface SetGpus {
+  /** One more pod of a clique. */
+  ofCliqueReplica(clique: PodCliqueTemplate): Gpus;
+  /** What a clique has once, however many pods it has. */
+  ofClique(clique: PodCliqueTemplate): Gpus;
+  /** One more instance of a group, with all its cliques. */
+  ofGroupReplica(group: Group): Gpus;
+  /** What a group has once, however many instances. */
+  ofGroup(group: Group): Gpus;
+  /** What one more replica of the set has once, besides its cliques and groups. */
+  readonly ofSetReplica: Gpus;
+}
+
+export function gpusOfSet({ metadata, spec }: PodCliqueSet, templateGpus: TemplateGpus): SetGpus {
+  const { namespace = "default" } = metadata;
+  const { cliques, resourceClaimTemplates = [], resourceSharing = [] } = spec.template;
+
+  type Sharing = { readonly name: string; readonly namespace?: string; readonly scope: "AllReplicas" | "PerReplica" };
+  const shared = (sharing: readonly Sharing[] | undefined, scope: Sharing["scope"]): Gpus =>
+    sumOf(
+      (sharing ?? []).filter((one) => one.scope === scope),
+      (one) => {
+        const own = resourceClaimTemplates.find(({ name }) => name === one.name);
+        return own === undefined
+          ? templateGpus(one.namespace || namespace, one.name)
+          : gpusOfClaim(own.templateSpec.spec);
+      },
+    );
+
+  const ofClique = (clique: PodCliqueTemplate): Gpus => shared(clique.resourceSharing, "AllReplicas");
+  const ofCliqueReplica = (clique: PodCliqueTemplate): Gpus =>
+    plus(gpusOfPod(clique.spec.podSpec, namespace, templateGpus), shared(clique.resourceSharing, "PerReplica"));
+  const ofGroup = (group: Group): Gpus => shared(group.resourceSharing, "AllReplicas");
+  const ofGroupReplica = (group: Group): Gpus =>
+    plus(
+      shared(group.resourceSharing, "PerReplica"),
+      sumOf(
+        cliques.filter(({ name }) => group.cliqueNames.includes(name)),
+        (clique) => plus(times(clique.spec.replicas, ofCliqueReplica(clique)), ofClique(clique)),
+      ),
+    );
+  return { ofClique, ofCliqueReplica, ofGroup, ofGroupReplica, ofSetReplica: shared(resourceSharing, "PerReplica") };
+}
+
+export const plus = (a: Gpus, b: Gpus): Gpus => (a === undefined || b === undefined ? undefined : a + b);
+export const times = (count: number, gpus: Gpus): Gpus => (gpus === undefined ? undefined : count * gpus);

@@ -15,11 +15,14 @@ import {
   type Pod,
 } from "../api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
+import { RESOURCE_CLAIM_TEMPLATES } from "../api/kubernetes/resource-claim.ts";
 import { KAI_QUEUES, type KaiQueue } from "../api/scheduler/kai-queue.ts";
 import { MANAGED_BY, MANAGER, PART_OF, POD_CLIQUE, SCALING_GROUP } from "../grove/labels.ts";
 import { type Informer, type InformerOptions, startInformer } from "../kube/informer.ts";
 import { mergeInformers } from "../kube/merged-informer.ts";
 import { silentLogger } from "../log.ts";
+import { gpusOfClaim } from "./device-gpus.ts";
+import type { TemplateGpus } from "./gpu-cost.ts";
 import { PROFILE_SELECTOR } from "./profile-of.ts";
 import { scaledBy } from "./scaled-by.ts";
 import { slimClique, slimPod, slimPolicy, slimSet } from "./slim.ts";
@@ -40,6 +43,10 @@ export interface AutoscalerInformers {
   readonly scaledObjects: Informer<KedaScaledObject>;
   /** Of KAI Scheduler; empty where it is not installed. */
   readonly queues: Informer<KaiQueue>;
+  /** GPUs of claims made from the cluster's ResourceClaimTemplates. */
+  readonly templateGpus: TemplateGpus;
+  /** Another number, other templates. */
+  readonly templatesVersion: () => number;
   readonly synced: Promise<unknown>;
 }
 
@@ -110,6 +117,16 @@ export function startAutoscalerInformers({ namespace, ...settings }: InformerSet
   };
   // Without KAI Scheduler a policy that names a queue does not grow, and says so.
   const queues = start(KAI_QUEUES, { log: silentLogger });
+  // Kubernetes before 1.34 does not serve them in this version: what claims them has an unknown cost there.
+  const claimTemplates = start(RESOURCE_CLAIM_TEMPLATES, { log: silentLogger });
+  let templatesVersion = 0;
+  claimTemplates.onChange(() => {
+    templatesVersion++;
+  });
+  const templateGpus: TemplateGpus = (of, name) => {
+    const template = claimTemplates.get(of, name);
+    return template === undefined ? undefined : gpusOfClaim(template.spec.spec);
+  };
   const looked = Object.values(rivals).map(async ({ attempted, failure, resource }) => {
     await attempted;
     const why = failure();
@@ -124,6 +141,15 @@ export function startAutoscalerInformers({ namespace, ...settings }: InformerSet
     ...Object.values(informers).map((informer) => informer.synced),
     ...looked,
     queues.attempted,
+    claimTemplates.attempted,
   ]);
-  return { ...informers, configMaps, ...rivals, queues, synced };
+  return {
+    ...informers,
+    configMaps,
+    ...rivals,
+    queues,
+    templateGpus,
+    templatesVersion: () => templatesVersion,
+    synced,
+  };
 }

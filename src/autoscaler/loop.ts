@@ -78,12 +78,13 @@ export class PolicyLoop {
   readonly #options: LoopOptions;
   readonly #states = new Map<string, PolicyState>();
   readonly #ledger = new BudgetLedger();
-  readonly #queues = new QueueLedger();
+  readonly #queues: QueueLedger;
   /** Makes monotonic time comparable over restarts: windows in a checkpoint are in epoch milliseconds that never go back. */
   readonly #anchorMs: number;
 
   constructor(options: LoopOptions) {
     this.#options = options;
+    this.#queues = new QueueLedger(options.informers.templateGpus);
     this.#anchorMs = options.clock.nowMs() - options.clock.monotonicMs();
   }
 
@@ -250,7 +251,7 @@ export class PolicyLoop {
     });
     const { namespace = "default" } = stored.metadata;
     const set = this.#options.informers.sets.get(namespace, stored.spec.targetRef.name);
-    const prepared = this.#stateOf(stored).prepared.of(stored, set);
+    const prepared = this.#stateOf(stored).prepared.of(stored, set, this.#options.informers);
     if ("reason" in prepared) return unresolved(stored, prepared.reason, prepared.message);
     const { spec, model, resolution, problems } = prepared;
     const policy = { ...stored, spec };
@@ -376,13 +377,13 @@ export class PolicyLoop {
 
   /** GPUs of sets whose policies share the budget and make no offer: not decided yet after a start, or not able to. */
   #outsidersGpus(policy: ScalingPolicy, budget: GPUBudget): number {
-    const { policies, pods } = this.#options.informers;
+    const { policies, pods, templateGpus } = this.#options.informers;
     const setOf = ({ metadata, spec }: ScalingPolicy): string => `${metadata.namespace}/${spec.targetRef.name}`;
     const members = policies.byIndex(BY_BUDGET, budget.metadata.name);
     const isKnown = (one: ScalingPolicy): boolean => keyOf(one) === keyOf(policy) || this.#ledger.knows(keyOf(one));
     const known = new Set(members.filter(isKnown).map(setOf));
     const outside = new Set(members.map(setOf).filter((set) => !known.has(set)));
-    return [...outside].reduce((sum, set) => sum + heldGpus(pods.byIndex(BY_SET, set)), 0);
+    return [...outside].reduce((sum, set) => sum + heldGpus(pods.byIndex(BY_SET, set), templateGpus), 0);
   }
 
   #recordBudget(policy: ScalingPolicy, decision: Decision, { written }: GateResult): void {

@@ -226,11 +226,12 @@ export function gpusInUse(
   targets: readonly TargetObservation[],
   { informers }: ObserveContext,
 ): number {
+  const heldBy = (some: readonly Pod[]): number => heldGpus(some, informers.templateGpus);
   const pods = informers.pods.byIndex(BY_SET, keyOf(set));
   const live = pods.filter((pod) => !isTerminating(pod));
   const { namespace } = set.metadata;
   const { replicas } = set.spec;
-  let sum = heldGpus(pods.filter(isTerminating));
+  let sum = heldBy(pods.filter(isTerminating));
   const ofTargets = new Set<Pod>();
   for (const { objects, templateReplicas, gpusPerReplica = 0 } of targets) {
     for (const object of objects) {
@@ -238,7 +239,7 @@ export function gpusInUse(
         .byIndex(BY_OBJECT, `${namespace}/${object.objectName}`)
         .filter((pod) => !isTerminating(pod));
       for (const pod of own) ofTargets.add(pod);
-      sum += Math.max(object.replicas * gpusPerReplica, heldGpus(own));
+      sum += Math.max(object.replicas * gpusPerReplica, heldBy(own));
     }
     // What the operator has yet to create starts from its template.
     sum += Math.max(0, replicas - objects.length) * templateReplicas * gpusPerReplica;
@@ -247,8 +248,8 @@ export function gpusInUse(
   const isLeaving = (pod: Pod): boolean => Number(labelOf(pod, SET_REPLICA_INDEX)) >= replicas;
   return (
     sum +
-    Math.max(replicas * fixedGpus, heldGpus(others.filter((pod) => !isLeaving(pod)))) +
-    heldGpus(others.filter(isLeaving))
+    Math.max(replicas * fixedGpus, heldBy(others.filter((pod) => !isLeaving(pod)))) +
+    heldBy(others.filter(isLeaving))
   );
 }
 

@@ -12,10 +12,13 @@ import { POD_CLIQUE_SETS } from "../api/grove/pod-clique-set.ts";
 import { KEDA_SCALED_OBJECTS } from "../api/keda/scaled-object.ts";
 import { HORIZONTAL_POD_AUTOSCALERS } from "../api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
+import { RESOURCE_CLAIM_TEMPLATES, type ResourceClaimTemplate } from "../api/kubernetes/resource-claim.ts";
 import type { FieldError } from "../api/schema/validate.ts";
 import { ALLOWED, type ReviewHandler, refuseFields } from "../grove/webhooks/admission-review.ts";
 import { isNotFound } from "../kube/api-error.ts";
 import type { KubeApi, ListOptions } from "../kube/kube-api.ts";
+import { gpusOfClaim } from "./device-gpus.ts";
+import type { TemplateGpus } from "./gpu-cost.ts";
 import { type Findings, reviewAlone, reviewOverride, reviewPolicy } from "./review-policy.ts";
 
 export interface PolicyAdmissionOptions {
@@ -100,23 +103,33 @@ function lookAround(lookup: Lookup, object: KubeObject): Promise<Findings> {
   }
 }
 
+const templateGpusOf =
+  (templates: readonly ResourceClaimTemplate[] = []): TemplateGpus =>
+  (namespace, name) => {
+    const found = templates.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
+    return found === undefined ? undefined : gpusOfClaim(found.spec.spec);
+  };
+
 async function aroundPolicy({ list }: Lookup, policy: ScalingPolicy): Promise<Findings> {
   const { namespace = "default" } = policy.metadata;
   const setName = policy.spec.targetRef.name;
   const budgetName = policy.spec.gpuBudget.sharedBudgetRef?.name;
-  const [policies = [], sets, horizontalPodAutoscalers = [], scaledObjects = [], budgets] = await Promise.all([
-    list(SCALING_POLICIES, { namespace }),
-    list(POD_CLIQUE_SETS, { namespace, fieldSelector: `metadata.name=${setName}` }),
-    list(HORIZONTAL_POD_AUTOSCALERS, { namespace }),
-    list(KEDA_SCALED_OBJECTS, { namespace }),
-    budgetName === undefined ? undefined : list(GPU_BUDGETS, { fieldSelector: `metadata.name=${budgetName}` }),
-  ]);
+  const [policies = [], sets, horizontalPodAutoscalers = [], scaledObjects = [], budgets, templates] =
+    await Promise.all([
+      list(SCALING_POLICIES, { namespace }),
+      list(POD_CLIQUE_SETS, { namespace, fieldSelector: `metadata.name=${setName}` }),
+      list(HORIZONTAL_POD_AUTOSCALERS, { namespace }),
+      list(KEDA_SCALED_OBJECTS, { namespace }),
+      budgetName === undefined ? undefined : list(GPU_BUDGETS, { fieldSelector: `metadata.name=${budgetName}` }),
+      list(RESOURCE_CLAIM_TEMPLATES, {}),
+    ]);
   const set = sets?.[0];
   const budget = budgets?.[0];
   const { errors, warnings } = reviewPolicy(policy, {
     policies,
     horizontalPodAutoscalers,
     scaledObjects,
+    templateGpus: templateGpusOf(templates),
     ...(set !== undefined && { set }),
     ...(budget !== undefined && { budget }),
   });

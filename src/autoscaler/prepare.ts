@@ -6,6 +6,8 @@ import { defaultPodCliqueSet } from "../api/grove/pod-clique-set-defaults.ts";
 import type { KubeObject } from "../api/kubernetes/meta.ts";
 import { type Policy, readPolicy } from "../decide/policy.ts";
 import { queryProblems } from "./check-queries.ts";
+import type { TemplateGpus } from "./gpu-cost.ts";
+import type { AutoscalerInformers } from "./informers.ts";
 import { type Resolution, type ResolutionProblem, resolve } from "./resolve.ts";
 
 export interface Understood {
@@ -20,7 +22,7 @@ export interface Understood {
 export type Prepared = Understood | { readonly reason: string; readonly message: string };
 
 /** @param set the policy's target; undefined: it does not exist */
-function prepare(stored: ScalingPolicy, set: PodCliqueSet | undefined): Prepared {
+function prepare(stored: ScalingPolicy, set: PodCliqueSet | undefined, templateGpus: TemplateGpus): Prepared {
   const { object, errors } = admit({ operation: "UPDATE", object: stored, oldObject: stored });
   const { spec, metadata } = object as ScalingPolicy;
   const [error] = errors;
@@ -34,7 +36,7 @@ function prepare(stored: ScalingPolicy, set: PodCliqueSet | undefined): Prepared
   }
   const [badQuery] = queryProblems(spec);
   if (badQuery !== undefined) return badQuery;
-  const { resolution, problems } = resolve(spec, defaultPodCliqueSet(set));
+  const { resolution, problems } = resolve(spec, defaultPodCliqueSet(set), templateGpus);
   const problem = problems[0];
   if (resolution === undefined) return { reason: problem?.reason ?? "UnknownTarget", message: problem?.message ?? "" };
   return { spec, model: readPolicy(spec), resolution, problems };
@@ -44,9 +46,15 @@ function prepare(stored: ScalingPolicy, set: PodCliqueSet | undefined): Prepared
 export class PreparedPolicy {
   #policy: string | undefined;
   #set: string | undefined;
+  #templates = -1;
   #prepared: Prepared | undefined;
 
-  of(policy: ScalingPolicy, set: PodCliqueSet | undefined): Prepared {
+  of(
+    policy: ScalingPolicy,
+    set: PodCliqueSet | undefined,
+    { templateGpus, templatesVersion }: Pick<AutoscalerInformers, "templateGpus" | "templatesVersion">,
+  ): Prepared {
+    const templates = templatesVersion();
     const policyVersion = versionOf(policy);
     const setVersion = set === undefined ? "" : versionOf(set);
     if (
@@ -54,11 +62,13 @@ export class PreparedPolicy {
       policyVersion === undefined ||
       setVersion === undefined ||
       policyVersion !== this.#policy ||
-      setVersion !== this.#set
+      setVersion !== this.#set ||
+      templates !== this.#templates
     ) {
-      this.#prepared = prepare(policy, set);
+      this.#prepared = prepare(policy, set, templateGpus);
       this.#policy = policyVersion;
       this.#set = setVersion;
+      this.#templates = templates;
     }
     return this.#prepared;
   }

@@ -5,12 +5,17 @@ import { keyOf } from "../api/kubernetes/meta.ts";
 import { parseQuantity } from "../api/quantity.ts";
 import { KAI_QUEUE_LABEL, type KaiQueue } from "../api/scheduler/kai-queue.ts";
 import type { Observation } from "../decide/observation.ts";
-import { GPU_RESOURCES } from "./gpu-cost.ts";
+import { GPU_RESOURCES, noTemplates, type TemplateGpus } from "./gpu-cost.ts";
 import { heldGpus } from "./held-gpus.ts";
 
 /** What policies of one queue have ordered and not got yet, so that they do not order the same room twice within a tick. */
 export class QueueLedger {
+  readonly #templateGpus: TemplateGpus;
   readonly #orders = new Map<string, { readonly queue: string; readonly gpus: number }>();
+
+  constructor(templateGpus: TemplateGpus = noTemplates) {
+    this.#templateGpus = templateGpus;
+  }
 
   /** @returns nothing for a policy that names no queue */
   observe(
@@ -20,7 +25,12 @@ export class QueueLedger {
   ): Pick<Observation, "queue"> {
     const name = policy.spec.gpuBudget.queueRef?.name;
     if (name === undefined) return {};
-    const found = queueHeadroom({ name, pods, queueOf, orderedByOthers: this.#orderedByOthers(name, keyOf(policy)) });
+    const found = queueHeadroom({
+      name,
+      ours: this.#allocatedTo(name, pods),
+      queueOf,
+      orderedByOthers: this.#orderedByOthers(name, keyOf(policy)),
+    });
     if (found === undefined) return { queue: { name } };
     return { queue: { name: found.queue, gpus: found.gpus } };
   }
@@ -29,11 +39,22 @@ export class QueueLedger {
   record(policy: ScalingPolicy, pods: readonly Pod[], gpusHeld: number): void {
     const queue = policy.spec.gpuBudget.queueRef?.name;
     if (queue === undefined) this.forget(keyOf(policy));
-    else this.#orders.set(keyOf(policy), { queue, gpus: Math.max(0, gpusHeld - allocatedTo({ name: queue, pods })) });
+    else this.#orders.set(keyOf(policy), { queue, gpus: Math.max(0, gpusHeld - this.#allocatedTo(queue, pods)) });
   }
 
   forget(policyKey: string): void {
     this.#orders.delete(policyKey);
+  }
+
+  /** What of the queue's allocation is the policy's own: pods that have a node, those on their way out included. */
+  #allocatedTo(name: string, pods: readonly Pod[]): number {
+    return heldGpus(
+      pods.filter(
+        (pod) =>
+          (isPodScheduled(pod) || isTerminating(pod)) && (pod.metadata.labels?.[KAI_QUEUE_LABEL] ?? name) === name,
+      ),
+      this.#templateGpus,
+    );
   }
 
   #orderedByOthers(name: string, policyKey: string): number {
@@ -53,8 +74,8 @@ interface QueueHeadroom {
 interface QueueHeadroomInput {
   readonly name: string;
   readonly queueOf: (name: string) => KaiQueue | undefined;
-  /** All pods of the policy's set. */
-  readonly pods: readonly Pod[];
+  /** Of the queue's allocation, the policy's own. */
+  readonly ours: number;
   /** Ordered by other policies of the same queue and not allocated yet. */
   readonly orderedByOthers: number;
 }
@@ -64,8 +85,7 @@ const MAX_DEPTH = 32;
 
 /** @returns undefined when the queue, or one above it, does not exist */
 function queueHeadroom(input: QueueHeadroomInput): QueueHeadroom | undefined {
-  const { queueOf, orderedByOthers } = input;
-  const ours = allocatedTo(input);
+  const { queueOf, ours, orderedByOthers } = input;
   let least: QueueHeadroom = { queue: input.name, gpus: Number.POSITIVE_INFINITY };
   let name: string | undefined = input.name;
   for (let depth = 0; name !== undefined && name !== "" && depth < MAX_DEPTH; depth++) {
@@ -92,11 +112,3 @@ function limitOf({ spec }: KaiQueue): number {
 
 const allocatedIn = ({ status }: KaiQueue): number =>
   GPU_RESOURCES.reduce((sum, name) => sum + (parseQuantity(status?.allocated?.[name] ?? "0") ?? 0), 0);
-
-/** What of the queue's allocation is the policy's own: pods that have a node, those on their way out included. */
-const allocatedTo = ({ name, pods }: Pick<QueueHeadroomInput, "name" | "pods">): number =>
-  heldGpus(
-    pods.filter(
-      (pod) => (isPodScheduled(pod) || isTerminating(pod)) && (pod.metadata.labels?.[KAI_QUEUE_LABEL] ?? name) === name,
-    ),
-  );

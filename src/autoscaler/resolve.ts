@@ -1,9 +1,10 @@
 /** What a policy's names mean in the PodCliqueSet it points to, or why they mean nothing. Pure. */
 import type { ScaleTarget } from "../api/autoscaling/scale-target.ts";
 import type { ScalingPolicySpec } from "../api/autoscaling/scaling-policy.ts";
-import type { PodCliqueSet, PodCliqueTemplate } from "../api/grove/pod-clique-set.ts";
+import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
 import { scalingGroupName, standaloneCliqueName } from "../grove/names.ts";
-import { gpusOfPod } from "./gpu-cost.ts";
+import { sumOf } from "./device-gpus.ts";
+import { gpusOfSet, noTemplates, plus, type SetGpus, type TemplateGpus, times } from "./gpu-cost.ts";
 
 /** A target inside a set replica. */
 export interface ResolvedTarget {
@@ -39,15 +40,18 @@ export interface ResolutionProblem {
   readonly isWarning?: true;
 }
 
+/** @param templateGpus of the ResourceClaimTemplates of the cluster */
 export function resolve(
   spec: ScalingPolicySpec,
   set: PodCliqueSet,
+  templateGpus: TemplateGpus = noTemplates,
 ): { readonly resolution?: Resolution; readonly problems: readonly ResolutionProblem[] } {
+  const gpus = gpusOfSet(set, templateGpus);
   const problems: ResolutionProblem[] = [];
   const targets: ResolvedTarget[] = [];
   spec.scaleTargets.forEach((target, index) => {
     if (target.level === "PodCliqueSet") return;
-    const found = target.level === "PodClique" ? resolveClique(target, set) : resolveGroup(target, set);
+    const found = target.level === "PodClique" ? resolveClique(target, set, gpus) : resolveGroup(target, set, gpus);
     const field = `spec.scaleTargets[${index}]`;
     if ("reason" in found) {
       problems.push({ ...found, field: `${field}.ref`, message: `${field}.${found.message}` });
@@ -64,7 +68,7 @@ export function resolve(
     }
   });
   if (problems.some(({ isWarning }) => isWarning !== true)) return { problems };
-  const fixedGpus = fixedGpusOf(set, spec);
+  const fixedGpus = fixedGpusOf(set, spec, gpus);
   const resolution = { targets, ...(fixedGpus === undefined ? {} : { fixedGpus }) };
   problems.push(...budgetProblems(spec, resolution));
   return { resolution, problems };
@@ -72,7 +76,7 @@ export function resolve(
 
 type Problem = Omit<ResolutionProblem, "isWarning" | "field">;
 
-function resolveClique(target: ScaleTarget, set: PodCliqueSet): ResolvedTarget | Problem {
+function resolveClique(target: ScaleTarget, set: PodCliqueSet, gpus: SetGpus): ResolvedTarget | Problem {
   const { cliques, podCliqueScalingGroups: groups = [] } = set.spec.template;
   const ref = target.ref ?? "";
   const clique = cliques.find(({ name }) => name === ref);
@@ -99,11 +103,11 @@ function resolveClique(target: ScaleTarget, set: PodCliqueSet): ResolvedTarget |
     minAvailable: clique.spec.minAvailable ?? clique.spec.replicas,
     templateReplicas: clique.spec.replicas,
     minPodsPerReplica: 1,
-    ...optional("gpusPerReplica", explicitGpus(target) ?? gpusOfPod(clique.spec.podSpec)),
+    ...optional("gpusPerReplica", explicitGpus(target) ?? gpus.ofCliqueReplica(clique)),
   };
 }
 
-function resolveGroup(target: ScaleTarget, set: PodCliqueSet): ResolvedTarget | Problem {
+function resolveGroup(target: ScaleTarget, set: PodCliqueSet, gpus: SetGpus): ResolvedTarget | Problem {
   const { cliques, podCliqueScalingGroups: groups = [] } = set.spec.template;
   const ref = target.ref ?? "";
   const group = groups.find(({ name }) => name === ref);
@@ -126,7 +130,7 @@ function resolveGroup(target: ScaleTarget, set: PodCliqueSet): ResolvedTarget | 
     minAvailable: group.minAvailable ?? 1,
     templateReplicas: group.replicas ?? 1,
     minPodsPerReplica: members.reduce((sum, { spec }) => sum + (spec.minAvailable ?? spec.replicas), 0),
-    ...optional("gpusPerReplica", explicitGpus(target) ?? gpusOfCliques(members)),
+    ...optional("gpusPerReplica", explicitGpus(target) ?? gpus.ofGroupReplica(group)),
   };
 }
 
@@ -134,32 +138,24 @@ function explicitGpus({ gpusPerReplica }: ScaleTarget): number | undefined {
   return gpusPerReplica === "auto" ? undefined : Number(gpusPerReplica);
 }
 
-function gpusOfCliques(cliques: readonly PodCliqueTemplate[]): number | undefined {
-  let sum = 0;
-  for (const { spec } of cliques) {
-    const gpus = gpusOfPod(spec.podSpec);
-    if (gpus === undefined) return undefined;
-    sum += spec.replicas * gpus;
-  }
-  return sum;
-}
-
-function fixedGpusOf(set: PodCliqueSet, { scaleTargets }: ScalingPolicySpec): number | undefined {
+/** GPUs in one set replica of what is no target, and what targets have once. */
+function fixedGpusOf(set: PodCliqueSet, { scaleTargets }: ScalingPolicySpec, gpus: SetGpus): number | undefined {
   const { cliques, podCliqueScalingGroups: groups = [] } = set.spec.template;
   const isTarget = (level: ScaleTarget["level"], name: string): boolean =>
     scaleTargets.some((target) => target.level === level && target.ref === name);
-  let sum = 0;
   const members = new Set(groups.flatMap(({ cliqueNames }) => cliqueNames));
-  const alone = gpusOfCliques(cliques.filter(({ name }) => !members.has(name) && !isTarget("PodClique", name)));
-  if (alone === undefined) return undefined;
-  sum += alone;
-  for (const group of groups) {
-    if (isTarget("PodCliqueScalingGroup", group.name)) continue;
-    const one = gpusOfCliques(cliques.filter(({ name }) => group.cliqueNames.includes(name)));
-    if (one === undefined) return undefined;
-    sum += one * (group.replicas ?? 1);
-  }
-  return sum;
+  const ofCliques = sumOf(
+    cliques.filter(({ name }) => !members.has(name)),
+    (clique) => {
+      const replicas = isTarget("PodClique", clique.name) ? 0 : clique.spec.replicas;
+      return plus(gpus.ofClique(clique), replicas === 0 ? 0 : times(replicas, gpus.ofCliqueReplica(clique)));
+    },
+  );
+  const ofGroups = sumOf(groups, (group) => {
+    const replicas = isTarget("PodCliqueScalingGroup", group.name) ? 0 : (group.replicas ?? 1);
+    return plus(gpus.ofGroup(group), replicas === 0 ? 0 : times(replicas, gpus.ofGroupReplica(group)));
+  });
+  return plus(gpus.ofSetReplica, plus(ofCliques, ofGroups));
 }
 
 /** GPUs of the least that a policy keeps. @returns undefined where the cost of a part is unknown */

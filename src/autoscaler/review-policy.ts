@@ -14,6 +14,7 @@ import type { KedaScaledObject } from "../api/keda/scaled-object.ts";
 import type { HorizontalPodAutoscaler } from "../api/kubernetes/core.ts";
 import type { FieldError } from "../api/schema/validate.ts";
 import { queryErrors } from "./check-queries.ts";
+import type { TemplateGpus } from "./gpu-cost.ts";
 import { otherAutoscalersOf } from "./other-autoscalers.ts";
 import { minimumGpus, type Resolution, type ResolutionProblem, resolve } from "./resolve.ts";
 import { scaledBy } from "./scaled-by.ts";
@@ -32,6 +33,8 @@ export interface PolicySurroundings {
   readonly budget?: GPUBudget;
   readonly horizontalPodAutoscalers: readonly HorizontalPodAutoscaler[];
   readonly scaledObjects: readonly KedaScaledObject[];
+  /** Of the cluster's ResourceClaimTemplates; absent: none is known. */
+  readonly templateGpus?: TemplateGpus;
 }
 
 /** What shows without any other object: shape, rules, and PromQL. */
@@ -47,7 +50,7 @@ export function reviewPolicy(policy: ScalingPolicy, around: PolicySurroundings):
   const rivals = rivalErrors(policy, around.policies);
   if (around.set === undefined) return { errors: rivals, warnings: [] };
   const set = defaultPodCliqueSet(around.set);
-  const { problems, resolution } = resolve(policy.spec, set);
+  const { problems, resolution } = resolve(policy.spec, set, around.templateGpus);
   const isError = ({ isWarning, reason }: ResolutionProblem): boolean =>
     // A running policy keeps its floor above its budget; nobody should have to find that out from a condition.
     isWarning !== true || reason === "BudgetInfeasible";

@@ -2,7 +2,7 @@
 
 import type { ScalingPolicy } from "../../api/autoscaling/scaling-policy.ts";
 import type { KubeObject } from "../../api/kubernetes/meta.ts";
-import { gpusOfPod } from "../../autoscaler/gpu-cost.ts";
+import { gpusOfPod, noTemplates } from "../../autoscaler/gpu-cost.ts";
 import type { AutoscalerInformers } from "../../autoscaler/informers.ts";
 import type { Clock } from "../../clock.ts";
 import { type Policy, readPolicy } from "../../decide/policy.ts";
@@ -101,7 +101,7 @@ export function allocatedGpus({ pods }: AutoscalerInformers): number {
   return pods
     .list()
     .filter(({ spec }) => spec.nodeName !== undefined)
-    .reduce((sum, { spec }) => sum + (gpusOfPod(spec) ?? 0), 0);
+    .reduce((sum, { spec }) => sum + (gpusOfPod(spec, "", noTemplates) ?? 0), 0);
 }
 
 function isBelowFloor({ groups, cliques }: AutoscalerInformers): boolean {
