@@ -49,9 +49,13 @@ export function renderStatus({
     ratios: _ratios,
     budget: _budget,
     forecast: _forecast,
+    lastDecision,
     ...undecided
   } = base;
-  return undecided;
+  if (lastDecision === undefined) return undecided;
+  // Its numbers are of replicas that are not shown any more; that there was one still says something.
+  const { chain: _chain, chainLeftOff: _leftOff, neighbours: _neighbours, ...summary } = lastDecision;
+  return { ...undecided, lastDecision: summary };
 }
 
 function renderShadow({ active, targets, gpus, tally }: ShadowComparison): NonNullable<ScalingPolicyStatus["shadow"]> {

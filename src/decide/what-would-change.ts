@@ -114,6 +114,8 @@ export function changeOf(input: ChangeInput, index: number, answer: Weighed, isU
 const decides = ({ demand, raisedBy }: ChangeTarget): string =>
   raisedBy === undefined ? demand.detail : `${raisedBy} decides; ${demand.detail}`;
 
+const noOneValue = (detail: string): Change => ({ kind: "Term", detail: `no one value: ${detail}` });
+
 /** The target's own metric; where another one's demand holds it through a ratio, that one's. */
 function metricChange(input: ChangeInput, index: number, answer: Weighed, isUp: boolean): Change {
   const own = tryMetric(input, index, index, totalOf(input.goal, index) - (isUp ? 0 : 1), isUp);
@@ -124,13 +126,13 @@ function metricChange(input: ChangeInput, index: number, answer: Weighed, isUp: 
     const other = tryMetric(input, partner, index, isUp ? totalOf(input.goal, partner) : next, isUp);
     if (typeof other !== "string") return other;
   }
-  return { kind: "Term", detail: own };
+  return noOneValue(own);
 }
 
 /** The goal is past the tolerance already: what is missing is a demand as far off as that. */
 function toleranceChange(input: ChangeInput, index: number, { heldBy }: Weighed, isUp: boolean): Change {
   const target = input.targets[index] as ChangeTarget;
-  if (heldBy !== index) return { kind: "Term", detail: decides(input.targets[heldBy ?? index] as ChangeTarget) };
+  if (heldBy !== index) return noOneValue(decides(input.targets[heldBy ?? index] as ChangeTarget));
   const { current, demand, raisedBy } = target;
   const { scaleUp, scaleDown } = target.target.behavior;
   const asked = isUp
@@ -139,7 +141,7 @@ function toleranceChange(input: ChangeInput, index: number, { heldBy }: Weighed,
   const isMeasured = !demand.isHold && (isUp || (raisedBy === undefined && target.foreseen(asked) <= asked + EPSILON));
   const threshold = isMeasured ? thresholdOf(target, asked, isUp) : decides(target);
   return typeof threshold === "string"
-    ? { kind: "Term", detail: threshold }
+    ? noOneValue(threshold)
     : { kind: "Metric", target: target.target.name, is: isUp ? "Above" : "AtMost", ...threshold };
 }
 
