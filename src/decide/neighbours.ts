@@ -40,6 +40,8 @@ const CONSTRAINTS = [
   "NotNeeded",
   /** The demand is so near to what is there that nothing is asked for. */
   "Tolerance",
+  /** The goal that the step is on its way to asks for it, and what it needs beside it is not there yet. */
+  "Goal",
   /** Windows, rate limits and holds of the step. */
   "Step",
   /** As good as what is there, and nothing changes for nothing. */
@@ -213,6 +215,7 @@ function oneMore(around: Around, before: Service, index: number, set: number): W
   if (held >= 0) return { ...stepAnswer(around, held, set, closed[held] as number, `at most ${hi?.[held]}`), ...rest };
   if (around.isStepCutByBudget)
     return { constraint: "Step", detail: "ups wait for GPUs that cannot be freed yet", ...rest };
+  if (isNew(around, set)) return { ...startsAtGoal(around, index, set), ...rest };
   return {
     constraint: "None",
     detail: `${moves(around, set, closed)} would serve ${serviceText(after, before)}`,
@@ -257,6 +260,7 @@ function oneLess(around: Around, before: Service, index: number, set: number): W
   const held = lo === undefined ? -1 : closed.findIndex((value, at) => value < (lo[at] as number));
   if (held >= 0)
     return { ...stepAnswer(around, held, set, closed[held] as number, `no fewer than ${lo?.[held]}`), ...rest };
+  if (isNew(around, set)) return { ...startsAtGoal(around, index, set), ...rest };
   return {
     constraint: "None",
     detail: `${moves(around, set, closed)} would still serve ${percent(after.servedRatio)}`,
@@ -298,8 +302,15 @@ function stepAnswer(around: Around, index: number, set: number, to: number, limi
       detail,
       ...(ends.every((endsInMs) => endsInMs !== undefined) ? { endsInMs: Math.max(...ends) } : {}),
     };
-  return { constraint: "None", detail: `the goal itself asks for ${asked} of ${name}` };
+  return { constraint: "Goal", detail: `the goal asks for ${asked} of ${name}` };
 }
+
+const isNew = ({ boxes }: NeighboursInput, set: number): boolean => boxes.length > 0 && set >= boxes.length;
+
+const startsAtGoal = (around: Around, index: number, set: number): Neighbour => ({
+  constraint: "Goal",
+  detail: `${objectName(around, index, set)} is new and starts at the goal`,
+});
 
 const brokenBy = (rules: readonly Rule[], vector: Vector): readonly string[] =>
   rules.filter(({ constraints }) => !satisfies(vector, constraints)).map(({ name }) => name);

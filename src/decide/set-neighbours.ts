@@ -5,6 +5,7 @@ import { type Solution, type SolveInput, solve } from "./solve.ts";
 
 export interface SetNeighboursInput {
   readonly problem: SolveInput;
+  readonly goal: Solution;
   readonly names: readonly string[];
   /** What is wanted. */
   readonly sets: number;
@@ -23,11 +24,12 @@ export interface SetNeighboursInput {
 
 const EPSILON = 1e-9;
 
-export const solveFor = (problem: SolveInput, sets: number): Solution =>
+const solveFor = (problem: SolveInput, sets: number): Solution =>
   solve({ ...problem, sets: { ...problem.sets, min: sets, max: sets } });
 
 export function setNeighboursOf(input: SetNeighboursInput): { readonly oneMore: Weighed; readonly oneLess: Weighed } {
-  const base = solveFor(input.problem, input.sets);
+  const { problem, goal, sets } = input;
+  const base = goal.perSet.length === sets ? goal : solveFor(problem, sets);
   return { oneMore: oneMore(input, base), oneLess: oneLess(input, base) };
 }
 

@@ -86,6 +86,7 @@ export function changeOf(input: ChangeInput, index: number, answer: Weighed, isU
         : { kind: "Wait", ms: input.overrideEndsMs, what: "the end of the override" };
     case "NotNeeded":
     case "ServedFraction":
+    case "Goal":
       return isSet ? setMetricChange(input, isUp) : metricChange(input, index, answer, isUp);
     case "Tolerance":
       return toleranceChange(input, index, answer, isUp);
@@ -132,6 +133,8 @@ function metricChange(input: ChangeInput, index: number, answer: Weighed, isUp: 
 /** The goal is past the tolerance already: what is missing is a demand as far off as that. */
 function toleranceChange(input: ChangeInput, index: number, { heldBy }: Weighed, isUp: boolean): Change {
   const target = input.targets[index] as ChangeTarget;
+  if (input.goal.perSet.length !== input.problem.sets.current)
+    return { kind: "Term", detail: "set replicas come or go first" };
   if (heldBy !== index) return noOneValue(decides(input.targets[heldBy ?? index] as ChangeTarget));
   const { current, demand, raisedBy } = target;
   const { scaleUp, scaleDown } = target.target.behavior;
@@ -155,8 +158,7 @@ function tryMetric(input: ChangeInput, by: number, index: number, replicas: numb
     ? Math.max(replicas, current * (1 + scaleUp.toleranceRatio))
     : Math.min(replicas, current * (1 - scaleDown.toleranceRatio) * (1 - EPSILON));
   if (demand.isHold || (isUp ? asked < demand.replicas : asked >= demand.replicas)) return decides(target);
-  if (!isUp && (target.raisedBy !== undefined || target.foreseen(asked) > asked + EPSILON))
-    return `${target.raisedBy ?? "the forecast"} decides; ${demand.detail}`;
+  if (!isUp && target.raisedBy !== undefined) return decides(target);
   const threshold = thresholdOf(target, asked, isUp);
   if (typeof threshold === "string") return threshold;
   const demandReplicas = isUp ? asked * (1 + EPSILON) + EPSILON : asked;
@@ -164,9 +166,10 @@ function tryMetric(input: ChangeInput, by: number, index: number, replicas: numb
     ...problem,
     targets: problem.targets.map((one, at) => (at === by ? { ...one, demandReplicas } : one)),
   };
-  return moves(input, index, changed, isUp)
-    ? { kind: "Metric", target: target.target.name, is: isUp ? "Above" : "AtMost", ...threshold }
-    : decides(target);
+  if (!moves(input, index, changed, isUp)) return decides(target);
+  // Last, for it costs most.
+  if (!isUp && target.foreseen(asked) > asked + EPSILON) return `the forecast decides; ${demand.detail}`;
+  return { kind: "Metric", target: target.target.name, is: isUp ? "Above" : "AtMost", ...threshold };
 }
 
 /** Only where the set has metrics of its own. */

@@ -331,6 +331,7 @@ const WORLD = fc.record({
   hasRatio: fc.boolean(),
   method: fc.constantFrom<"LastValue" | "LinearTrend" | undefined>("LastValue", "LinearTrend", undefined),
   sets: fc.constantFrom(1, 1, 2),
+  scalesSet: fc.boolean(),
 });
 
 describe("what is said to change a number changes it", () => {
@@ -350,6 +351,9 @@ describe("what is said to change a number changes it", () => {
             targetPolicy("decode", { ...bounds, metrics: decodeMetrics }),
           ],
           ...(drawn.hasRatio ? {} : { ratios: [] }),
+          ...(drawn.scalesSet
+            ? { set: targetPolicy("sets", { level: "PodCliqueSet", metrics: [], maxReplicas: 3 }) }
+            : {}),
           ...(drawn.budget === undefined ? {} : { gpuBudgetMax: drawn.budget }),
           ...(drawn.floor === undefined ? {} : { gpuBudgetMin: drawn.floor }),
           forecast: {
@@ -409,6 +413,7 @@ describe("what is said to change a number changes it", () => {
               moved: true,
             });
             kinds.set(`${side} ${change.kind}`, (kinds.get(`${side} ${change.kind}`) ?? 0) + 1);
+            if (target.level === "PodCliqueSet") kinds.set(`set ${change.kind}`, 1);
           }
         }
 
@@ -427,6 +432,8 @@ describe("what is said to change a number changes it", () => {
             case "MinReplicas": {
               const bound =
                 change.kind === "MaxReplicas" ? { maxReplicas: change.replicas } : { minReplicas: change.replicas };
+              if (change.target === "sets" && before.set !== undefined)
+                return { ...same, policy: { ...before, set: { ...before.set, ...bound } } };
               const targets = before.targets.map((one) => (one.name === change.target ? { ...one, ...bound } : one));
               return { ...same, policy: { ...before, targets } };
             }
@@ -463,6 +470,8 @@ describe("what is said to change a number changes it", () => {
       "oneMore GPUBudget",
       "oneMore MaxReplicas",
       "oneMore Metric",
+      "set GPUBudget",
+      "set MaxReplicas",
     ]);
   });
 });

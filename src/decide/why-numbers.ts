@@ -106,7 +106,7 @@ function insideOf({
 }
 
 function setOf(
-  { policy, observation, stages, demands, setDemand, problem, limited, desired, budget, zero }: WhyInput,
+  { policy, observation, stages, demands, setDemand, problem, goal, limited, desired, budget, zero }: WhyInput,
   set: TargetPolicy,
 ): { readonly oneMore: Weighed; readonly oneLess: Weighed } {
   const note = overrideNote(stages, set.name);
@@ -124,6 +124,7 @@ function setOf(
       : held && `${policy.targets[held[0]]?.name} does not go down (${held[1].reason})`;
   return setNeighboursOf({
     problem,
+    goal,
     names: policy.targets.map(({ name }) => name),
     sets: desired.sets,
     ...(zero?.isAsleep === true ? { asleep: zero.detail } : {}),
