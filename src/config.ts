@@ -196,6 +196,22 @@ export const SETTINGS = {
     fallback: 10_000,
     parse: duration,
   }),
+  recordFile: setting<string | undefined>({
+    file: "record.file",
+    flag: "--record <file>",
+    env: "GROVE_AUTOSCALER_RECORD",
+    about: "append every decision with all that went into it, for plan --replay; a full file becomes FILE.1",
+    fallback: undefined,
+    parse: text,
+  }),
+  recordMaxMegabytes: setting({
+    file: "record.maxMegabytes",
+    flag: "--record-max-megabytes <number>",
+    env: "GROVE_AUTOSCALER_RECORD_MAX_MEGABYTES",
+    about: "size at which that file is full",
+    fallback: 512,
+    parse: whole({ min: 1 }),
+  }),
   redisUrl: setting<string | undefined>({
     file: "redis.url",
     flag: "--redis-url <url>",

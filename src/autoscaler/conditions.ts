@@ -2,6 +2,7 @@
 import type { PolicyMode } from "../api/autoscaling/scaling-policy.ts";
 import type { Condition } from "../api/kubernetes/meta.ts";
 import type { Decision } from "../decide/decision.ts";
+import type { OtherAutoscaler } from "./other-autoscalers.ts";
 import type { ResolutionProblem } from "./resolve.ts";
 import { sloConditions } from "./slo-conditions.ts";
 import type { GateResult } from "./write-gate.ts";
@@ -42,6 +43,8 @@ export interface ConditionInput {
   readonly gate: GateResult;
   readonly mode: PolicyMode;
   readonly problems: readonly ResolutionProblem[];
+  /** Who else scales a target of the policy. */
+  readonly others?: readonly OtherAutoscaler[];
   /** Why evaluations do not run where they should. */
   readonly degraded?: string;
 }
@@ -86,7 +89,11 @@ const METRIC_REASONS: Readonly<Record<string, string>> = {
   Partial: "Partial",
 };
 
-function ableToScale({ gate }: ConditionInput): ConditionDraft {
+function ableToScale({ gate, others = [] }: ConditionInput): ConditionDraft {
+  if (others.length > 0) {
+    const message = others.map((other) => `${other.target}: ${other.message}`).join("; ");
+    return draft("AbleToScale", false, "ForeignController", message);
+  }
   const { refusal } = gate;
   if (refusal === undefined || ["Advisory", "Shadow", "Paused"].includes(refusal.reason)) {
     return draft("AbleToScale", true, "Succeeded", "the last writes went through");
@@ -123,8 +130,8 @@ function scalingLimited({ decision }: ConditionInput): ConditionDraft {
     return draft(
       "ScalingLimited",
       true,
-      "GPUBudget",
-      `${budget.gpusMax} GPUs serve ${Math.round(decision.servedRatio * 100)} % of the demand`,
+      budget.queue === undefined ? "GPUBudget" : "QueueQuota",
+      `${budget.gpusMax} GPUs${budget.queue === undefined ? "" : `, which queue ${budget.queue} leaves,`} serve ${Math.round(decision.servedRatio * 100)} % of the demand`,
     );
   if (relaxed.includes("HardRatios"))
     return draft("ScalingLimited", true, "Ratio", "no integer solution of the ratios inside the bounds");

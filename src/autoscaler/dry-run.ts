@@ -3,8 +3,10 @@ import type { GPUBudget } from "../api/autoscaling/gpu-budget.ts";
 import { SCALING_OVERRIDES, type ScalingOverride } from "../api/autoscaling/scaling-override.ts";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import type { ScalingPolicyStatus } from "../api/autoscaling/scaling-policy-status.ts";
-import { CONFIG_MAPS } from "../api/kubernetes/core.ts";
+import { KEDA_SCALED_OBJECTS } from "../api/keda/scaled-object.ts";
+import { CONFIG_MAPS, HORIZONTAL_POD_AUTOSCALERS } from "../api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
+import { KAI_QUEUES } from "../api/scheduler/kai-queue.ts";
 import type { Clock } from "../clock.ts";
 import { memoryCheckpoints, statusCheckpoints } from "../jobs/checkpoint-store.ts";
 import { inProcessQueue } from "../jobs/evaluation-queue.ts";
@@ -101,7 +103,8 @@ function readOnce({ api, policy, overrides }: DryRunOptions, fail: (error: unkno
       try {
         return await api.list(resource, list);
       } catch (error) {
-        fail(error);
+        // Their kinds need not be installed, nor readable: a decision is made without them.
+        if (!OPTIONAL_KINDS.has(plural)) fail(error);
         throw error;
       }
     },
@@ -111,6 +114,10 @@ function readOnce({ api, policy, overrides }: DryRunOptions, fail: (error: unkno
     },
   };
 }
+
+const OPTIONAL_KINDS: ReadonlySet<string> = new Set(
+  [HORIZONTAL_POD_AUTOSCALERS, KEDA_SCALED_OBJECTS, KAI_QUEUES].map(({ plural }) => plural),
+);
 
 /** What the running autoscaler granted last; to a policy that it does not know, what is left. */
 function publishedGrant({ metadata }: ScalingPolicy, { spec, status }: GPUBudget, gpusInUse: number): number {

@@ -3,7 +3,7 @@ import type { Pod, PodSpec } from "../api/kubernetes/core.ts";
 import { parseQuantity } from "../api/quantity.ts";
 
 /** Extended resources that are whole GPUs. */
-const GPU_RESOURCES = ["nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/xe", "gpu.intel.com/i915"] as const;
+export const GPU_RESOURCES = ["nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/xe", "gpu.intel.com/i915"] as const;
 
 /**
  * GPUs that one pod holds while it runs.

@@ -15,10 +15,13 @@ import type { AutoscalerMetrics } from "./autoscaler-metrics.ts";
 import { BudgetLedger } from "./budget-ledger.ts";
 import { type ConditionDraft, decisionConditions, unresolvedConditions } from "./conditions.ts";
 import { ForeignWriters } from "./foreign-writers.ts";
+import { heldGpus } from "./held-gpus.ts";
 import { type AutoscalerInformers, BY_BUDGET, BY_SET } from "./informers.ts";
-import { heldGpus, observe } from "./observe.ts";
+import { observe } from "./observe.ts";
+import { type OtherAutoscaler, otherAutoscalersOf } from "./other-autoscalers.ts";
 import { eventsOf, type PolicyEvent } from "./policy-events.ts";
 import { PreparedPolicy } from "./prepare.ts";
+import { QueueLedger } from "./queue-headroom.ts";
 import type { Resolution, ResolutionProblem } from "./resolve.ts";
 import { counterpartsOf, isShadow, replicasOf, type SeenReplicas, writesSeen } from "./shadow.ts";
 import type { DoneWrite, GateResult, WriteGate } from "./write-gate.ts";
@@ -55,6 +58,7 @@ interface PolicyState {
   lastDecision?: Decision;
   written?: { readonly writes: readonly DoneWrite[]; readonly atMs: number } | undefined;
   readonly foreign: ForeignWriters;
+  others: readonly OtherAutoscaler[];
   readonly prepared: PreparedPolicy;
   readonly seenReady: Set<string>;
   /** Of a policy in Shadow. */
@@ -74,6 +78,7 @@ export class PolicyLoop {
   readonly #options: LoopOptions;
   readonly #states = new Map<string, PolicyState>();
   readonly #ledger = new BudgetLedger();
+  readonly #queues = new QueueLedger();
   /** Makes monotonic time comparable over restarts: windows in a checkpoint are in epoch milliseconds that never go back. */
   readonly #anchorMs: number;
 
@@ -89,6 +94,7 @@ export class PolicyLoop {
   forget(key: string): void {
     this.#states.delete(key);
     this.#ledger.forget(key);
+    this.#queues.forget(key);
     this.#options.metrics.forget(key);
   }
 
@@ -104,6 +110,7 @@ export class PolicyLoop {
     if ("turn" in prepared) {
       // It makes no offer any more: what it holds counts as it is.
       this.#ledger.forget(keyOf(stored));
+      this.#queues.forget(keyOf(stored));
       return prepared.turn;
     }
     const { policy, model, resolution, problems } = prepared;
@@ -132,6 +139,7 @@ export class PolicyLoop {
       namespace: policy.metadata.namespace ?? "default",
       mode: policy.spec.mode,
       writes: decided.transition.now,
+      otherAutoscaler: (name) => state.others.find(({ target }) => target === name)?.message,
       minViable: ({ target, level }) => minViableOf(target, level, model, resolution, decided),
     });
     state.foreign.wrote(result.written);
@@ -159,6 +167,7 @@ export class PolicyLoop {
         gate: result,
         mode: policy.spec.mode,
         problems,
+        others: state.others,
         ...(degraded === undefined ? {} : { degraded }),
       }),
       nextTurnMs: nextTurnMs(
@@ -203,7 +212,7 @@ export class PolicyLoop {
     const key = `${keyOf(policy)}`;
     let state = this.#states.get(key);
     if (state === undefined) {
-      state = { foreign: new ForeignWriters(), prepared: new PreparedPolicy(), seenReady: new Set() };
+      state = { foreign: new ForeignWriters(), others: [], prepared: new PreparedPolicy(), seenReady: new Set() };
       this.#states.set(key, state);
     }
     return state;
@@ -304,9 +313,12 @@ export class PolicyLoop {
     const known = writer === undefined ? undefined : this.#states.get(keyOf(writer))?.foreign;
     const foreign = isShadow(policy) ? [] : state.foreign.observe([...seenSet, ...seenInside], context.monotonicMs);
     for (const _ of foreign) metrics.foreignWrite(keyOf(policy));
-    const foreignWriters = Object.fromEntries(
-      (known?.held(context.monotonicMs) ?? []).map((target) => [target, "another writer"]),
-    );
+    const before = new Set(state.others.map(({ message }) => message));
+    state.others = otherAutoscalersOf(policy, [...seenSet, ...seenInside], informers);
+    const foreignWriters = Object.fromEntries([
+      ...(known?.held(context.monotonicMs) ?? []).map((target) => [target, "another writer"]),
+      ...state.others.map(({ target, name }) => [target, name]),
+    ]);
 
     const { observation, startups } = await observe(
       policy,
@@ -315,6 +327,9 @@ export class PolicyLoop {
       {
         foreignWriters,
         isSharing: budgetName !== undefined,
+        ...this.#queues.observe(policy, informers.pods.byIndex(BY_SET, keyOf(set)), (name) =>
+          informers.queues.get(undefined, name),
+        ),
         // Fails closed: nothing grows, and nothing is taken away for want of an object.
         ...(budgetName !== undefined && budget === undefined ? { isBudgetMissing: true as const } : {}),
       },
@@ -330,13 +345,24 @@ export class PolicyLoop {
         startupsMs: fresh.map(({ startupMs }) => startupMs),
         ...(granted === undefined ? {} : { gpusGranted: granted }),
       },
-      events: foreign.map(
-        ({ objectName, replicas }): PolicyEvent => ({
-          type: "Warning",
-          reason: "ForeignWrite",
-          message: `${objectName} was set to ${replicas} by another writer: respected for 10 minutes`,
-        }),
-      ),
+      events: [
+        ...foreign.map(
+          ({ objectName, replicas }): PolicyEvent => ({
+            type: "Warning",
+            reason: "ForeignWrite",
+            message: `${objectName} was set to ${replicas} by another writer: respected for 10 minutes`,
+          }),
+        ),
+        ...state.others
+          .filter(({ message }) => !before.has(message))
+          .map(
+            ({ target, message }): PolicyEvent => ({
+              type: "Warning",
+              reason: "ForeignController",
+              message: `${target}: ${message}`,
+            }),
+          ),
+      ],
     };
   }
 
@@ -359,17 +385,24 @@ export class PolicyLoop {
   }
 
   #recordBudget(policy: ScalingPolicy, decision: Decision, { written }: GateResult): void {
-    const name = policy.spec.gpuBudget.sharedBudgetRef?.name;
-    const budget = name === undefined ? undefined : this.#options.informers.budgets.get(undefined, name);
-    if (budget === undefined || isShadow(policy)) {
-      this.#ledger.forget(keyOf(policy));
+    const { informers } = this.#options;
+    const key = keyOf(policy);
+    if (isShadow(policy)) {
+      this.#ledger.forget(key);
+      this.#queues.forget(key);
       return;
     }
     const added = written.reduce(
       (sum, { from, to, gpusPerReplica }) => sum + Math.max(0, to - from) * gpusPerReplica,
       0,
     );
-    this.#ledger.record(policy, budget, decision, decision.budget.gpusUsed + added);
+    const held = decision.budget.gpusUsed + added;
+    const set = `${policy.metadata.namespace}/${policy.spec.targetRef.name}`;
+    this.#queues.record(policy, informers.pods.byIndex(BY_SET, set), held);
+    const name = policy.spec.gpuBudget.sharedBudgetRef?.name;
+    const budget = name === undefined ? undefined : informers.budgets.get(undefined, name);
+    if (budget === undefined) this.#ledger.forget(key);
+    else this.#ledger.record(policy, budget, decision, held);
   }
 }
 

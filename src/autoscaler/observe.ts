@@ -18,7 +18,7 @@ import { escapeRegex } from "../observe/query-text.ts";
 import { type ReadMetricOptions, readMetric } from "../observe/read-metric.ts";
 import { readTotal } from "../observe/read-total.ts";
 import type { SharedQueries } from "../observe/shared-queries.ts";
-import { gpusOfPod } from "./gpu-cost.ts";
+import { heldGpus } from "./held-gpus.ts";
 import { type AutoscalerInformers, BY_OBJECT, BY_POLICY, BY_SET } from "./informers.ts";
 import { observeLoad } from "./observe-load.ts";
 import { profileOf } from "./profile-of.ts";
@@ -44,7 +44,7 @@ export async function observe(
   policy: ScalingPolicy,
   set: PodCliqueSet,
   resolution: Resolution,
-  extras: Pick<Observation, "foreignWriters"> & { readonly isBudgetMissing?: true; readonly isSharing: boolean },
+  extras: Pick<Observation, "foreignWriters" | "isBudgetMissing" | "isSharing" | "queue">,
   context: ObserveContext,
 ): Promise<Observed> {
   const { nowMs, monotonicMs } = context;
@@ -81,6 +81,7 @@ export async function observe(
       startupsMs: [],
       foreignWriters: extras.foreignWriters,
       ...(extras.isBudgetMissing === undefined ? {} : { isBudgetMissing: extras.isBudgetMissing }),
+      ...(extras.queue === undefined ? {} : { queue: extras.queue }),
       ...(override === undefined ? {} : { override }),
       ...(zeroDemand === undefined ? {} : { zeroDemand }),
       ...(profile === undefined ? {} : { profile }),
@@ -212,15 +213,6 @@ async function readZeroDemand(
   if (!enabled || demandQuery === undefined) return undefined;
   const { namespace = "default", name } = metadata;
   return readTotal(demandQuery, queries, { namespace, podRegex: `${escapeRegex(name)}-[0-9]+-.*` });
-}
-
-/** What pods hold on their nodes, those on their way out included. */
-export function heldGpus(pods: readonly Pod[]): number {
-  return pods.reduce(
-    (sum, { spec, status }) =>
-      status?.phase === "Succeeded" || status?.phase === "Failed" ? sum : sum + (gpusOfPod(spec) ?? 0),
-    0,
-  );
 }
 
 /**

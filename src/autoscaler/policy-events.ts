@@ -14,6 +14,7 @@ export interface PolicyEvent {
     | "OverrideApplied"
     | "OverrideExpired"
     | "ForeignWrite"
+    | "ForeignController"
     | "FallbackEngaged"
     | "ScaleFailed";
   readonly message: string;

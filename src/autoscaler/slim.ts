@@ -4,6 +4,7 @@ import type { PodClique } from "../api/grove/pod-clique.ts";
 import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
 import type { Pod, PodSpec } from "../api/kubernetes/core.ts";
 import type { ObjectMeta } from "../api/kubernetes/meta.ts";
+import { KAI_QUEUE_LABEL } from "../api/scheduler/kai-queue.ts";
 import { GROUP_REPLICA_INDEX, PART_OF, POD_CLIQUE, SCALING_GROUP, SET_REPLICA_INDEX } from "../grove/labels.ts";
 
 /** Labels, node, devices, conditions: a tenth of the whole pod. */
@@ -33,7 +34,7 @@ export function slimPod({ apiVersion, kind, metadata, spec, status }: Pod): Pod 
   };
 }
 
-const LABELS = [PART_OF, POD_CLIQUE, SCALING_GROUP, GROUP_REPLICA_INDEX, SET_REPLICA_INDEX];
+const LABELS = [PART_OF, KAI_QUEUE_LABEL, POD_CLIQUE, SCALING_GROUP, GROUP_REPLICA_INDEX, SET_REPLICA_INDEX];
 
 const slimLabels = (labels: ObjectMeta["labels"]): ObjectMeta["labels"] =>
   labels === undefined

@@ -28,6 +28,8 @@ export interface GateRequest {
   readonly writes: readonly ScaleWrite[];
   /** Least replicas of an object of this target; nothing is written below it. */
   readonly minViable: (write: ScaleWrite) => number;
+  /** Another controller that scales this target, and how to remove it; nothing is written beside it. */
+  readonly otherAutoscaler?: (target: string) => string | undefined;
 }
 
 export interface DoneWrite extends ScaleWrite {
@@ -64,7 +66,7 @@ export interface WriteGateOptions {
 
 export function createWriteGate({ api, isLeader }: WriteGateOptions): WriteGate {
   return {
-    async apply({ namespace, mode, writes, minViable }) {
+    async apply({ namespace, mode, writes, minViable, otherAutoscaler }) {
       const written: DoneWrite[] = [];
       if (writes.length === 0) return { written };
       if (mode === "Advisory")
@@ -79,7 +81,9 @@ export function createWriteGate({ api, isLeader }: WriteGateOptions): WriteGate 
         };
       if (mode === "Paused") return { written, refusal: { reason: "Paused", message: "mode is Paused" } };
       for (const write of writes) {
-        const outcome = refusalOf(write, isLeader(), minViable(write)) ?? (await send(api, namespace, write));
+        const outcome =
+          refusalOf(write, isLeader(), minViable(write), otherAutoscaler?.(write.target)) ??
+          (await send(api, namespace, write));
         // A leg that failed must not be followed by the ones that counted on it.
         if ("reason" in outcome) return { written, refusal: { write, ...outcome } };
         written.push({ ...write, ...outcome });
@@ -91,8 +95,9 @@ export function createWriteGate({ api, isLeader }: WriteGateOptions): WriteGate 
 
 type Refusal = { readonly reason: GateReason; readonly message: string };
 
-function refusalOf(write: ScaleWrite, leads: boolean, minViable: number): Refusal | undefined {
+function refusalOf(write: ScaleWrite, leads: boolean, minViable: number, other?: string): Refusal | undefined {
   if (!leads) return { reason: "LeaseLost", message: "this process does not hold the lease" };
+  if (other !== undefined) return { reason: "ForeignController", message: other };
   if (write.to < minViable && write.to < write.from) {
     return {
       reason: "MinimumViableSet",

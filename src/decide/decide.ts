@@ -123,17 +123,14 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     stages.push({
       stage: "arbitrate",
       reason: "GPUCostUnknown",
-      detail:
-        observation.isBudgetMissing === true
-          ? "the shared GPUBudget does not exist: nothing grows"
-          : "the GPUs of a replica are unknown, set gpusPerReplica on the target: nothing grows",
+      detail: unknownDetail(observation),
     });
   else if (budget.gpus !== Number.POSITIVE_INFINITY) {
     stages.push({
       stage: "arbitrate",
-      reason: "GPUBudget",
+      reason: budget.queue === undefined ? "GPUBudget" : "QueueQuota",
       after: budget.gpus,
-      detail: `${observation.gpusInUse} of ${budget.gpus} GPUs in use`,
+      detail: `${observation.gpusInUse} of ${budget.gpus} GPUs in use${budget.queue === undefined ? "" : `, which queue ${budget.queue} leaves`}`,
     });
   }
 
@@ -247,6 +244,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
       gpusRequested,
       ...(budget.gpus === Number.POSITIVE_INFINITY ? {} : { gpusMax: budget.gpus }),
       isLimited: goal.limitedBy.includes("GPUBudget"),
+      ...(budget.queue === undefined ? {} : { queue: budget.queue }),
       isInfeasible: goal.relaxed.includes("GPUBudget"),
       isUnknown: budget.isUnknown,
     },
@@ -367,13 +365,26 @@ function foresee(
 
 function budgetOf(
   policy: Policy,
-  { set, targets, gpusGranted, isBudgetMissing }: Observation,
+  { set, targets, gpusGranted, isBudgetMissing, queue }: Observation,
   scheduledMax: number | undefined,
-): { gpus: number; isUnknown: boolean } {
-  const gpus = Math.min(
+): { gpus: number; isUnknown: boolean; queue?: string } {
+  const own = Math.min(
     scheduledMax ?? policy.gpuBudgetMax ?? Number.POSITIVE_INFINITY,
     gpusGranted ?? Number.POSITIVE_INFINITY,
   );
+  const isQueueUnknown = queue !== undefined && queue.gpus === undefined;
+  const gpus = Math.min(own, queue?.gpus ?? Number.POSITIVE_INFINITY);
   const isKnown = set.fixedGpus !== undefined && targets.every(({ gpusPerReplica }) => gpusPerReplica !== undefined);
-  return { gpus, isUnknown: isBudgetMissing === true || (gpus !== Number.POSITIVE_INFINITY && !isKnown) };
+  return {
+    gpus,
+    isUnknown: isBudgetMissing === true || isQueueUnknown || (gpus !== Number.POSITIVE_INFINITY && !isKnown),
+    ...(queue !== undefined && gpus < own ? { queue: queue.name } : {}),
+  };
+}
+
+function unknownDetail({ isBudgetMissing, queue }: Observation): string {
+  if (isBudgetMissing === true) return "the shared GPUBudget does not exist: nothing grows";
+  if (queue !== undefined && queue.gpus === undefined)
+    return `queue ${queue.name}, or one above it, does not exist or cannot be read: nothing grows`;
+  return "the GPUs of a replica are unknown, set gpusPerReplica on the target: nothing grows";
 }

@@ -88,6 +88,8 @@ export interface Decision {
     /** Absent: no budget. */
     readonly gpusMax?: number;
     readonly isLimited: boolean;
+    /** The queue of the scheduler that leaves less than any budget. */
+    readonly queue?: string;
     /** The minimum viable set itself does not fit. */
     readonly isInfeasible: boolean;
     /** A GPU cost is unknown: nothing grows. */

@@ -30,6 +30,7 @@ function outcomeOf(policy: Policy, writes: boolean, reason: string): Outcome {
 
 const LIMITS = new Set([
   "GPUBudget",
+  "QueueQuota",
   "BudgetInfeasible",
   "RatioInfeasible",
   "GPUCostUnknown",
@@ -44,14 +45,15 @@ function reasonOf(record: Unexplained): string {
   if (record.budget.isUnknown) return "GPUCostUnknown";
   if (record.budget.isInfeasible) return "BudgetInfeasible";
   if (record.relaxed.includes("HardRatios")) return "RatioInfeasible";
-  if (record.transition.now.length > 0) return record.budget.isLimited ? "GPUBudget" : "DemandChanged";
+  const limit = record.budget.queue === undefined ? "GPUBudget" : "QueueQuota";
+  if (record.transition.now.length > 0) return record.budget.isLimited ? limit : "DemandChanged";
   const waiting = record.transition.later[0];
   if (waiting !== undefined) return waiting.why;
   const unknown = record.targets.find(({ demand }) => demand?.isUnknown === true);
   if (unknown !== undefined) return unknown.demand?.reason ?? "MetricUnknown";
   const held = heldBack(record);
   if (held !== undefined) return held.reason;
-  return record.budget.isLimited ? "GPUBudget" : "DemandMet";
+  return record.budget.isLimited ? limit : "DemandMet";
 }
 
 /** What a window, a limit or a person keeps back; a demand within its tolerance is met. */
@@ -81,7 +83,8 @@ function why(target: TargetDecision, { override, stages, ratios, budget, targets
     return inner === undefined ? `${cause}${limited}` : `${cause}; ${inner.demand?.detail}${limited}`;
   }
   const needed = Math.ceil((target.forecast?.replicas ?? target.demand?.replicas ?? 0) - 1e-9);
-  if (budget.isLimited && target.desired < needed) return `demand ${needed}, cut to ${budget.gpusMax} GPUs${limited}`;
+  if (budget.isLimited && target.desired < needed)
+    return `demand ${needed}, cut to ${budget.gpusMax} GPUs${budget.queue === undefined ? "" : ` of queue ${budget.queue}`}${limited}`;
   if (target.goal > needed && target.demand?.reason !== "MetricUnknown") {
     const ratio = ratios.find(({ name }) => name.includes(target.name))?.name;
     const tied = ratio === undefined || target.goal <= target.minViable ? "its minimum" : `keeps ratio ${ratio}`;

@@ -129,6 +129,8 @@ export interface Observation {
   readonly isSharing: boolean;
   /** What a shared budget grants; absent without one. */
   readonly gpusGranted?: number;
+  /** The scheduler's queue that leaves least to the policy: GPUs that it may hold in all. Absent GPUs: unknown, and nothing may grow. */
+  readonly queue?: { readonly name: string; readonly gpus?: number };
   /** The policy names a shared budget that does not exist: nothing may grow. */
   readonly isBudgetMissing?: true;
   /** What waits for a set that is at zero; read for policies that scale to zero. */

@@ -25,6 +25,8 @@ export interface Informer<T extends KubeObject> {
   readonly resource: Resource<T>;
   /** Resolves after the first full list. */
   readonly synced: Promise<void>;
+  /** Resolves when the first list has been tried, whatever came of it: for kinds that may not be served, or not be ours to read. */
+  readonly attempted: Promise<void>;
   readonly hasSynced: () => boolean;
   /** Why the first full list is not there yet, once it has been tried. */
   readonly failure: () => string | undefined;
@@ -52,6 +54,10 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
   let markSynced: () => void = () => undefined;
   const synced = new Promise<void>((resolve) => {
     markSynced = resolve;
+  });
+  let markAttempted: () => void = () => undefined;
+  const attempted = new Promise<void>((resolve) => {
+    markAttempted = resolve;
   });
 
   const notify = (change: Change<T>): void => {
@@ -94,11 +100,13 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
         isSynced = true;
         failure = undefined;
         markSynced();
+        markAttempted();
       },
       put: putEvent,
       remove: (object) => remove(keyOf(object), project(object)),
       failed(error) {
         if (!isSynced) failure = error instanceof Error ? error.message : String(error);
+        markAttempted();
       },
     },
     { ...options, log, metrics },
@@ -107,6 +115,7 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
   return {
     resource,
     synced,
+    attempted,
     hasSynced: () => isSynced,
     failure: () => failure,
     get: (namespace, name) => store.get(namespace === undefined ? name : `${namespace}/${name}`),

@@ -17,6 +17,7 @@ export function mergeInformers<T extends KubeObject>(informers: readonly Informe
   return {
     resource: first.resource,
     synced: Promise.all(informers.map(({ synced }) => synced)).then(() => undefined),
+    attempted: Promise.all(informers.map(({ attempted }) => attempted)).then(() => undefined),
     hasSynced: () => informers.every((informer) => informer.hasSynced()),
     failure: () => informers.map(({ failure }) => failure()).find((failure) => failure !== undefined),
     get: (namespace, name) => firstHit((informer) => informer.get(namespace, name)),

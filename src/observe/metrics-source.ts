@@ -14,6 +14,15 @@ export interface Sample {
   readonly value: number;
 }
 
+/** What an instant query gives: an array of samples, or what makes each sample when it is looked at. */
+export interface SampleVector {
+  readonly length: number;
+  at(index: number): Sample | undefined;
+  [Symbol.iterator](): Iterator<Sample>;
+  /** Label sets in the order of the samples, where the source keeps them apart: the same array is the same series. */
+  readonly labels?: readonly Labels[];
+}
+
 export interface Series {
   readonly labels: Labels;
   /** `[seconds since the epoch, value]`, by time. */
@@ -35,7 +44,7 @@ export interface MetricsSource {
   query(
     promql: string,
     options?: { readonly timeSeconds?: number; readonly signal?: AbortSignal },
-  ): Promise<readonly Sample[]>;
+  ): Promise<SampleVector>;
   queryRange(
     promql: string,
     range: {

@@ -71,7 +71,7 @@ describe("Prometheus client", () => {
     };
     const url = await serve((request, response) => json(200, answers[request.url ?? ""])(request, response, ""));
     const client = createPrometheusClient({ url });
-    expect(await client.query("x")).toEqual([
+    expect([...(await client.query("x"))]).toEqual([
       { labels: { pod: "a" }, timestampSeconds: 10, value: 0.5 },
       { labels: { pod: "b" }, timestampSeconds: 10, value: Number.NaN },
       { labels: { pod: "c" }, timestampSeconds: 10, value: Number.POSITIVE_INFINITY },
@@ -95,7 +95,7 @@ describe("Prometheus client", () => {
       json(200, { status: "success", data: { resultType: "scalar", result: [1, "7"] } })(request, response, "");
     });
     const client = createPrometheusClient({ url: `${url}/`, bearerToken: "secret" });
-    expect(await client.query('up{job="a b"}', { timeSeconds: 5 })).toEqual([
+    expect([...(await client.query('up{job="a b"}', { timeSeconds: 5 }))]).toEqual([
       { labels: {}, timestampSeconds: 1, value: 7 },
     ]);
     expect(seen).toEqual(["POST", "Bearer secret", "query=up%7Bjob%3D%22a+b%22%7D&time=5"]);

@@ -9,9 +9,10 @@ import { LAST_MS } from "../../test/conformance/promql-samples.ts";
 import { VirtualClock } from "../clock.ts";
 import { labelSet } from "../sim/prometheus/labels.ts";
 import { createPrometheus } from "../sim/prometheus/prometheus.ts";
-import { MetricsError, type MetricsSource, type Sample } from "./metrics-source.ts";
+import { MetricsError, type MetricsSource, type Sample, type SampleVector } from "./metrics-source.ts";
 import { planQuery } from "./query-plan.ts";
 import { fillQuery } from "./query-text.ts";
+import type { SharedAnswer } from "./shared-answer.ts";
 import { shareQueries } from "./shared-queries.ts";
 import { literalPrefix } from "./split-answer.ts";
 
@@ -59,8 +60,8 @@ describe("grouping", () => {
           const context = `${template} of ${scope.podRegex} with seed ${seed}`;
           if (alone instanceof MetricsError) expect(got, context).toMatchObject({ kind: alone.kind });
           else {
-            expectSame((got as { samples: readonly Sample[] }).samples, alone as readonly Sample[], context);
-            answered += (alone as readonly Sample[]).length;
+            expectSame([...(got as SharedAnswer).samples], [...(alone as SampleVector)], context);
+            answered += (alone as SampleVector).length;
           }
         }
       }

@@ -33,7 +33,7 @@ export async function readMetric(metric: PolicyMetric, options: ReadMetricOption
 async function readOwn(query: string, { queries, scope, replicas }: ReadMetricOptions): Promise<MetricReading> {
   const answer = await queries.ask(query, scope);
   const { samples, byPod } = answer;
-  const [only] = samples;
+  const only = samples.at(0);
   if (only === undefined) return { kind: "Total" };
   if (samples.length === 1 && byPod.size === 0) {
     const ageMs = totalAgeMs(answer, queries);
@@ -70,7 +70,7 @@ function totalAgeMs(
 ): number | undefined {
   if (isBeyondLookback) return LOOKBACK_MS;
   const agesMs = times.flatMap((answer) => {
-    const ages = answer.samples.map(({ value, timestampSeconds }) => (timestampSeconds - value) * 1000);
+    const ages = Array.from(answer.samples, ({ value, timestampSeconds }) => (timestampSeconds - value) * 1000);
     return ages.length === 0 ? [] : [ages.reduce((least, age) => Math.min(least, age)) + heldMs(answer)];
   });
   return agesMs.length === 0 ? undefined : Math.max(0, ...agesMs);

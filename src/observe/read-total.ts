@@ -9,7 +9,10 @@ export async function readTotal(query: string, queries: SharedQueries, scope: Qu
   try {
     const { samples } = await queries.ask(query, scope);
     if (samples.length === 0) return { kind: "Total" };
-    return { kind: "Total", sample: { value: samples.reduce((sum, { value }) => sum + value, 0), ageMs: 0 } };
+    return {
+      kind: "Total",
+      sample: { value: Array.from(samples).reduce((sum, { value }) => sum + value, 0), ageMs: 0 },
+    };
   } catch (error) {
     if (error instanceof MetricsError) return { kind: "Error", reason: error.kind, message: error.message };
     if (error instanceof RangeError) return { kind: "Error", reason: "QueryInvalid", message: error.message };

@@ -3,7 +3,7 @@
  * the same order: what did not change is recognised byte by byte, so that an answer costs its values and little more. Only the plain form of a vector
  * is read here, as the Prometheus HTTP API documents it (`/api/v1/query`, result type `vector`); everything else is left to JSON.parse.
  */
-import type { Labels, Sample } from "./metrics-source.ts";
+import type { Labels, Sample, SampleVector } from "./metrics-source.ts";
 
 export interface VectorReader {
   /**
@@ -11,7 +11,7 @@ export interface VectorReader {
    * @param body of the response, UTF-8; it must not change afterwards
    * @returns undefined when it is anything but a successful vector in the plain form
    */
-  read(query: string, body: Buffer): readonly Sample[] | undefined;
+  read(query: string, body: Buffer): SampleVector | undefined;
 }
 
 /** The label sets of an answer in their order. Answers to several queries about the same pods share one. */
@@ -68,23 +68,54 @@ export function createVectorReader(): VectorReader {
 }
 
 interface Answer {
-  readonly samples: readonly Sample[];
+  readonly samples: SampleVector;
   readonly layout: Layout;
 }
 
+/** One moment, many values: what an answer costs between two layouts that are the same. */
+class ColumnVector implements SampleVector {
+  readonly labels: readonly Labels[];
+  readonly #timestampSeconds: number;
+  readonly #values: Float64Array;
+
+  constructor(labels: readonly Labels[], timestampSeconds: number, values: Float64Array) {
+    this.labels = labels;
+    this.#timestampSeconds = timestampSeconds;
+    this.#values = values;
+  }
+
+  get length(): number {
+    return this.#values.length;
+  }
+
+  at(index: number): Sample | undefined {
+    const labels = this.labels[index];
+    const value = this.#values[index];
+    return labels === undefined || value === undefined
+      ? undefined
+      : { labels, timestampSeconds: this.#timestampSeconds, value };
+  }
+
+  *[Symbol.iterator](): Iterator<Sample> {
+    for (let index = 0; index < this.length; index++) yield this.at(index) as Sample;
+  }
+}
+
 function readSeries(body: Buffer, start: number, before: Layout | undefined): Answer | undefined {
-  const samples: Sample[] = [];
+  const labels: Labels[] = [];
+  const values: number[] = [];
   const ranges: number[] = [];
   let isAsBefore = true;
+  let timestampSeconds = Number.NaN;
   const done = (): Answer => {
-    const isSame = before !== undefined && isAsBefore && before.labels.length === samples.length;
-    return { samples, layout: isSame ? before : layoutOf(body, ranges, samples) };
+    const isSame = before !== undefined && isAsBefore && before.labels.length === labels.length;
+    const layout = isSame ? before : layoutOf(body, ranges, labels);
+    return { samples: new ColumnVector(layout.labels, timestampSeconds, Float64Array.from(values)), layout };
   };
   if (body[start] === CLOSE_LIST) return done();
   let place = 0;
   let timestampText = -1;
   let timestampLength = 0;
-  let timestampSeconds = Number.NaN;
   for (let at = start; ; at++) {
     if (!hasAt(body, at, METRIC)) return undefined;
     const metricStart = at + METRIC.length;
@@ -95,24 +126,26 @@ function readSeries(body: Buffer, start: number, before: Layout | undefined): An
         : metricStart + lengthOf(before, same);
     if (metricEnd === undefined || !hasAt(body, metricEnd, VALUE)) return undefined;
     const known = same === undefined ? undefined : before?.labels[same];
-    const labels = known ?? (JSON.parse(body.toString("utf8", metricStart, metricEnd)) as Labels);
     if (same !== place) isAsBefore = false;
     if (same !== undefined) place = same + 1;
 
     const timeStart = metricEnd + VALUE.length;
-    // One moment for all series of a vector.
-    if (!isSameText(body, timeStart, timestampText, timestampLength)) {
+    if (timestampText === -1) {
       const timeEnd = body.indexOf(COMMA, timeStart);
+      if (timeEnd === -1) return undefined;
       timestampText = timeStart;
       timestampLength = timeEnd + 1 - timeStart;
-      timestampSeconds = timeEnd === -1 ? Number.NaN : Number(body.toString("latin1", timeStart, timeEnd));
+      timestampSeconds = Number(body.toString("latin1", timeStart, timeEnd));
       if (Number.isNaN(timestampSeconds)) return undefined;
     }
+    // An instant vector is of one moment; one that is not is read elsewhere.
+    if (!isSameText(body, timeStart, timestampText, timestampLength)) return undefined;
     const valueStart = timeStart + timestampLength + 1;
     if (body[valueStart - 1] !== QUOTE) return undefined;
     const valueEnd = endOfValue(body, valueStart);
     if (!hasAt(body, valueEnd, END_OF_VALUE)) return undefined;
-    samples.push({ labels, timestampSeconds, value: numberAt(body, valueStart, valueEnd) });
+    labels.push(known ?? (JSON.parse(body.toString("utf8", metricStart, metricEnd)) as Labels));
+    values.push(numberAt(body, valueStart, valueEnd));
     ranges.push(metricStart, metricEnd);
     at = valueEnd + END_OF_VALUE.length;
     if (body[at] === CLOSE_LIST) return done();
@@ -121,16 +154,16 @@ function readSeries(body: Buffer, start: number, before: Layout | undefined): An
 }
 
 /** @param ranges of the label sets in the body: start and end of each */
-function layoutOf(body: Buffer, ranges: readonly number[], samples: readonly Sample[]): Layout {
-  const starts = new Uint32Array(samples.length + 1);
-  for (let series = 0; series < samples.length; series++) {
+function layoutOf(body: Buffer, ranges: readonly number[], labels: readonly Labels[]): Layout {
+  const starts = new Uint32Array(labels.length + 1);
+  for (let series = 0; series < labels.length; series++) {
     const length = (ranges[2 * series + 1] as number) - (ranges[2 * series] as number);
     starts[series + 1] = (starts[series] as number) + length;
   }
-  const texts = Buffer.allocUnsafeSlow(starts[samples.length] as number);
-  for (let series = 0; series < samples.length; series++)
+  const texts = Buffer.allocUnsafeSlow(starts[labels.length] as number);
+  for (let series = 0; series < labels.length; series++)
     body.copy(texts, starts[series], ranges[2 * series], ranges[2 * series + 1]);
-  return { texts, starts, labels: samples.map(({ labels }) => labels) };
+  return { texts, starts, labels };
 }
 
 const bytes = (text: string): Buffer => Buffer.from(text, "latin1");
@@ -182,7 +215,6 @@ const lengthOf = ({ starts }: Layout, series: number): number =>
   (starts[series + 1] as number) - (starts[series] as number);
 
 function isSameText(body: Buffer, at: number, other: number, length: number): boolean {
-  if (other === -1) return false;
   for (let index = 0; index < length; index++) if (body[at + index] !== body[other + index]) return false;
   return true;
 }

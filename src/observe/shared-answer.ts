@@ -1,5 +1,5 @@
 /** An answer as its readers need it: by pod, and by namespace with the pods in order. Both are kept from one answer to the next of the same query. */
-import type { Labels, Sample } from "./metrics-source.ts";
+import type { Labels, Sample, SampleVector } from "./metrics-source.ts";
 
 /** Samples that carry a pod, by `namespace/pod`. */
 export interface SamplesByPod {
@@ -15,7 +15,7 @@ export interface SamplesByPod {
 }
 
 export interface SharedAnswer {
-  readonly samples: readonly Sample[];
+  readonly samples: SampleVector;
   /** Monotonic. Readers come later, and what they read is older by that much. */
   readonly askedAtMs: number;
   readonly byPod: SamplesByPod;
@@ -30,7 +30,7 @@ export interface SamplePlace {
 }
 
 /** @param previous answer to the same query: where it has the same series, its indexes serve again */
-export function answerOf(samples: readonly Sample[], askedAtMs: number, previous?: SharedAnswer): SharedAnswer {
+export function answerOf(samples: SampleVector, askedAtMs: number, previous?: SharedAnswer): SharedAnswer {
   const series = knownSeries(samples, previous) ?? new Series(samples);
   const answer: SharedAnswer = {
     samples,
@@ -39,7 +39,7 @@ export function answerOf(samples: readonly Sample[], askedAtMs: number, previous
     ofNamespace: (namespace) => series.byNamespace.get(namespace) ?? [],
   };
   seriesOf.set(answer, series);
-  const first = samples[0]?.labels;
+  const first = samples.at(0)?.labels;
   if (first !== undefined) seriesFrom.set(first, series);
   return answer;
 }
@@ -48,8 +48,8 @@ const seriesOf = new WeakMap<SharedAnswer, Series>();
 /** By the first label set: answers to several queries about the same pods have the same series. */
 const seriesFrom = new WeakMap<Labels, Series>();
 
-function knownSeries(samples: readonly Sample[], previous: SharedAnswer | undefined): Series | undefined {
-  const first = samples[0]?.labels;
+function knownSeries(samples: SampleVector, previous: SharedAnswer | undefined): Series | undefined {
+  const first = samples.at(0)?.labels;
   const candidates = [
     previous === undefined ? undefined : seriesOf.get(previous),
     first === undefined ? undefined : seriesFrom.get(first),
@@ -58,10 +58,10 @@ function knownSeries(samples: readonly Sample[], previous: SharedAnswer | undefi
 }
 
 class PodSamples implements SamplesByPod {
-  readonly samples: readonly Sample[];
+  readonly samples: SampleVector;
   readonly series: Series;
 
-  constructor(samples: readonly Sample[], series: Series) {
+  constructor(samples: SampleVector, series: Series) {
     this.samples = samples;
     this.series = series;
   }
@@ -74,8 +74,8 @@ class PodSamples implements SamplesByPod {
     const places = this.series.byPod.get(pod);
     if (places === undefined) return [];
     return typeof places === "number"
-      ? [this.samples[places] as Sample]
-      : places.map((place) => this.samples[place] as Sample);
+      ? [this.samples.at(places) as Sample]
+      : places.map((place) => this.samples.at(place) as Sample);
   }
 
   get size(): number {
@@ -102,14 +102,18 @@ class Series {
   #byPod: ReadonlyMap<string, number | readonly number[]> | undefined;
   #byNamespace: ReadonlyMap<string, readonly SamplePlace[]> | undefined;
 
-  constructor(samples: readonly Sample[]) {
-    this.#labels = samples.map(({ labels }) => labels);
+  constructor(samples: SampleVector) {
+    this.#labels = samples.labels ?? Array.from(samples, ({ labels }) => labels);
   }
 
   /** By identity: a source that makes its label sets anew is indexed anew. */
-  isOf(samples: readonly Sample[]): boolean {
+  isOf(samples: SampleVector): boolean {
     const labels = this.#labels;
-    return samples.length === labels.length && samples.every((sample, at) => sample.labels === labels[at]);
+    if (samples.labels === labels) return true;
+    if (samples.length !== labels.length) return false;
+    let at = 0;
+    for (const sample of samples) if (sample.labels !== labels[at++]) return false;
+    return true;
   }
 
   get byPod(): ReadonlyMap<string, number | readonly number[]> {

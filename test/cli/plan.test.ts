@@ -266,7 +266,7 @@ describe("plan", () => {
   test("bad files and flags", async () => {
     expect(await world.run(["plan"])).toMatchObject({
       code: 2,
-      err: "error: required option '-f, --filename <file>' not specified",
+      err: "error: nothing to plan: give -f FILE with ScalingPolicies, or --replay FILE with a recorded run",
     });
     expect((await world.run(["plan", "-f", "/nowhere.yaml"])).err).toMatch(
       /^error: cannot read \/nowhere\.yaml: ENOENT/,

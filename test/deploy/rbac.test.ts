@@ -51,6 +51,9 @@ const KNOWN_UNUSED: Readonly<Record<string, string>> = {
     "list pods/status",
     "watch pods/status",
   ]),
+  "grove-autoscaler: watch queues.scheduling.run.ai":
+    "KAI Scheduler is not installed here, so nothing comes after the first list",
+  "grove-autoscaler: watch scaledobjects.keda.sh": "KEDA is not installed here, so nothing comes after the first list",
 };
 
 function because(reason: string, permissions: readonly string[]): Readonly<Record<string, string>> {

@@ -13,11 +13,12 @@ import { observedDay } from "../../grafana/observed-world.ts";
 import { VirtualClock } from "../../src/clock.ts";
 import type { MetricReading } from "../../src/decide/observation.ts";
 import { loadSignal } from "../../src/observe/load-signals.ts";
-import { MetricsError, type MetricsSource, type Sample } from "../../src/observe/metrics-source.ts";
+import { MetricsError, type MetricsSource, type Sample, type SampleVector } from "../../src/observe/metrics-source.ts";
 import { LOAD_SIGNALS } from "../../src/observe/packs/signal-pack.ts";
 import { createPrometheusClient } from "../../src/observe/prometheus-client.ts";
 import { fillQuery } from "../../src/observe/query-text.ts";
 import { readSignal } from "../../src/observe/read-signal.ts";
+import type { SharedAnswer } from "../../src/observe/shared-answer.ts";
 import { shareQueries } from "../../src/observe/shared-queries.ts";
 import { escapeLabelValue, formatValue } from "../../src/sim/prometheus/exposition.ts";
 import { labelSet } from "../../src/sim/prometheus/labels.ts";
@@ -107,10 +108,7 @@ describe.skipIf(skipWithoutPrometheus())("embedded Prometheus against a real one
             expect(got, template).toMatchObject({ kind: alone.kind });
             continue;
           }
-          const [ours, theirs] = [
-            rowsOf((got as { samples: readonly Sample[] }).samples),
-            rowsOf(alone as readonly Sample[]),
-          ];
+          const [ours, theirs] = [rowsOf([...(got as SharedAnswer).samples]), rowsOf([...(alone as SampleVector)])];
           expect([...ours.keys()].sort(), template).toEqual([...theirs.keys()].sort());
           for (const [key, value] of theirs) {
             answered++;

@@ -78,7 +78,7 @@ describe.skipIf(skipWithoutPrometheus())("scraping the simulated engines", () =>
     return (data.data.result as { metric: Record<string, string> }[]).map(({ metric }) => spell(metric)).sort();
   }
   async function embeddedSeries(selector: string): Promise<string[]> {
-    return (await embedded.source.query(selector)).map(({ labels }) => spell(labels)).sort();
+    return Array.from(await embedded.source.query(selector), ({ labels }) => spell(labels)).sort();
   }
   const spell = (labels: Readonly<Record<string, string>>): string =>
     JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -12,7 +12,7 @@ import { VirtualClock } from "../../src/clock.ts";
 import type { Decision } from "../../src/decide/decision.ts";
 import { startGroveOperator } from "../../src/grove/operator.ts";
 import { type CheckpointStore, memoryCheckpoints } from "../../src/jobs/checkpoint-store.ts";
-import { inProcessQueue } from "../../src/jobs/evaluation-queue.ts";
+import { type EvaluationQueue, inProcessQueue } from "../../src/jobs/evaluation-queue.ts";
 import type { Logger } from "../../src/log.ts";
 import { seededRandom } from "../../src/random.ts";
 import type { Arrival } from "../../src/sim/engines/data-plane.ts";
@@ -28,6 +28,8 @@ export interface SimulationOptions {
   readonly startupScale?: number;
   readonly nodes?: number;
   readonly log?: Logger;
+  /** Where policies are evaluated; default: in process. */
+  readonly evaluations?: EvaluationQueue;
 }
 
 export interface Simulation {
@@ -91,7 +93,7 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
     const autoscaler = startAutoscaler({
       ...shared,
       metricsSource: world.metricsSource,
-      evaluations: inProcessQueue(),
+      evaluations: options.evaluations ?? inProcessQueue(),
       checkpoints: checkpointsOfLastMinute as CheckpointStore,
       isLeader: () => !life.signal.aborted,
       onDecision: (_, decision) => void decisions.push(decision),

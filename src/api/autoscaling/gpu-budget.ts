@@ -12,22 +12,33 @@ import {
 } from "../schema/resource-definition.ts";
 import { AUTOSCALING_GROUP, AUTOSCALING_VERSION } from "./shared.ts";
 
-const SPEC = object({
-  capacity: int32({ minimum: 0, description: "GPUs." }),
-  reserve: defaulted(int32({ minimum: 0, description: "GPUs kept free." }), 0),
-  members: defaulted(
-    array(
-      object({
-        namespace: string({ minLength: 1 }),
-        policy: string({ minLength: 1 }),
-        priority: optional(int32({ description: "Higher goes first; wins over the policy's own." })),
-        weight: defaulted(int32({ minimum: 1, maximum: 1000, description: "Share within one priority." }), 1),
-      }),
-      { listType: "map", mapKeys: ["namespace", "policy"], maxItems: 10_000 },
+const SPEC = object(
+  {
+    capacity: int32({ minimum: 0, description: "GPUs." }),
+    reserve: defaulted(int32({ minimum: 0, description: "GPUs kept free." }), 0),
+    members: defaulted(
+      array(
+        object({
+          namespace: string({ minLength: 1 }),
+          policy: string({ minLength: 1 }),
+          priority: optional(int32({ description: "Higher goes first; wins over the policy's own." })),
+          weight: defaulted(int32({ minimum: 1, maximum: 1000, description: "Share within one priority." }), 1),
+        }),
+        { listType: "map", mapKeys: ["namespace", "policy"], maxItems: 10_000 },
+      ),
+      [],
     ),
-    [],
-  ),
-});
+  },
+  {
+    rules: [
+      {
+        rule: "self.reserve <= self.capacity",
+        message: "must not be above capacity; lower it or raise capacity",
+        fieldPath: ".reserve",
+      },
+    ],
+  },
+);
 
 const STATUS = object({
   observedGeneration: optional(int64()),

@@ -6,11 +6,6 @@ export function inactiveFieldWarnings(spec: ScalingPolicySpec): readonly string[
   if (spec.fallback !== undefined && spec.metricsPolicy.onMissing === "Hold") {
     inactive.push("spec.fallback: without effect while metricsPolicy.onMissing is Hold; set it to Fallback");
   }
-  if (spec.gpuBudget.queueRef !== undefined) {
-    inactive.push(
-      "spec.gpuBudget.queueRef: without effect in this version; set gpuBudget.max to what the queue may use",
-    );
-  }
   for (const [index, { overflow, level }] of spec.scaleTargets.entries()) {
     if (overflow !== undefined && level !== "PodCliqueSet") {
       inactive.push(

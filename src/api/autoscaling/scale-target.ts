@@ -89,35 +89,59 @@ const BEHAVIOR = object({
   ),
 });
 
-export const SCALE_TARGET = object({
-  name: NAME,
-  level: literals(["PodClique", "PodCliqueScalingGroup", "PodCliqueSet"]),
-  ref: optional(
-    string({
-      minLength: 1,
-      description: "Name of the clique or scaling group in the template; absent for PodCliqueSet.",
-    }),
-  ),
-  role: derived(
-    literals(["prefill", "decode", "aggregated", "frontend", "other"], {
-      description: "Read off the name when absent.",
-    }),
-  ),
-  minReplicas: defaulted(int32({ minimum: 0, description: "In units of the level, per PodCliqueSet replica." }), 1),
-  maxReplicas: int32({ minimum: 1 }),
-  gpusPerReplica: defaulted(
-    intOrString({ pattern: "^(auto|[0-9]+)$", description: "`auto` reads it off the pod templates." }),
-    "auto",
-  ),
-  metrics: derived(array(METRIC, { listType: "atomic", maxItems: 16 })),
-  behavior: defaulted(BEHAVIOR, {}),
-  overflow: optional(
-    object({
-      after: array(NAME, { listType: "set", minItems: 1 }),
-      when: defaulted(literals(["AtMax"]), "AtMax"),
-    }),
-  ),
-});
+export const SCALE_TARGET = object(
+  {
+    name: NAME,
+    level: literals(["PodClique", "PodCliqueScalingGroup", "PodCliqueSet"]),
+    ref: optional(
+      string({
+        minLength: 1,
+        description: "Name of the clique or scaling group in the template; absent for PodCliqueSet.",
+      }),
+    ),
+    role: derived(
+      literals(["prefill", "decode", "aggregated", "frontend", "other"], {
+        description: "Read off the name when absent.",
+      }),
+    ),
+    minReplicas: defaulted(int32({ minimum: 0, description: "In units of the level, per PodCliqueSet replica." }), 1),
+    maxReplicas: int32({ minimum: 1 }),
+    gpusPerReplica: defaulted(
+      intOrString({ pattern: "^(auto|[0-9]+)$", description: "`auto` reads it off the pod templates." }),
+      "auto",
+    ),
+    metrics: derived(array(METRIC, { listType: "atomic", maxItems: 16 })),
+    behavior: defaulted(BEHAVIOR, {}),
+    overflow: optional(
+      object({
+        after: array(NAME, { listType: "set", minItems: 1, maxItems: 32 }),
+        when: defaulted(literals(["AtMax"]), "AtMax"),
+      }),
+    ),
+  },
+  {
+    rules: [
+      {
+        rule: "self.minReplicas <= self.maxReplicas",
+        message: "must not be above maxReplicas; lower it or raise maxReplicas",
+        fieldPath: ".minReplicas",
+      },
+      {
+        rule: "self.level != 'PodCliqueSet' || !has(self.ref)",
+        message: "ref must not be set for level PodCliqueSet, which is the target itself; remove it",
+      },
+      {
+        rule: "self.level == 'PodCliqueSet' || has(self.ref)",
+        message: "ref is required for levels PodClique and PodCliqueScalingGroup: the name in the template",
+      },
+      {
+        rule: "!has(self.overflow) || !(self.name in self.overflow.after)",
+        message: "must not come after itself; name another target",
+        fieldPath: ".overflow",
+      },
+    ],
+  },
+);
 
 export type MetricTarget = Infer<typeof METRIC_TARGET>;
 export type PolicyMetric = Infer<typeof METRIC>;

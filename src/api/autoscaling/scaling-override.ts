@@ -27,14 +27,38 @@ import { AUTOSCALING_GROUP, AUTOSCALING_VERSION } from "./shared.ts";
 const SPEC = object({
   policyRef: object({ name: string({ minLength: 1 }) }),
   scaleTargets: record(
-    object({
-      replicas: optional(int32({ minimum: 0, description: "Exactly this many; not together with the bounds." })),
-      minReplicas: optional(int32({ minimum: 0 })),
-      maxReplicas: optional(int32({ minimum: 0 })),
-    }),
+    object(
+      {
+        replicas: optional(int32({ minimum: 0, description: "Exactly this many; not together with the bounds." })),
+        minReplicas: optional(int32({ minimum: 0 })),
+        maxReplicas: optional(int32({ minimum: 0 })),
+      },
+      {
+        rules: [
+          {
+            rule: "has(self.replicas) || has(self.minReplicas) || has(self.maxReplicas)",
+            message: "must have replicas, minReplicas or maxReplicas",
+          },
+          {
+            rule: "!has(self.replicas) || !(has(self.minReplicas) || has(self.maxReplicas))",
+            message: "replicas excludes minReplicas and maxReplicas; keep one of the two",
+          },
+          {
+            rule: "!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas",
+            message: "must not be above maxReplicas; lower it or raise maxReplicas",
+            fieldPath: ".minReplicas",
+          },
+        ],
+      },
+    ),
+    { maxProperties: 32, rules: [{ rule: "size(self) > 0", message: "must name at least one scale target" }] },
   ),
   expiresAt: dateTime({ description: "An override without an end is refused." }),
-  reason: string({ minLength: 1, maxLength: 1024 }),
+  reason: string({
+    minLength: 1,
+    maxLength: 1024,
+    rules: [{ rule: "self.trim() != ''", message: "must say why, for those who find it later" }],
+  }),
   requestedBy: optional(string({ maxLength: 253 })),
   force: defaulted(boolean({ description: "May pass the GPU budget; never the minimum viable set." }), false),
 });

@@ -11,6 +11,7 @@ import { readTraceFile } from "../../sim/traffic/trace-file.ts";
 import { UsageError } from "../errors.ts";
 import { readOne } from "../manifests.ts";
 import { PROMETHEUS_URL_VARIABLE } from "../plan/prometheus.ts";
+import { recordingTo } from "../recording.ts";
 import type { Terminal } from "../terminal.ts";
 import { type Demo, type DemoOptions, startDemo } from "./run-demo.ts";
 import { renderLine, renderView } from "./view.ts";
@@ -28,6 +29,7 @@ interface Flags {
   readonly peak: string;
   readonly startupScale: string;
   readonly nodes: string;
+  readonly record?: string;
 }
 
 export function addDemoCommand(program: Command, terminal: Terminal): void {
@@ -51,11 +53,16 @@ export function addDemoCommand(program: Command, terminal: Terminal): void {
       "0.2",
     )
     .option("--nodes <count>", "GPU nodes of 8 GPUs each", "8")
+    .option("--record <file>", "append every decision with all that went into it, for plan --replay")
     .action(async (flags: Flags) => {
       const { policy, workload } = readExample(flags);
       const forMs = durationOf(flags);
       const speed = positive(flags.speed, "--speed");
       const abort = new AbortController();
+      const recording =
+        flags.record === undefined
+          ? undefined
+          : recordingTo({ file: flags.record, maxBytes: RECORDING_MAX_BYTES, log: silentLogger });
       const options: DemoOptions = {
         workload,
         policy,
@@ -67,6 +74,7 @@ export function addDemoCommand(program: Command, terminal: Terminal): void {
         nodes: Math.floor(positive(flags.nodes, "--nodes")),
         log: silentLogger,
         signal: abort.signal,
+        ...(recording === undefined ? {} : { recording }),
         ...(flags.trace === undefined ? {} : { trace: readTrace(flags.trace) }),
       };
       const demo = await startDemo(options);
@@ -80,6 +88,7 @@ export function addDemoCommand(program: Command, terminal: Terminal): void {
       } finally {
         abort.abort();
         await demo.stop();
+        recording?.close();
       }
     });
 }
@@ -123,6 +132,8 @@ function readTrace(file: string): readonly Arrival[] {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }
+
+const RECORDING_MAX_BYTES = 512_000_000;
 
 async function runHeadless(demo: Demo, terminal: Terminal, forMs: number): Promise<void> {
   terminal.printError(exportLines(demo));

@@ -15,6 +15,7 @@ import type { Decision } from "../../decide/decision.ts";
 import { startGroveOperator } from "../../grove/operator.ts";
 import { memoryCheckpoints } from "../../jobs/checkpoint-store.ts";
 import { inProcessQueue } from "../../jobs/evaluation-queue.ts";
+import { type RecordingSink, recordEvaluations } from "../../jobs/recorder.ts";
 import { createKubeClient } from "../../kube/client.ts";
 import { loadCredentials } from "../../kube/credentials.ts";
 import type { Informer } from "../../kube/informer.ts";
@@ -45,6 +46,8 @@ export interface DemoOptions {
   readonly nodes: number;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** Where every decision goes with its inputs. */
+  readonly recording?: RecordingSink;
 }
 
 export interface Demo {
@@ -125,7 +128,8 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   const autoscaler = startAutoscaler({
     ...shared,
     metricsSource,
-    evaluations: inProcessQueue(),
+    evaluations:
+      options.recording === undefined ? inProcessQueue() : recordEvaluations(inProcessQueue(), options.recording),
     checkpoints: memoryCheckpoints(),
     isLeader: () => true,
     onDecision(key, next) {
@@ -223,8 +227,8 @@ function startGauges(source: MetricsSource, clock: Clock, signal: AbortSignal): 
   const refresh = async (): Promise<void> => {
     const entries = await Promise.all(
       Object.entries(GAUGE_QUERIES).map(async ([name, query]) => {
-        const samples = await source.query(query).catch(() => []);
-        return [name, samples[0]?.value] as const;
+        const samples = await source.query(query).catch(() => undefined);
+        return [name, samples?.at(0)?.value] as const;
       }),
     );
     latest = Object.fromEntries(entries) as unknown as Gauges;

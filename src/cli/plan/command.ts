@@ -18,9 +18,11 @@ import { collect } from "../repeatable.ts";
 import type { Terminal } from "../terminal.ts";
 import { hang, paintFor } from "../text.ts";
 import { PROMETHEUS_URL_VARIABLE, type PrometheusFlags, prometheusFrom, withPrometheusFlags } from "./prometheus.ts";
+import { replayFile } from "./replay.ts";
 
 interface Flags extends ClusterFlags, OutputFlags, PrometheusFlags {
   readonly filename: readonly string[];
+  readonly replay?: string;
   readonly memory: "stored" | "empty";
 }
 
@@ -28,7 +30,11 @@ export function addPlanCommand(program: Command, terminal: Terminal): void {
   const command = program
     .command("plan")
     .description("say what a new or changed policy would decide now; reads the cluster and Prometheus, writes nothing")
-    .requiredOption("-f, --filename <file>", "file with ScalingPolicies; may be given several times", collect)
+    .option("-f, --filename <file>", "file with ScalingPolicies; may be given several times", collect)
+    .option(
+      "--replay <file>",
+      "decide a recorded run again (written by --record of run and demo) and print each decision",
+    )
     .addOption(
       new Option(
         "--memory <which>",
@@ -43,13 +49,26 @@ export function addPlanCommand(program: Command, terminal: Terminal): void {
       "after",
       `
 A policy of the same name on the cluster is replaced by the one in the file, for this decision only.
-Exit code: 0 a decision came out, 1 none could be made, 2 the file or the command line is wrong.
+--replay needs no cluster: everything that went into the decisions is in the file. -o json prints one line for each.
+Exit code: 0 a decision came out, 1 none could be made or a replayed one differs, 2 the file or the command line is wrong.
 
 Examples:
   grove-autoscaler plan -f policy.yaml --prometheus http://localhost:9090
+  grove-autoscaler plan --replay observations.jsonl
   grove-autoscaler plan -f policy.yaml -o json | jq '.items[].decision.transition.now'`,
     )
-    .action(async (flags: Flags) => {
+    .action(async ({ filename = [], ...given }: Omit<Flags, "filename"> & Partial<Flags>) => {
+      const flags: Flags = { ...given, filename };
+      if (flags.replay !== undefined) {
+        if (filename.length > 0)
+          throw new UsageError("--replay and --filename: a recording has its own policies, give one of the two");
+        await replayFile({ replay: flags.replay, output: flags.output }, terminal);
+        return;
+      }
+      if (filename.length === 0)
+        throw new UsageError(
+          "nothing to plan: give -f FILE with ScalingPolicies, or --replay FILE with a recorded run",
+        );
       const policies = readPolicies(flags, terminal);
       const metricsSource = await metricsSourceFor(flags, terminal, policies);
       await withCluster(flags, terminal, async (cluster) => {

@@ -1,7 +1,7 @@
 /** The KAI queue of a PodCliqueSet: one value on the set, or one on its cliques (grove.md 3.7). Pure. */
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 
-const QUEUE = "kai.scheduler/queue";
+import { KAI_QUEUE_LABEL as QUEUE } from "../../api/scheduler/kai-queue.ts";
 
 type Strings = Readonly<Record<string, string>> | undefined;
 

@@ -292,7 +292,7 @@ describe("metrics", () => {
     void prometheus.run(stop.signal);
     await clock.advance(121_000);
     const value = async (query: string): Promise<number | undefined> =>
-      (await prometheus.source.query(query))[0]?.value;
+      (await prometheus.source.query(query)).at(0)?.value;
     expect(await value("min(up)")).toBe(1);
     expect(await value("sum(rate(dynamo_frontend_requests_started_total[1m]))")).toBeGreaterThan(3);
     expect(

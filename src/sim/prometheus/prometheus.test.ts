@@ -35,7 +35,7 @@ function world(options: { dialect?: 2 | 3; retentionMs?: number; labels?: Record
       await clock.advance(ms);
       await prometheus.scraper.scrapeOnce();
     },
-    value: async (query) => (await prometheus.source.query(query))[0]?.value,
+    value: async (query) => (await prometheus.source.query(query)).at(0)?.value,
   };
 }
 

@@ -1,0 +1,102 @@
+/** What a KAI queue leaves to one policy: asked before anything grows, since pods above a limit only wait and may make nodes be bought. Pure. */
+import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
+import { isPodScheduled, isTerminating, type Pod } from "../api/kubernetes/core.ts";
+import { keyOf } from "../api/kubernetes/meta.ts";
+import { parseQuantity } from "../api/quantity.ts";
+import { KAI_QUEUE_LABEL, type KaiQueue } from "../api/scheduler/kai-queue.ts";
+import type { Observation } from "../decide/observation.ts";
+import { GPU_RESOURCES } from "./gpu-cost.ts";
+import { heldGpus } from "./held-gpus.ts";
+
+/** What policies of one queue have ordered and not got yet, so that they do not order the same room twice within a tick. */
+export class QueueLedger {
+  readonly #orders = new Map<string, { readonly queue: string; readonly gpus: number }>();
+
+  /** @returns nothing for a policy that names no queue */
+  observe(
+    policy: ScalingPolicy,
+    pods: readonly Pod[],
+    queueOf: (name: string) => KaiQueue | undefined,
+  ): Pick<Observation, "queue"> {
+    const name = policy.spec.gpuBudget.queueRef?.name;
+    if (name === undefined) return {};
+    const found = queueHeadroom({ name, pods, queueOf, orderedByOthers: this.#orderedByOthers(name, keyOf(policy)) });
+    if (found === undefined) return { queue: { name } };
+    return { queue: { name: found.queue, gpus: found.gpus } };
+  }
+
+  /** @param gpusHeld by the policy once what was decided is written */
+  record(policy: ScalingPolicy, pods: readonly Pod[], gpusHeld: number): void {
+    const queue = policy.spec.gpuBudget.queueRef?.name;
+    if (queue === undefined) this.forget(keyOf(policy));
+    else this.#orders.set(keyOf(policy), { queue, gpus: Math.max(0, gpusHeld - allocatedTo({ name: queue, pods })) });
+  }
+
+  forget(policyKey: string): void {
+    this.#orders.delete(policyKey);
+  }
+
+  #orderedByOthers(name: string, policyKey: string): number {
+    let sum = 0;
+    for (const [key, { queue, gpus }] of this.#orders) if (queue === name && key !== policyKey) sum += gpus;
+    return sum;
+  }
+}
+
+interface QueueHeadroom {
+  /** Of the queue that leaves least: the one that is named, or one above it. */
+  readonly queue: string;
+  /** GPUs that the policy may hold in all; infinite without a limit. */
+  readonly gpus: number;
+}
+
+interface QueueHeadroomInput {
+  readonly name: string;
+  readonly queueOf: (name: string) => KaiQueue | undefined;
+  /** All pods of the policy's set. */
+  readonly pods: readonly Pod[];
+  /** Ordered by other policies of the same queue and not allocated yet. */
+  readonly orderedByOthers: number;
+}
+
+/** Queues are nested two or three deep; a circle must not hang us. */
+const MAX_DEPTH = 32;
+
+/** @returns undefined when the queue, or one above it, does not exist */
+function queueHeadroom(input: QueueHeadroomInput): QueueHeadroom | undefined {
+  const { queueOf, orderedByOthers } = input;
+  const ours = allocatedTo(input);
+  let least: QueueHeadroom = { queue: input.name, gpus: Number.POSITIVE_INFINITY };
+  let name: string | undefined = input.name;
+  for (let depth = 0; name !== undefined && name !== "" && depth < MAX_DEPTH; depth++) {
+    const queue = queueOf(name);
+    if (queue === undefined) return undefined;
+    // The scheduler publishes what is allocated a little later than pods are bound.
+    const others = Math.max(0, allocatedIn(queue) - ours) + orderedByOthers;
+    // What runs above a limit that was lowered is the scheduler's to reclaim: a queue keeps from growing and takes nothing away.
+    const gpus = Math.max(ours, limitOf(queue) - others);
+    if (gpus < least.gpus) least = { queue: name, gpus };
+    name = queue.spec.parentQueue;
+  }
+  return least;
+}
+
+/** Unset is no more than the quota; a queue that says nothing of GPUs limits none. */
+function limitOf({ spec }: KaiQueue): number {
+  const { gpu } = spec.resources ?? {};
+  if (gpu === undefined) return Number.POSITIVE_INFINITY;
+  const { quota = 0, limit = 0 } = gpu;
+  const most = limit === 0 ? quota : limit;
+  return most < 0 ? Number.POSITIVE_INFINITY : most;
+}
+
+const allocatedIn = ({ status }: KaiQueue): number =>
+  GPU_RESOURCES.reduce((sum, name) => sum + (parseQuantity(status?.allocated?.[name] ?? "0") ?? 0), 0);
+
+/** What of the queue's allocation is the policy's own: pods that have a node, those on their way out included. */
+const allocatedTo = ({ name, pods }: Pick<QueueHeadroomInput, "name" | "pods">): number =>
+  heldGpus(
+    pods.filter(
+      (pod) => (isPodScheduled(pod) || isTerminating(pod)) && (pod.metadata.labels?.[KAI_QUEUE_LABEL] ?? name) === name,
+    ),
+  );
