@@ -472,6 +472,7 @@ describe("what is said to change a number changes it", () => {
       "oneMore Metric",
       "set GPUBudget",
       "set MaxReplicas",
+      "set MinReplicas",
     ]);
   });
 });
