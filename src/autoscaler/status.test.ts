@@ -69,6 +69,16 @@ describe("a chain that is too long for the status", () => {
     expect(of("step").map(({ target }) => target)).toEqual(names.map((name) => `${name}/0`));
     expect(of("step")[0]?.detail).toBe("at least 3 now; as in 39 other set replicas");
   });
+
+  test("nor loses a target's only step to another's many", () => {
+    const names = Array.from({ length: 12 }, (_, at) => `t${at}`);
+    const stages = names.flatMap((target) =>
+      Array.from({ length: 20 }, (_, at): StageRecord => ({ stage: "step", target: `${target}/0`, reason: `R${at}` })),
+    );
+    const chain = renderStatus({ policy, conditions: [], nowMs: 0, decision: decisionOf(stages) }).lastDecision?.chain;
+    expect(chain).toHaveLength(CHAIN_MAX_ENTRIES);
+    expect(new Set(chain?.map(({ target }) => target)).size).toBe(12);
+  });
 });
 
 describe("a status is of one decision", () => {

@@ -336,7 +336,7 @@ const changed = (vector: Vector, index: number, by: number): Vector =>
 const replaced = (perSet: readonly Vector[], set: number, vector: Vector): readonly Vector[] =>
   perSet.map((old, at) => (at === set ? vector : old));
 
-export const totals = (perSet: readonly Vector[]): Vector =>
+const totals = (perSet: readonly Vector[]): Vector =>
   (perSet[0] ?? []).map((_, at) => perSet.reduce((sum, vector) => sum + (vector[at] as number), 0));
 
 function gpusWith({ problem, perSet }: NeighboursInput, set: number, vector: Vector): number {
