@@ -87,7 +87,7 @@ describe("one target by itself", () => {
       scaleTargets: { decode: { replicas: 6 } },
     };
     const answer = said(of(plant.tick(alone()), "decode"));
-    expect(answer.more).toEqual(["Override", "Override: launch", "the end of the override, in 90 s"]);
+    expect(answer.more).toEqual(["Override", "launch", "the end of the override, in 90 s"]);
     expect(answer.less).toEqual(answer.more);
   });
 

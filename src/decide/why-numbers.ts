@@ -157,7 +157,8 @@ function overrideNote(stages: readonly StageRecord[], name: string): string | un
     ({ stage, target }) =>
       stage === "override" && (target === name || target?.startsWith(nameOf(name, 0).slice(0, -1)) === true),
   );
-  return note && (note.detail === undefined ? note.reason : `${note.reason}: ${note.detail}`);
+  if (note?.detail === undefined) return note?.reason;
+  return note.reason === "Override" ? note.detail : `${note.reason}: ${note.detail}`;
 }
 
 function changeInput(input: WhyInput): ChangeInput {
