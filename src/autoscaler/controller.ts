@@ -21,6 +21,7 @@ import { type AutoscalerMetrics, noAutoscalerMetrics } from "./autoscaler-metric
 import { type AutoscalerInformers, BY_POLICY, startAutoscalerInformers } from "./informers.ts";
 import { PolicyLoop, type Turn } from "./loop.ts";
 import { expiryMs } from "./observe.ts";
+import { ALWAYS_SAID, EventLimiter } from "./policy-events.ts";
 import { isMaterialChange, renderStatus } from "./status.ts";
 import { createWriteGate, FIELD_MANAGER } from "./write-gate.ts";
 
@@ -68,7 +69,15 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
     metrics: runtimeMetrics,
     ...(namespace === undefined ? {} : { namespace }),
   });
-  const recorder = createEventRecorder({ api, clock, random, component: FIELD_MANAGER, log });
+  const recorder = createEventRecorder({
+    api,
+    clock,
+    random,
+    component: FIELD_MANAGER,
+    alwaysWritten: ALWAYS_SAID,
+    log,
+  });
+  const eventLimiter = new EventLimiter();
   const loop = new PolicyLoop({
     informers,
     queries: shareQueries({ source: options.metricsSource, clock, grouping: options.metricsGrouping ?? true }),
@@ -117,6 +126,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
     const policy = informers.policies.getByKey(key);
     if (policy === undefined) {
       loop.forget(key);
+      eventLimiter.forget(key);
       statusWrittenMs.delete(key);
       return undefined;
     }
@@ -129,7 +139,8 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
 
   async function publish(stored: ScalingPolicy, turn: Turn): Promise<void> {
     const key = keyOf(stored);
-    for (const { type, reason, message } of turn.events) recorder.event(stored, type, reason, message);
+    const events = eventLimiter.admit(key, turn.events, clock.monotonicMs());
+    for (const { type, reason, message } of events) recorder.event(stored, type, reason, message);
     if (turn.decision !== undefined) {
       const { outcome, reason, message, id } = turn.decision;
       const fields = { policy: key, decision: id, outcome, reason };

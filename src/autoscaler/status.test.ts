@@ -47,4 +47,76 @@ describe("a chain that is too long for the status", () => {
     expect(last?.chainLeftOff).toBe(103);
     expect(last?.chain?.slice(-3).map(({ stage }) => stage)).toEqual(["demand", "solve", "step"]);
   });
+
+  test("keeps every target's demand, goal and step however many set replicas there are", () => {
+    const names = Array.from({ length: 12 }, (_, at) => `t${at}`);
+    const stages = [
+      ...names.map((target): StageRecord => ({ stage: "demand", target, reason: "Metric" })),
+      ...names.map((target): StageRecord => ({ stage: "solve", target, reason: "Goal" })),
+      ...names.flatMap((target) =>
+        Array.from({ length: 40 }, (_, set): StageRecord[] => [
+          { stage: "step", target: `${target}/${set}`, reason: "ScaleDownStabilized", detail: "at least 3 now" },
+          { stage: "transition", target: `${target}/${set}`, reason: "Write" },
+        ]).flat(),
+      ),
+      ...Array.from({ length: 300 }, (): StageRecord => ({ stage: "collect", target: "t0", reason: "Stale" })),
+    ];
+    const chain = renderStatus({ policy, conditions: [], nowMs: 0, decision: decisionOf(stages) }).lastDecision?.chain;
+    expect(chain).toHaveLength(CHAIN_MAX_ENTRIES);
+    const of = (stage: string) => chain?.filter((entry) => entry.stage === stage) ?? [];
+    expect(of("demand").map(({ target }) => target)).toEqual(names);
+    expect(of("solve").map(({ target }) => target)).toEqual(names);
+    expect(of("step").map(({ target }) => target)).toEqual(names.map((name) => `${name}/0`));
+    expect(of("step")[0]?.detail).toBe("at least 3 now; as in 39 other set replicas");
+  });
+
+  test("nor loses a target's only step to another's many", () => {
+    const names = Array.from({ length: 12 }, (_, at) => `t${at}`);
+    const stages = names.flatMap((target) =>
+      Array.from({ length: 20 }, (_, at): StageRecord => ({ stage: "step", target: `${target}/0`, reason: `R${at}` })),
+    );
+    const chain = renderStatus({ policy, conditions: [], nowMs: 0, decision: decisionOf(stages) }).lastDecision?.chain;
+    expect(chain).toHaveLength(CHAIN_MAX_ENTRIES);
+    expect(new Set(chain?.map(({ target }) => target)).size).toBe(12);
+  });
+});
+
+describe("a status is of one decision", () => {
+  test("targets, chain and answers come and go together", () => {
+    const answer = { constraint: "NotNeeded", detail: "costs 1 GPU" } as const;
+    const decision: Decision = {
+      ...decisionOf([{ stage: "demand", target: "decode", after: 4, reason: "Metric" }]),
+      id: "7",
+      targets: [
+        {
+          name: "decode",
+          level: "PodClique",
+          current: 4,
+          ready: 4,
+          starting: 0,
+          pending: 0,
+          goal: 4,
+          desired: 4,
+          minViable: 1,
+          neighbours: {
+            oneMore: { ...answer, change: { kind: "MaxReplicas", target: "decode", replicas: 5 } },
+            oneLess: answer,
+          },
+        },
+      ],
+    };
+    const decided = renderStatus({ policy, conditions: [], nowMs: 0, decision });
+    expect(decided.lastDecision?.neighbours).toEqual([
+      { target: "decode", oneMore: { ...answer, change: "maxReplicas 5 or more on decode" }, oneLess: answer },
+    ]);
+    const undecided = renderStatus({ policy: { ...policy, status: decided }, conditions: [], nowMs: 60_000 });
+    expect(undecided.targets).toBeUndefined();
+    expect(undecided.lastDecision).toEqual({
+      id: "7",
+      time: "1970-01-01T00:00:00Z",
+      outcome: "Held",
+      reason: "DemandMet",
+      message: "holds",
+    });
+  });
 });

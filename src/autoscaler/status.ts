@@ -12,6 +12,7 @@ import { formatTime } from "../api/kubernetes/time.ts";
 import type { Decision, Stage, StageRecord } from "../decide/decision.ts";
 import type { Neighbour } from "../decide/neighbours.ts";
 import type { ShadowComparison } from "../decide/shadow.ts";
+import { changeText } from "../decide/what-would-change.ts";
 import type { ConditionDraft } from "./conditions.ts";
 
 export interface StatusInput {
@@ -48,9 +49,13 @@ export function renderStatus({
     ratios: _ratios,
     budget: _budget,
     forecast: _forecast,
+    lastDecision,
     ...undecided
   } = base;
-  return undecided;
+  if (lastDecision === undefined) return undecided;
+  // Its numbers are of replicas that are not shown any more; that there was one still says something.
+  const { chain: _chain, chainLeftOff: _leftOff, neighbours: _neighbours, ...summary } = lastDecision;
+  return { ...undecided, lastDecision: summary };
 }
 
 function renderShadow({ active, targets, gpus, tally }: ShadowComparison): NonNullable<ScalingPolicyStatus["shadow"]> {
@@ -170,7 +175,11 @@ function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined
   };
 }
 
-const bounded = ({ constraint, detail }: Neighbour) => ({ constraint, detail: detail.slice(0, 1024) });
+const bounded = ({ constraint, detail, change }: Neighbour) => ({
+  constraint,
+  detail: detail.slice(0, 1024),
+  ...(change === undefined ? {} : { change: changeText(change).slice(0, 1024) }),
+});
 
 /** What goes first where the chain is too long: what other entries say as well, then what is no step of a target's number. */
 const LEAST_WEIGHT_FIRST: readonly Stage[] = [
@@ -185,19 +194,53 @@ const LEAST_WEIGHT_FIRST: readonly Stage[] = [
   "demand",
 ];
 
-/** At most as many entries as the status holds, in their order. */
-function weightiest(stages: readonly StageRecord[]): readonly StageRecord[] {
+/** At most as many entries as the status holds, in their order; never without a target's demand, goal and step. */
+function weightiest(all: readonly StageRecord[]): readonly StageRecord[] {
+  if (all.length <= CHAIN_MAX_ENTRIES) return all;
+  const stages = collapsed(all);
   let surplus = stages.length - CHAIN_MAX_ENTRIES;
+  const essential = essentialOf(stages);
   const dropped = new Set<StageRecord>();
   for (const stage of LEAST_WEIGHT_FIRST) {
     for (const entry of stages.toReversed()) {
       if (surplus <= 0) break;
-      if (entry.stage !== stage) continue;
+      if (entry.stage !== stage || essential.has(entry)) continue;
       dropped.add(entry);
       surplus--;
     }
   }
   return dropped.size === 0 ? stages : stages.filter((entry) => !dropped.has(entry));
+}
+
+const targetOf = ({ target }: StageRecord): string | undefined => target?.split("/")[0];
+
+/** What the step said alike of several set replicas of a target is said once, of the first of them. */
+function collapsed(stages: readonly StageRecord[]): readonly StageRecord[] {
+  const alike = Map.groupBy(
+    stages.filter(({ stage, target }) => stage === "step" && target?.includes("/") === true),
+    (entry) => JSON.stringify([targetOf(entry), entry.reason]),
+  );
+  const others = new Map([...alike.values()].map((group) => [group[0], group.length - 1]));
+  const gone = new Set([...alike.values()].flatMap((group) => group.slice(1)));
+  return stages.flatMap((entry) => {
+    if (gone.has(entry)) return [];
+    const more = others.get(entry) ?? 0;
+    if (more === 0) return [entry];
+    return [
+      { ...entry, detail: `${entry.detail === undefined ? "" : `${entry.detail}; `}as in ${more} other set replicas` },
+    ];
+  });
+}
+
+/** Each target's first demand, goal and step. */
+function essentialOf(stages: readonly StageRecord[]): ReadonlySet<StageRecord> {
+  const first = new Map<string, StageRecord>();
+  for (const entry of stages) {
+    if (entry.stage !== "demand" && entry.stage !== "solve" && entry.stage !== "step") continue;
+    const key = `${entry.stage} ${targetOf(entry) ?? ""}`;
+    if (!first.has(key)) first.set(key, entry);
+  }
+  return new Set(first.values());
 }
 
 /** Whether a person would see a difference; times and the checkpoint alone are not worth a write each tick. */

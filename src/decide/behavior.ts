@@ -75,6 +75,72 @@ export function permittedInterval(
   };
 }
 
+/** One thing that keeps an object from going to a value now. */
+export interface Hold {
+  readonly kind: "Window" | "Rate" | "Disabled";
+  /** When it lets go if nothing else is wanted until then; absent: time alone does not. */
+  readonly endsInMs?: number;
+  readonly detail: string;
+}
+
+export interface Ahead {
+  /** What there is; `desired` is written next and counts for the rates as well. */
+  readonly current: number;
+  readonly desired: number;
+  /** What is asked about: above `desired`, or below it. */
+  readonly to: number;
+}
+
+/**
+ * Which window and which rate keep an object from `to`, and for how long. Empty where they do not, also where the last recommendation itself does not
+ * ask for it.
+ */
+export function holdsOf(
+  { current, desired, to }: Ahead,
+  behavior: Behavior,
+  { recommendations, events }: { readonly recommendations: Recommendations; readonly events: ScaleEvents },
+  nowMs: number,
+): readonly Hold[] {
+  const isUp = to > desired;
+  const rule = isUp ? behavior.scaleUp : behavior.scaleDown;
+  const name = isUp ? "scale-up" : "scale-down";
+  if (rule.selectPolicy === "Disabled") return [{ kind: "Disabled", detail: `${name} is disabled` }];
+  const forbids = (replicas: number): boolean => (isUp ? replicas < to : replicas > to);
+  const last = recommendations.at(-1)?.[1] ?? current;
+  if (forbids(last)) return [];
+  const holds: Hold[] = [];
+  const blocking = recommendations.findLast(
+    ([atMs, replicas]) => atMs > nowMs - rule.stabilizationWindowMs && forbids(replicas),
+  );
+  if (blocking !== undefined) {
+    const endsInMs = blocking[0] + rule.stabilizationWindowMs - nowMs;
+    const detail = `${name} window: ${blocking[1]} was wanted ${seconds(nowMs - blocking[0])} ago; it ends in ${seconds(endsInMs)}`;
+    holds.push({ kind: "Window", endsInMs, detail });
+  }
+  const made: ScaleEvents = desired === current ? events : [...events, [nowMs, desired - current]];
+  const isFree = (atMs: number): boolean =>
+    isUp ? scaleUpLimit(desired, rule, made, atMs) >= to : scaleDownLimit(desired, rule, made, atMs) <= to;
+  if (!isFree(nowMs)) {
+    const ends = made.flatMap(([atMs]) => rule.policies.map(({ periodMs }) => atMs + periodMs));
+    const freeMs = ends.toSorted((a, b) => a - b).find((atMs) => atMs > nowMs && isFree(atMs));
+    const rate = rule.policies
+      .map(({ type, value, periodMs }) => `${value}${type === "Percent" ? " %" : ""} in ${seconds(periodMs)}`)
+      .join(rule.selectPolicy === "Min" ? " and " : " or ");
+    holds.push(
+      freeMs === undefined
+        ? { kind: "Rate", detail: `${name} rate ${rate} does not admit it` }
+        : {
+            kind: "Rate",
+            endsInMs: freeMs - nowMs,
+            detail: `${name} rate ${rate} is used up; next in ${seconds(freeMs - nowMs)}`,
+          },
+    );
+  }
+  return holds;
+}
+
+const seconds = (ms: number): string => `${Math.ceil(ms / 1000)} s`;
+
 function scaleUpLimit(current: number, rule: DirectionBehavior, events: ScaleEvents, nowMs: number): number {
   if (rule.selectPolicy === "Disabled") return current;
   if (rule.policies.length === 0) return Number.POSITIVE_INFINITY;

@@ -18,7 +18,6 @@ import { leadTimeMs } from "./forecast/lead-time.ts";
 import { inFlightOf } from "./in-flight.ts";
 import { limitStep } from "./limit-step.ts";
 import { MAX_STARTUPS, type Memory } from "./memory.ts";
-import { type NeighboursInput, neighboursOf } from "./neighbours.ts";
 import type { Observation } from "./observation.ts";
 import { offerOf } from "./offer.ts";
 import { type PanicMemory, panicDemand, panicStep } from "./panic.ts";
@@ -42,6 +41,7 @@ import {
 import { ratioDecision, targetDecisions } from "./target-decisions.ts";
 import { planTransition } from "./transition.ts";
 import { holdWhileWarming, rememberKnown } from "./warm-up.ts";
+import { whyNumbers } from "./why-numbers.ts";
 
 export interface DecideResult {
   readonly decision: Decision;
@@ -202,18 +202,24 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   }
 
   // 11: record
-  const why: NeighboursInput = {
+  const why = whyNumbers({
+    policy,
+    observation,
+    memory,
+    stages,
+    demands,
+    setDemand,
+    forecasts,
+    demandReplicas,
+    bounds,
     problem,
-    givenUp: goal.givenUp,
-    names: policy.targets.map(({ name }) => name),
-    perSet: desired.perSet,
-    boxes: limited.boxes,
-    isUnknown: (index) => demands[index]?.isUnknown === true,
-    isCapped: (index) => reach.caps[policy.targets[index]?.name ?? ""] !== undefined,
-    isGrowthForbidden: budget.isUnknown,
-    overrideOf: (index) => noteOf(stages, "override", policy.targets[index]?.name ?? ""),
-    holdOf: (index, set) => noteOf(stages, "step", nameOf(policy.targets[index]?.name ?? "", set)),
-  };
+    goal,
+    limited,
+    desired,
+    budget,
+    reach,
+    zero,
+  });
   const targets = targetDecisions({
     policy,
     observation,
@@ -223,7 +229,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     bounds,
     goal,
     desired,
-    neighboursOf: (index) => (desired.perSet.length === 0 ? undefined : neighboursOf(why, index)),
+    why,
   });
   const gpusRequested = gpusWanted(observation, desired.perSet);
   const record: Omit<Decision, "outcome" | "reason" | "message"> = {
@@ -273,14 +279,6 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
       ...(slo.memory === undefined ? {} : { slo: slo.memory }),
     },
   };
-}
-
-/** The first that a stage noted about a target, or about one set replica of it. */
-function noteOf(stages: readonly StageRecord[], stage: StageRecord["stage"], name: string): string | undefined {
-  const note = stages.find(
-    (one) => one.stage === stage && (one.target === name || one.target?.startsWith(`${name}/`) === true),
-  );
-  return note && (note.detail === undefined ? note.reason : `${note.reason}: ${note.detail}`);
 }
 
 function namedDemands(

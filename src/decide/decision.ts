@@ -52,7 +52,7 @@ export interface TargetDecision {
   readonly minViable: number;
   readonly demand?: Demand;
   readonly forecast?: Omit<ForecastResult, "memory">;
-  /** Inside the set replicas; absent for the set itself, and where there is none. */
+  /** Absent inside set replicas where there is none. */
   readonly neighbours?: Neighbours;
 }
 

@@ -45,6 +45,20 @@ export interface LimitResult {
   readonly stages: readonly StageRecord[];
   /** Where each set replica that stays may go now. */
   readonly boxes: readonly Box[];
+  /** The same target by target, with what led to it. */
+  readonly limits: readonly (readonly ObjectLimit[])[];
+  readonly isCutByBudget: boolean;
+}
+
+/** What the step made of one target in one set replica. */
+export interface ObjectLimit {
+  /** By the goal. */
+  readonly asked: number;
+  /** After the tolerance. */
+  readonly recommended: number;
+  /** What holds it from below or from above, other than windows and rates. */
+  readonly loBy?: string;
+  readonly hiBy?: string;
 }
 
 export function limitStep(input: LimitInput): LimitResult {
@@ -59,6 +73,7 @@ export function limitStep(input: LimitInput): LimitResult {
   const isOverBudget = gpusWanted(observation, present) > input.gpuBudget;
 
   const steps: SetStep[] = [];
+  const limits: ObjectLimit[][] = [];
   for (let set = 0; set < Math.min(sets, setsNow); set++) {
     const wish = vectors[set] as Vector;
     const current = vectorOf(observation, set);
@@ -67,6 +82,7 @@ export function limitStep(input: LimitInput): LimitResult {
     const lo: number[] = [];
     const hi: number[] = [];
     const recommended: number[] = [];
+    const limitsOfSet: ObjectLimit[] = [];
     policy.targets.forEach((target, index) => {
       const asked = wish[index] as number;
       const recommendation = isOutside ? asked : recommend(input, index, asked, current[index] as number);
@@ -80,7 +96,15 @@ export function limitStep(input: LimitInput): LimitResult {
       lo.push(interval.lo);
       hi.push(interval.hi);
       recommended.push(recommendation);
+      const { loBy, hiBy } = interval;
+      limitsOfSet.push({
+        asked,
+        recommended: recommendation,
+        ...(loBy === undefined ? {} : { loBy }),
+        ...(hiBy === undefined ? {} : { hiBy }),
+      });
     });
+    limits.push(limitsOfSet);
     steps.push({ current, wish: clampInto(recommended, { lo, hi }), box: { lo, hi } });
   }
 
@@ -99,7 +123,7 @@ export function limitStep(input: LimitInput): LimitResult {
   // A set replica that is new, or new to us, starts at the goal: there is nothing to be gentle with.
   const perSet = vectors.slice(0, sets).map((vector, set) => taken[set]?.vector ?? vector);
   for (let set = perSet.length; set < setsNow; set++) keepMemory(input, set, objects);
-  return { sets, perSet, objects: { ...objects }, stages, boxes: steps.map(({ box }) => box) };
+  return { sets, perSet, objects: { ...objects }, stages, boxes: steps.map(({ box }) => box), limits, isCutByBudget };
 
   function keepMemory({ policy: { targets } }: LimitInput, set: number, into: Record<string, ObjectMemory>): void {
     for (const { name } of targets) {
@@ -158,7 +182,7 @@ function limitObject(
   { target, index, set, recommendation, holdsDown, isOverBudget }: ObjectStep,
   objects: Record<string, ObjectMemory>,
   stages: StageRecord[],
-): Interval {
+): Interval & Pick<ObjectLimit, "loBy" | "hiBy"> {
   const { monotonicMs: nowMs } = observation;
   const current = vectorOf(observation, set)[index] as number;
   const object = objectOf(observation, index, set);
@@ -168,6 +192,8 @@ function limitObject(
   const { min, max } = bounds[index] as TargetBounds;
   const limits = permittedInterval(current, target.behavior, remembered, nowMs);
   let { lo, hi } = limits;
+  let loBy: string | undefined;
+  let hiBy: string | undefined;
   const note = (reason: string, detail: string): void => {
     stages.push({ stage: "step", target: key, before: current, after: recommendation, reason, detail });
   };
@@ -200,7 +226,8 @@ function limitObject(
             : isStarting
               ? "replicas of it are starting"
               : "it is in panic";
-    note("HeldDown", `does not go down while ${why}`);
+    loBy = `does not go down while ${why}`;
+    note("HeldDown", loBy);
     lo = current;
   }
   if (isCapped(target.name) && object !== undefined && recommendation < current) {
@@ -208,6 +235,7 @@ function limitObject(
     const unplaced = unplacedOf(object, target.name, inFlight);
     const isWanted = (demandReplicas[index] as number) >= totalOf(observation, index) - unplaced;
     lo = isWanted || holds ? Math.max(recommendation, current - unplaced) : Math.min(lo, current - unplaced);
+    loBy ??= `${unplaced} found no node in time`;
     note("CapacityPending", `${unplaced} found no node in time`);
   }
   const { maxConcurrentStarting } = policy.coldStart;
@@ -215,10 +243,8 @@ function limitObject(
     const most = current + Math.max(0, maxConcurrentStarting - object.starting - object.pending + object.overdue);
     if (hi > most) {
       hi = most;
-      note(
-        "MaxConcurrentStarting",
-        `${object.starting + object.pending} are starting, at most ${maxConcurrentStarting} may`,
-      );
+      hiBy = `${object.starting + object.pending} are starting, at most ${maxConcurrentStarting} may`;
+      note("MaxConcurrentStarting", hiBy);
     }
   }
   if (isGrowthForbidden && recommendation > current) {
@@ -228,7 +254,12 @@ function limitObject(
   if (recommendation > hi && limits.hiReason !== undefined) note(limits.hiReason, `at most ${hi} now`);
   if (recommendation < lo && limits.loReason !== undefined && !holds) note(limits.loReason, `at least ${lo} now`);
   // Bounds are not metrics: like the HPA, they move the object at once.
-  return { lo: Math.min(Math.max(lo, min), max), hi: Math.max(Math.min(hi, max), min) };
+  return {
+    lo: Math.min(Math.max(lo, min), max),
+    hi: Math.max(Math.min(hi, max), min),
+    ...(loBy === undefined ? {} : { loBy }),
+    ...(hiBy === undefined ? {} : { hiBy }),
+  };
 }
 
 function limitSets(input: LimitInput, objects: Record<string, ObjectMemory>, stages: StageRecord[]): number {

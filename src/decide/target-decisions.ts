@@ -5,11 +5,11 @@ import type { RatioDecision, TargetDecision } from "./decision.ts";
 import type { Demand } from "./demand.ts";
 import type { ForecastResult } from "./forecast/forecast.ts";
 import type { Vector } from "./lattice.ts";
-import type { Neighbours } from "./neighbours.ts";
 import type { Observation } from "./observation.ts";
 import type { Policy } from "./policy.ts";
 import { isWithinBand, type RatioBand } from "./ratio.ts";
 import type { Solution } from "./solve.ts";
+import type { WhyNumbers } from "./why-numbers.ts";
 
 export function ratioDecision(
   band: RatioBand,
@@ -43,7 +43,7 @@ export interface TargetsInput {
   readonly forecasts: readonly ForecastResult[];
   readonly bounds: readonly TargetBounds[];
   readonly goal: Solution;
-  readonly neighboursOf: (index: number) => Neighbours | undefined;
+  readonly why: WhyNumbers;
   readonly desired: { readonly sets: number; readonly perSet: readonly Vector[] };
 }
 
@@ -56,12 +56,12 @@ export function targetDecisions({
   bounds,
   goal,
   desired,
-  neighboursOf,
+  why,
 }: TargetsInput): TargetDecision[] {
   const sum = (perSet: readonly Vector[], index: number): number =>
     perSet.reduce((total, vector) => total + (vector[index] as number), 0);
   const inside = policy.targets.map((target, index): TargetDecision => {
-    const neighbours = neighboursOf(index);
+    const neighbours = why.inside[index];
     const { memory: _, ...forecast } = forecasts[index] as ForecastResult;
     return {
       name: target.name,
@@ -88,6 +88,7 @@ export function targetDecisions({
     desired: desired.sets,
     minViable: Math.max(policy.set.minReplicas, policy.set.minViableOverride),
     ...(setDemand === undefined ? {} : { demand: setDemand }),
+    ...(why.set === undefined ? {} : { neighbours: why.set }),
   };
   return [set, ...inside];
 }

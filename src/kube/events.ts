@@ -28,6 +28,8 @@ export interface EventRecorderOptions {
   readonly random: Random;
   /** `source.component`, e.g. `podclique-controller`. */
   readonly component: string;
+  /** Reasons that the limit per object does not hold back, nor count: each is a change that was made. */
+  readonly alwaysWritten?: ReadonlySet<string>;
   readonly log?: Logger;
 }
 
@@ -44,7 +46,7 @@ interface Allowance {
 }
 
 export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
-  const { api, clock, random, component, log = silentLogger } = options;
+  const { api, clock, random, component, alwaysWritten, log = silentLogger } = options;
   const remembered = new Map<string, Remembered>();
   const allowances = new Map<string, Allowance>();
   let inFlight = 0;
@@ -53,15 +55,18 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     const now = clock.monotonicMs();
     const known = allowances.get(objectKey) ?? { tokens: BURST, atMs: now };
     const tokens = Math.min(BURST, known.tokens + (now - known.atMs) / REFILL_MS);
-    remember(allowances, objectKey, { tokens: Math.max(0, tokens - 1), atMs: now });
-    return tokens >= 1;
+    const isAllowed = tokens >= 1;
+    // What is refused takes nothing: else an object that is loud would never be heard again.
+    remember(allowances, objectKey, { tokens: isAllowed ? tokens - 1 : tokens, atMs: now });
+    return isAllowed;
   };
 
   return {
     event(object, type, reason, message) {
       const { namespace = "default", name, uid } = object.metadata;
       const objectKey = `${object.kind}/${namespace}/${name}/${uid}`;
-      if (!allowed(objectKey) || (type === "Normal" && inFlight >= MAX_IN_FLIGHT)) return;
+      const isLimited = alwaysWritten?.has(reason) !== true;
+      if ((isLimited && !allowed(objectKey)) || (type === "Normal" && inFlight >= MAX_IN_FLIGHT)) return;
       inFlight++;
       const key = `${objectKey}/${type}/${reason}/${message}`;
       const now = formatTime(clock.nowMs());

@@ -109,13 +109,29 @@ describe("explain", () => {
     expect(flat).toMatch(/GPUs: \d+ in use, \d+ wanted, of 48/);
   });
 
-  test("each target that stays has an answer to why not up and why not down", async () => {
+  test("each target, the set too: why this number, why not one more, why not one less, and what would change it", async () => {
     const { out } = await world.run(["explain", "llama-70b"]);
     const { status } = await current();
-    for (const { name, current: replicas, desired } of status?.targets ?? []) {
-      if (desired <= replicas) expect(out).toMatch(new RegExp(`^ +${name} +not up: +\\S`, "m"));
-      if (desired >= replicas) expect(out).toMatch(new RegExp(`^ +${name} +not down: +\\S`, "m"));
+    const flat = (text: string): string => text.replace(/\s+/g, "");
+    const decision = status?.lastDecision;
+    expect(out).toContain(`Why these numbers (decision ${decision?.id}, times as of ${decision?.time})`);
+    expect(decision?.neighbours?.map(({ target }) => target)).toEqual(status?.targets?.map(({ name }) => name));
+    for (const { target, oneMore, oneLess } of decision?.neighbours ?? []) {
+      const shown = status?.targets?.find(({ name }) => name === target);
+      const number =
+        shown?.current === shown?.desired ? `stays at ${shown?.current}` : `${shown?.current} → ${shown?.desired}`;
+      expect(flat(out)).toContain(flat(`${target} ${number}`));
+      for (const [head, answer] of [
+        ["one more: ", oneMore],
+        ["one less: ", oneLess],
+      ] as const) {
+        expect(answer.change).toMatch(/\S/);
+        expect(flat(out)).toContain(
+          flat(`${head}${answer.constraint}: ${answer.detail} changes with: ${answer.change}`),
+        );
+      }
     }
+    expect(out).not.toContain("not written");
   });
 
   test("colours for a person's terminal, and none with NO_COLOR", async () => {
@@ -155,6 +171,7 @@ describe("explain", () => {
     const { out } = await world.run(["explain", "llama-70b"]);
     expect(out).toMatch(/Not as it should be\n(.*\n)*? {2}ScalingActive=False Paused, for \d+s: mode is Paused/);
     expect(out).toMatch(/10 gate +closed: the policy is paused, nothing is written/);
+    expect(out).toMatch(/^ {2}not written: closed: the policy is paused, nothing is written$/m);
     await world.run(["resume", "llama-70b"]);
     await world.simulation.clock.advance(30_000);
     expect((await world.run(["explain", "llama-70b"])).out).not.toContain("ScalingActive=False");

@@ -40,7 +40,7 @@ describe("override", () => {
     );
     const explained = (await world.run(["explain", "llama-70b"])).out.replace(/\s+/g, " ");
     expect(explained).toMatch(new RegExp(`Override ${name} is in force for another [89]m\\S*: INC-7`));
-    expect(explained).toContain("decode not down: an override says so, wants 3 (INC-7)");
+    expect(explained).toContain("one less: Override: INC-7 changes with: the end of the override, in ");
 
     expect(await world.run(["override", "clear", name])).toEqual({
       code: 0,

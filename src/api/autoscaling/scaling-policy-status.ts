@@ -48,7 +48,13 @@ const RATIO = object({
   withinBand: boolean(),
 });
 
-const NEIGHBOUR = object({ constraint: string(), detail: string({ maxLength: 1024 }) });
+const NEIGHBOUR = object({
+  constraint: string(),
+  detail: string({ maxLength: 1024 }),
+  change: optional(
+    string({ maxLength: 1024, description: "The nearest thing that would take it there, as of the decision." }),
+  ),
+});
 
 const LAST_DECISION = object({
   ...DECISION_SUMMARY,

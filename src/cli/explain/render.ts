@@ -3,7 +3,7 @@
  * renders what the cluster reports, `plan` what a dry run would report.
  */
 import type { ScalingPolicy } from "../../api/autoscaling/scaling-policy.ts";
-import type { DecisionStatus, ScalingPolicyStatus } from "../../api/autoscaling/scaling-policy-status.ts";
+import type { DecisionStatus, ScalingPolicyStatus, TargetStatus } from "../../api/autoscaling/scaling-policy-status.ts";
 import { parseDurationMs } from "../../api/duration.ts";
 import type { Condition } from "../../api/kubernetes/meta.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
@@ -11,7 +11,6 @@ import { STAGES, type Stage } from "../../decide/decision.ts";
 import { round } from "../../decide/demand.ts";
 import { sinceText, timeLeft } from "../get/columns.ts";
 import { hang, type Paint, table, wrap } from "../text.ts";
-import { type ChainEntry, whyNot } from "./why-not.ts";
 
 export interface RenderOptions {
   readonly nowMs: number;
@@ -29,7 +28,7 @@ export function renderExplanation(policy: ScalingPolicy, options: RenderOptions)
     conditionSection(status?.conditions ?? [], options),
     targetSection(status, options),
     chainSection(policy, options),
-    whyNotSection(policy, options),
+    whySection(policy, options),
     historySection(status, options),
   ];
   return sections.filter((section) => section !== "").join("\n\n");
@@ -185,6 +184,8 @@ function chainSection(policy: ScalingPolicy, options: RenderOptions): string {
   return [options.paint.bold("How it came to that"), ...lines].join("\n");
 }
 
+type ChainEntry = NonNullable<DecisionStatus["chain"]>[number];
+
 function changeText({ before, after }: ChainEntry): string {
   if (after === undefined) return "";
   return before === undefined ? String(round(after)) : `${round(before)} → ${round(after)}`;
@@ -198,36 +199,67 @@ function gateText({ spec, status }: ScalingPolicy): string {
 }
 
 function notWritten(mode: ScalingPolicy["spec"]["mode"] | undefined): string | undefined {
-  if (mode === "Paused") return "the policy is paused, nothing is written";
-  return mode === "Advisory" ? "the policy is advisory, nothing is written" : undefined;
+  switch (mode) {
+    case "Paused":
+      return "the policy is paused, nothing is written";
+    case "Advisory":
+      return "the policy is advisory, nothing is written";
+    case "Shadow":
+      return "the policy is a shadow, nothing is written";
+    default:
+      return undefined;
+  }
 }
 
-function whyNotSection({ spec, status }: ScalingPolicy, { paint, width }: RenderOptions): string {
-  const chain = status?.lastDecision?.chain;
-  if (chain === undefined || status?.targets === undefined) return "";
-  const held = notWritten(spec.mode);
-  const answers = whyNot({ targets: status.targets, chain, ...(held === undefined ? {} : { notWritten: held }) });
-  const computed = new Map((status.lastDecision?.neighbours ?? []).map((one) => [one.target, one]));
-  const widest = Math.max(...answers.map(({ target }) => target.length));
-  const lines = answers.flatMap(({ target, up, down }) => [
-    ...neighbourLines(target.padEnd(widest), computed.get(target), width),
-    ...(up === undefined ? [] : [hang(`  ${target.padEnd(widest)}  not up:   `, up, width)]),
-    ...(down === undefined ? [] : [hang(`  ${target.padEnd(widest)}  not down: `, down, width)]),
-  ]);
-  return lines.length === 0 ? "" : [paint.bold("Why not"), ...lines].join("\n");
+/** Of the same decision as the chain and the targets: a status is written whole. */
+function whySection(policy: ScalingPolicy, { paint, width }: RenderOptions): string {
+  const { lastDecision, targets } = policy.status ?? {};
+  const answers = lastDecision?.neighbours ?? [];
+  if (lastDecision === undefined || answers.length === 0) return "";
+  const shown = new Map((targets ?? []).map((one) => [one.name, one]));
+  const lines = answers.flatMap(({ target, oneMore, oneLess }) => {
+    const now = shown.get(target);
+    const number = now === undefined ? "" : numberText(now);
+    const why = reasonFor(lastDecision, target);
+    return [
+      hang(`  ${paint.bold(target)} `, `${number}${why === "" ? "" : `: ${why}`}`, width),
+      hang("    one more: ", neighbourText(oneMore), width),
+      ...changeLines(oneMore, width, paint),
+      hang("    one less: ", neighbourText(oneLess), width),
+      ...changeLines(oneLess, width, paint),
+    ];
+  });
+  const gate = gateText(policy);
+  const held = gate === "open" ? [] : [hang("  not written: ", gate, width, paint.warn)];
+  const title = `Why these numbers (decision ${lastDecision.id}, times as of ${lastDecision.time})`;
+  return [paint.bold(title), ...held, ...lines].join("\n");
 }
 
-function neighbourLines(
-  name: string,
-  answer: NonNullable<DecisionStatus["neighbours"]>[number] | undefined,
-  width: number,
-): readonly string[] {
-  if (answer === undefined) return [];
-  const { oneMore, oneLess } = answer;
-  return [
-    hang(`  ${name}  one more: `, `${oneMore.constraint}: ${oneMore.detail}`, width),
-    hang(`  ${name}  one less: `, `${oneLess.constraint}: ${oneLess.detail}`, width),
+const numberText = ({ current, desired }: TargetStatus): string =>
+  current === desired ? `stays at ${current}` : `${current} → ${desired}`;
+
+type Neighbour = NonNullable<DecisionStatus["neighbours"]>[number]["oneMore"];
+
+const neighbourText = ({ constraint, detail }: Neighbour): string => `${constraint}: ${detail}`;
+
+function changeLines({ change }: Neighbour, width: number, paint: Paint): readonly string[] {
+  return change === undefined ? [] : [hang("      changes with: ", change, width, paint.dim)];
+}
+
+/** What the demand asks for and what the solver made of it; what came after that is what the answers name. */
+function reasonFor({ chain = [] }: DecisionStatus, target: string): string {
+  const mine = (stage: string) => chain.find((entry) => entry.stage === stage && entry.target === target);
+  const demand = mine("demand");
+  const asked = chain.findLast(
+    ({ stage, target: of, after }) => stage === "forecast" && of === target && after !== undefined,
+  );
+  const goal = mine("solve");
+  const parts = [
+    ...(demand === undefined ? [] : [`demand ${round(demand.after ?? 0)} (${demand.detail ?? demand.reason})`]),
+    ...(asked?.after === undefined ? [] : [`forecast ${round(asked.after)}`]),
+    ...(goal?.after === undefined ? [] : [`goal ${goal.after}`]),
   ];
+  return parts.join(", ");
 }
 
 /** Decisions that a person looks back on; `-o json` has them all. */
