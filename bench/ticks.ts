@@ -54,7 +54,7 @@ async function benchPolicies(count: number): Promise<Row> {
     queries: shareQueries({ source: world.metricsSource, clock }),
     evaluations: inProcessQueue(),
     checkpoints: memoryCheckpoints(),
-    gate: createWriteGate({ api: world.api, isLeader: () => false }),
+    gate: createWriteGate({ api: world.api, clock, random: seededRandom(1), isLeader: () => false }),
     clock,
     metrics: noAutoscalerMetrics,
   });

@@ -7,7 +7,9 @@ import { isTerminating } from "../api/kubernetes/core.ts";
 import { keyOf } from "../api/kubernetes/meta.ts";
 import type { Clock } from "../clock.ts";
 import { type Decision, nameOf } from "../decide/decision.ts";
+import { settleIntent, withIntent } from "../decide/intent.ts";
 import { emptyMemory, type Memory, recordWrites, resumeMemory } from "../decide/memory.ts";
+import type { Observation } from "../decide/observation.ts";
 import { type Policy, readPolicy } from "../decide/policy.ts";
 import { compareShadow, type ShadowComparison } from "../decide/shadow.ts";
 import type { CheckpointStore } from "../jobs/checkpoint-store.ts";
@@ -37,6 +39,8 @@ export interface LoopOptions {
   readonly isOnlooker?: boolean;
   /** What a shared budget grants a policy; default: by the offers of all policies that turn in this loop. */
   readonly granted?: (policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number) => number;
+  /** Puts a checkpoint into the policy's status before its writes go out; for stores that keep it there. */
+  readonly persist?: (policy: ScalingPolicy, checkpoint: string) => Promise<void>;
 }
 
 /** What one turn gives to be published: status, events; all of it rendered from the decision. */
@@ -58,6 +62,8 @@ interface PolicyState {
   written?: { readonly writes: readonly DoneWrite[]; readonly atMs: number } | undefined;
   readonly foreign: ForeignWriters;
   readonly seenReady: Set<string>;
+  /** The last spec that was decided with, for one that does not pass its checks. */
+  lastGood?: { readonly spec: ScalingPolicy["spec"]; readonly generation: number };
   /** Of a policy in Shadow. */
   seenReplicas?: SeenReplicas;
   shadow?: ShadowComparison;
@@ -93,7 +99,8 @@ export class PolicyLoop {
     this.#options.metrics.forget(key);
   }
 
-  async turn(stored: ScalingPolicy): Promise<Turn> {
+  /** @param signal ends a turn that took too long: it neither remembers nor writes anything after that */
+  async turn(stored: ScalingPolicy, signal?: AbortSignal): Promise<Turn> {
     const { clock, evaluations, gate, metrics } = this.#options;
     const startMs = clock.monotonicMs();
     const state = this.#stateOf(stored);
@@ -101,18 +108,23 @@ export class PolicyLoop {
       return { policy: stored, conditions: [], events: [], nextTurnMs: CACHE_WAIT_MS };
 
     // 1. What is asked for, and does it make sense here?
-    const prepared = this.#prepare(stored);
+    const prepared = this.#prepare(stored, state);
     if ("turn" in prepared) {
       // It makes no offer any more: what it holds counts as it is.
       this.#ledger.forget(keyOf(stored));
       return prepared.turn;
     }
-    const { policy, model, resolution, problems } = prepared;
+    const { policy, model, resolution, problems, invalid } = prepared;
 
     // 2. Observe.
     const observed = await this.#observe(policy, resolution, state);
+    signal?.throwIfAborted();
     metrics.observed(keyOf(policy), model, observed.observation);
-    state.memory ??= await this.#recall(policy, observed.observation.monotonicMs);
+    state.memory ??= settleIntent(
+      await this.#recall(policy, observed.observation.monotonicMs),
+      model,
+      observed.observation,
+    );
     if (isShadow(policy)) {
       const { observation } = observed;
       const writes = state.seenReplicas === undefined ? [] : writesSeen(model, observation, state.seenReplicas);
@@ -127,14 +139,18 @@ export class PolicyLoop {
       observation: observed.observation,
       memory: state.memory,
     });
+    signal?.throwIfAborted();
 
     // 4. Act, through the gate and nowhere else.
+    if (policy.spec.mode === "Active") await this.#noteIntent(policy, decided, memory, observed.observation);
     const result = await gate.apply({
       namespace: policy.metadata.namespace ?? "default",
       mode: policy.spec.mode,
       writes: decided.transition.now,
+      staleAtMs: startMs + model.intervalMs,
       minViable: ({ target, level }) => minViableOf(target, level, model, resolution, decided),
     });
+    // What was written, was, however late the turn is.
     state.foreign.wrote(result.written);
     if (result.refusal?.write !== undefined) state.foreign.tried(result.refusal.write);
     state.written = result.written.length === 0 ? state.written : { writes: result.written, atMs: startMs };
@@ -155,13 +171,16 @@ export class PolicyLoop {
       policy,
       decision,
       events,
-      conditions: decisionConditions({
-        decision,
-        gate: result,
-        mode: policy.spec.mode,
-        problems,
-        ...(degraded === undefined ? {} : { degraded }),
-      }),
+      conditions: withInvalid(
+        decisionConditions({
+          decision,
+          gate: result,
+          mode: policy.spec.mode,
+          problems,
+          ...(degraded === undefined ? {} : { degraded }),
+        }),
+        invalid,
+      ),
       nextTurnMs: nextTurnMs(
         model,
         result,
@@ -171,6 +190,19 @@ export class PolicyLoop {
       ...(checkpoint === undefined ? {} : { checkpoint }),
       ...(shadow === undefined ? {} : { shadow }),
     };
+  }
+
+  async #noteIntent(
+    policy: ScalingPolicy,
+    { id, transition }: Decision,
+    memory: Memory,
+    { monotonicMs }: Observation,
+  ): Promise<void> {
+    if (transition.now.length === 0) return;
+    const { checkpoints, persist } = this.#options;
+    const intent = { id, atMs: monotonicMs, writes: transition.now };
+    const checkpoint = await checkpoints.save(policy, withIntent(memory, intent));
+    if (checkpoint !== undefined) await persist?.(policy, checkpoint);
   }
 
   #compare(policy: ScalingPolicy, decision: Decision, state: PolicyState): ShadowComparison | undefined {
@@ -224,15 +256,8 @@ export class PolicyLoop {
     return false;
   }
 
-  #prepare(stored: ScalingPolicy):
-    | { readonly turn: Turn }
-    | {
-        readonly policy: ScalingPolicy;
-        readonly model: Policy;
-        readonly resolution: Resolution;
-        readonly problems: readonly ResolutionProblem[];
-      } {
-    const unresolved = (policy: ScalingPolicy, reason: string, message: string) => ({
+  #prepare(stored: ScalingPolicy, state: PolicyState): { readonly turn: Turn } | Prepared {
+    const unresolved = (policy: ScalingPolicy, { reason, message }: Problem) => ({
       turn: {
         policy,
         conditions: unresolvedConditions({ reason, message }),
@@ -240,35 +265,38 @@ export class PolicyLoop {
         nextTurnMs: UNRESOLVED_RETRY_MS,
       },
     });
-    const { object, errors } = admit({ operation: "UPDATE", object: stored, oldObject: stored });
-    const policy = object as ScalingPolicy;
-    const [error] = errors;
-    if (error !== undefined) return unresolved(stored, "InvalidSpec", `${error.field}: ${error.message}`);
+    const { policy: asked, invalid } = checkSpec(stored);
+    const { lastGood } = state;
+    if (invalid !== undefined && lastGood === undefined) return unresolved(asked, invalid);
+    // The mode is a person's wish of now, and a typing error elsewhere in the spec must not keep a policy from being paused.
+    const policy: ScalingPolicy =
+      invalid === undefined || lastGood === undefined
+        ? asked
+        : { ...stored, spec: { ...lastGood.spec, mode: modeOf(stored) ?? lastGood.spec.mode } };
 
     const { namespace = "default" } = policy.metadata;
     const { name } = policy.spec.targetRef;
     const set = this.#options.informers.sets.get(namespace, name);
     if (set === undefined) {
-      return unresolved(
-        policy,
-        "TargetNotFound",
-        `spec.targetRef.name: there is no PodCliqueSet "${name}" in namespace ${namespace}: create it, or correct the name`,
-      );
+      const message = `spec.targetRef.name: there is no PodCliqueSet "${name}" in namespace ${namespace}: create it, or correct the name`;
+      return unresolved(policy, { reason: "TargetNotFound", message });
     }
     const rival = this.#rivalOf(policy);
     if (rival !== undefined) {
-      return unresolved(
-        policy,
-        "ForeignController",
-        `spec.targetRef.name: ScalingPolicy ${rival} is older and already scales PodCliqueSet ${name}: delete one of them`,
-      );
+      const message = `spec.targetRef.name: ScalingPolicy ${rival} is older and already scales PodCliqueSet ${name}: delete one of them`;
+      return unresolved(policy, { reason: "ForeignController", message });
     }
-    const [badQuery] = queryProblems(policy.spec);
-    if (badQuery !== undefined) return unresolved(policy, badQuery.reason, badQuery.message);
     const { resolution, problems } = resolve(policy.spec, defaultPodCliqueSet(set));
     const problem = problems[0];
-    if (resolution === undefined) return unresolved(policy, problem?.reason ?? "UnknownTarget", problem?.message ?? "");
-    return { policy, model: readPolicy(policy.spec), resolution, problems };
+    if (resolution === undefined)
+      return unresolved(policy, { reason: problem?.reason ?? "UnknownTarget", message: problem?.message ?? "" });
+    const model = readPolicy(policy.spec);
+    if (invalid === undefined) {
+      state.lastGood = { spec: policy.spec, generation: policy.metadata.generation ?? 0 };
+      return { policy, model, resolution, problems };
+    }
+    const kept = `${invalid.message}; generation ${lastGood?.generation} is decided with until this is mended`;
+    return { policy, model, resolution, problems, invalid: { reason: invalid.reason, message: kept } };
   }
 
   #rivalOf(policy: ScalingPolicy): string | undefined {
@@ -405,6 +433,53 @@ export function settle(decision: Decision, { written, refusal }: GateResult): De
   return { ...decision, stages, outcome: "Failed", reason, message: `not written (${message}): ${decision.message}` };
 }
 
+interface Problem {
+  readonly reason: string;
+  readonly message: string;
+}
+
+interface Prepared {
+  readonly policy: ScalingPolicy;
+  readonly model: Policy;
+  readonly resolution: Resolution;
+  readonly problems: readonly ResolutionProblem[];
+  /** What is wrong with the spec as it is now: `policy` has the last good one. */
+  readonly invalid?: Problem;
+}
+
+/** What needs only the object: no webhook may have stood in front of the server when it was written. */
+function checkSpec(stored: ScalingPolicy): { readonly policy: ScalingPolicy; readonly invalid?: Problem } {
+  const { object, errors } = admit({ operation: "UPDATE", object: stored, oldObject: stored });
+  const [error] = errors;
+  if (error !== undefined)
+    return { policy: stored, invalid: { reason: "InvalidSpec", message: `${error.field}: ${error.message}` } };
+  const policy = object as ScalingPolicy;
+  const [badQuery] = queryProblems(policy.spec);
+  return badQuery === undefined ? { policy } : { policy, invalid: badQuery };
+}
+
+const MODES: readonly unknown[] = [
+  "Active",
+  "Advisory",
+  "Paused",
+  "Shadow",
+] satisfies readonly ScalingPolicy["spec"]["mode"][];
+
+function modeOf({ spec }: ScalingPolicy): ScalingPolicy["spec"]["mode"] | undefined {
+  const mode: unknown = spec?.mode;
+  return MODES.includes(mode) ? (mode as ScalingPolicy["spec"]["mode"]) : undefined;
+}
+
+/** The last good spec decides, and the policy says that it is not the one that was asked for. */
+function withInvalid(conditions: readonly ConditionDraft[], invalid: Problem | undefined): readonly ConditionDraft[] {
+  if (invalid === undefined) return conditions;
+  return conditions.map((one) =>
+    one.type === "Ready"
+      ? { ...one, status: "False", reason: invalid.reason, message: invalid.message.slice(0, 1024) }
+      : one,
+  );
+}
+
 /** The older policy of a set is the one that scales it. */
 const rankOf = ({ metadata }: ScalingPolicy): string => `${metadata.creationTimestamp}/${metadata.name}`;
 
@@ -421,14 +496,16 @@ function minViableOf(
   return resolution.targets.find(({ name }) => name === target)?.minAvailable ?? 0;
 }
 
-/** A conflict is decided anew at once; else the policy's interval, or the end of an override or a window if that comes first. */
+const DECIDED_ANEW: readonly string[] = ["Conflict", "ForeignController", "RateLimited", "TooOld"];
+
+/** What met a conflict, the rate limit or its end is decided anew at once; else the policy's interval, or the end of an override or a window if that comes first. */
 function nextTurnMs(
   { intervalMs }: Policy,
   { refusal }: GateResult,
   endsMs: readonly (number | undefined)[],
   nowMs: number,
 ): number {
-  if (refusal?.reason === "Conflict" || refusal?.reason === "ForeignController") return 1_000;
+  if (refusal !== undefined && DECIDED_ANEW.includes(refusal.reason)) return 1_000;
   // An end that has just passed is in this decision already.
   const ahead = endsMs.filter((atMs) => atMs !== undefined && atMs > nowMs).map((atMs) => (atMs as number) - nowMs);
   return Math.min(intervalMs, ...ahead);

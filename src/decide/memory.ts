@@ -3,6 +3,7 @@ import { type Recommendations, recordScaleEvent, type ScaleEvents } from "./beha
 import { resumeSloMemory, type SloMemory } from "./capacity/slo-memory.ts";
 import { type FlapMemory, recordDirections } from "./flap.ts";
 import type { ForecastMemory } from "./forecast/forecast.ts";
+import type { Intent } from "./intent.ts";
 import type { PanicMemory } from "./panic.ts";
 import type { Policy } from "./policy.ts";
 import type { ReachMemory } from "./reach.ts";
@@ -39,6 +40,8 @@ export interface Memory {
   readonly zero?: ZeroMemory;
   /** What latency goals have learned; absent without goals. */
   readonly slo?: SloMemory;
+  /** Only in a checkpoint: what was about to be written when it was made. */
+  readonly intent?: Intent;
 }
 
 export const emptyMemory: Memory = {
