@@ -40,7 +40,7 @@ import {
 } from "./stage-records.ts";
 import { ratioDecision, targetDecisions } from "./target-decisions.ts";
 import { planTransition } from "./transition.ts";
-import { holdWhileWarming, rememberKnown } from "./warm-up.ts";
+import { holdWhileWarming, lostTargets, markNeverSeen, rememberKnown, type SeenDemand } from "./warm-up.ts";
 
 export interface DecideResult {
   readonly decision: Decision;
@@ -73,12 +73,17 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     memory.zero,
     heldAwake(policy, observation, (name) => scheduled.bounds.get(name)?.min ?? 0),
   );
-  const named = namedDemands(policy, measured, measuredSet);
-  const known = rememberKnown(named, policy, memory.known, monotonicMs);
+  const known = rememberKnown(
+    seenDemands(policy, observation, measured, measuredSet),
+    policy,
+    memory.known,
+    monotonicMs,
+  );
+  const lost = lostTargets(known);
   const settle = (name: string, demand: Demand): Demand =>
     zero?.isAsleep === true && zero.targets.has(name)
       ? asleepDemand(zero.detail)
-      : holdWhileWarming(demand, known[name], monotonicMs);
+      : holdWhileWarming(markNeverSeen(demand, known[name]), known[name], lost, monotonicMs);
   const demands = policy.targets.map(({ name }, index) => settle(name, measured[index] as Demand));
   const setDemand =
     policy.set === undefined || measuredSet === undefined ? undefined : settle(policy.set.name, measuredSet);
@@ -254,13 +259,20 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   };
 }
 
-function namedDemands(
+function seenDemands(
   policy: Policy,
+  observation: Observation,
   demands: readonly Demand[],
   setDemand: Demand | undefined,
-): readonly (readonly [string, Demand])[] {
-  const inside = policy.targets.map(({ name }, index) => [name, demands[index] as Demand] as const);
-  return policy.set === undefined || setDemand === undefined ? inside : [...inside, [policy.set.name, setDemand]];
+): readonly SeenDemand[] {
+  const inside = policy.targets.map(({ name }, index) => ({
+    name,
+    demand: demands[index] as Demand,
+    ...totalsOf(observation, index),
+  }));
+  if (policy.set === undefined || setDemand === undefined) return inside;
+  const { replicas: current, ready } = observation.set;
+  return [...inside, { name: policy.set.name, demand: setDemand, current, ready }];
 }
 
 function countFailures(policy: Policy, demands: readonly Demand[], memory: Memory): Memory["failures"] {

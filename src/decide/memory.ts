@@ -93,7 +93,12 @@ export function resumeMemory(stored: Memory, nowMs: number): Memory {
       { direction, reversalsMs: reversalsMs.map(past) },
     ]),
   );
-  const known = Object.fromEntries(Object.entries(stored.known).map(([key, { atMs }]) => [key, { atMs: past(atMs) }]));
+  const known = Object.fromEntries(
+    Object.entries(stored.known).map(([key, { atMs, seen }]) => [
+      key,
+      { atMs: past(atMs), ...(seen === undefined ? {} : { seen }) },
+    ]),
+  );
   const reach = Object.fromEntries(
     Object.entries(stored.reach).filter(([, { untilMs }]) => untilMs <= nowMs + MAX_BACKOFF_MS),
   );

@@ -72,7 +72,7 @@ function totalAgeMs({ times, isBeyondLookback }: OwnAnswer): number | undefined 
             1000,
         ],
   );
-  return agesMs.length === 0 ? undefined : Math.max(0, ...agesMs);
+  return agesMs.length === 0 ? undefined : Math.max(...agesMs);
 }
 
 function replicaAgeMs({ pods }: ReplicaPods, { times, isBeyondLookback }: OwnAnswer): number | undefined {
