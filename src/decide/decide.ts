@@ -17,7 +17,7 @@ import { type ForecastResult, forecastDemand, noForecasts } from "./forecast/for
 import { leadTimeMs } from "./forecast/lead-time.ts";
 import { inFlightOf } from "./in-flight.ts";
 import { limitStep } from "./limit-step.ts";
-import { MAX_STARTUPS, type Memory } from "./memory.ts";
+import { MAX_STARTUP_MS, MAX_STARTUPS, type Memory } from "./memory.ts";
 import type { Observation } from "./observation.ts";
 import { offerOf } from "./offer.ts";
 import { type PanicMemory, panicDemand, panicStep } from "./panic.ts";
@@ -51,7 +51,8 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   const stages: StageRecord[] = [];
   const { monotonicMs } = observation;
   const policy = widenFlapping(given, memory.flaps, monotonicMs);
-  const startupsMs = [...memory.startupsMs, ...observation.startupsMs].slice(-MAX_STARTUPS);
+  const measuredMs = observation.startupsMs.filter((startupMs) => startupMs >= 0 && startupMs <= MAX_STARTUP_MS);
+  const startupsMs = [...memory.startupsMs, ...measuredMs].slice(-MAX_STARTUPS);
   const leadMs = leadTimeMs(startupsMs, policy.coldStart.leadTimeMs);
   const scheduled = scheduledAt(policy.schedules, observation.nowMs, leadMs);
   const inFlight = inFlightOf(policy, observation, memory.inFlightSinceMs);

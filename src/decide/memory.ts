@@ -59,6 +59,8 @@ export const emptyMemory: Memory = {
 
 /** Start-up times that are remembered: enough for a p90, few enough to follow a changed image. */
 export const MAX_STARTUPS = 50;
+/** A day: what is said to have taken longer is two times that do not fit together. */
+export const MAX_STARTUP_MS = 86_400_000;
 
 /** The memory after `writes` were really made: rate limits count what happened, not what was wished for. */
 export function recordWrites(memory: Memory, policy: Policy, writes: readonly ScaleWrite[], nowMs: number): Memory {
