@@ -11,8 +11,10 @@ import { isInPanic } from "./panic.ts";
 import { type Policy, readPolicy } from "./policy.ts";
 
 /** Decisions of `npm run test:nightly`: a case is one policy with one observation, after others. */
-const RUNS = Number(process.env["DECIDE_RUNS"] ?? 400);
+const RUNS = Number(process.env["DECIDE_RUNS"] ?? 150);
 const MAX_TURNS = 4;
+/** The nightly tier takes minutes. */
+const TIMEOUT_MS = 3_600_000;
 
 interface Case {
   readonly policy: Policy;
@@ -61,74 +63,88 @@ function badNumbers(value: unknown, path = "memory"): readonly string[] {
 }
 
 describe("any policy, any observation", () => {
-  test("gives whole numbers, a reason in words, and a memory that survives a checkpoint; and the same again", () => {
-    everyCase(({ policy, observation, memory, decision, next }) => {
-      const { desired, transition, targets, message, reason } = decision;
-      expect(
-        isCount(desired.sets) && desired.perSet.every((vector) => vector.every(isCount)),
-        `desired ${JSON.stringify(desired)}`,
-      ).toBe(true);
-      for (const { from, to, target } of [...transition.now, ...transition.later])
-        expect(isCount(from) && isCount(to) && from !== to, `${target} ${from}→${to}`).toBe(true);
-      for (const { name, goal, desired: wanted } of targets) expect(isCount(goal) && isCount(wanted), name).toBe(true);
-      expect(message.length > 0 && reason.length > 0 && !/NaN|undefined|Infinity/.test(message), message).toBe(true);
-      expect(badNumbers(next), "numbers that a checkpoint cannot hold").toEqual([]);
-      expect(JSON.stringify(decide(policy, observation, memory))).toBe(JSON.stringify({ decision, memory: next }));
-    });
-    expect(decided).toBeGreaterThanOrEqual(RUNS);
-  });
+  test(
+    "gives whole numbers, a reason in words, and a memory that survives a checkpoint; and the same again",
+    () => {
+      everyCase(({ policy, observation, memory, decision, next }) => {
+        const { desired, transition, targets, message, reason } = decision;
+        expect(
+          isCount(desired.sets) && desired.perSet.every((vector) => vector.every(isCount)),
+          `desired ${JSON.stringify(desired)}`,
+        ).toBe(true);
+        for (const { from, to, target } of [...transition.now, ...transition.later])
+          expect(isCount(from) && isCount(to) && from !== to, `${target} ${from}→${to}`).toBe(true);
+        for (const { name, goal, desired: wanted } of targets)
+          expect(isCount(goal) && isCount(wanted), name).toBe(true);
+        expect(message.length > 0 && reason.length > 0 && !/NaN|undefined|Infinity/.test(message), message).toBe(true);
+        expect(badNumbers(next), "numbers that a checkpoint cannot hold").toEqual([]);
+        expect(JSON.stringify(decide(policy, observation, memory))).toBe(JSON.stringify({ decision, memory: next }));
+      });
+      expect(decided).toBeGreaterThanOrEqual(RUNS);
+    },
+    TIMEOUT_MS,
+  );
 
-  test("never writes a target below the minimum viable set, and no up past the budget, also with the others refused", () => {
-    everyCase(({ policy, observation, decision }) => {
-      let gpusInUse = observation.gpusInUse;
-      const { override } = observation;
-      const limit = override?.force === true ? Infinity : (decision.budget.gpusMax ?? Infinity);
-      for (const { level, target, from, to, gpusPerReplica } of decision.transition.now) {
-        if (to > from) {
-          gpusInUse += (to - from) * gpusPerReplica;
-          if (gpusPerReplica > 0) expect(gpusInUse, `GPUs after ${target} ${from}→${to}`).toBeLessThanOrEqual(limit);
+  test(
+    "never writes a target below the minimum viable set, and no up past the budget, also with the others refused",
+    () => {
+      everyCase(({ policy, observation, decision }) => {
+        let gpusInUse = observation.gpusInUse;
+        const { override } = observation;
+        const limit = override?.force === true ? Infinity : (decision.budget.gpusMax ?? Infinity);
+        for (const { level, target, from, to, gpusPerReplica } of decision.transition.now) {
+          if (to > from) {
+            gpusInUse += (to - from) * gpusPerReplica;
+            if (gpusPerReplica > 0) expect(gpusInUse, `GPUs after ${target} ${from}→${to}`).toBeLessThanOrEqual(limit);
+          }
+          if (level === "PodCliqueSet" || to > from || decision.zero?.isAsleep === true) continue;
+          const index = indexOf(policy, target);
+          // By force a person may go down to what Grove itself needs.
+          const floor = Math.max(
+            observation.targets[index]?.minAvailable ?? 0,
+            override === undefined ? (policy.targets[index]?.minViableOverride ?? 0) : 0,
+          );
+          expect(to, `floor of ${target}`).toBeGreaterThanOrEqual(floor);
         }
-        if (level === "PodCliqueSet" || to > from || decision.zero?.isAsleep === true) continue;
-        const index = indexOf(policy, target);
-        // By force a person may go down to what Grove itself needs.
-        const floor = Math.max(
-          observation.targets[index]?.minAvailable ?? 0,
-          override === undefined ? (policy.targets[index]?.minViableOverride ?? 0) : 0,
-        );
-        expect(to, `floor of ${target}`).toBeGreaterThanOrEqual(floor);
-      }
-    });
-  });
+      });
+    },
+    TIMEOUT_MS,
+  );
 
-  test("never passes a rate limit that no bound, override, panic or want of nodes overrules", () => {
-    everyCase(({ policy, observation, memory, decision, next }) => {
-      if (observation.override !== undefined || decision.zero !== undefined) return;
-      if (decision.stages.some(({ reason }) => ["CapacityPending", "Schedule"].includes(reason))) return;
-      for (const { level, target, setIndex = 0, from, to } of decision.transition.now) {
-        const { behavior, minReplicas, maxReplicas, minViableOverride } = policy.targets[indexOf(policy, target)] ?? {};
-        if (
-          level === "PodCliqueSet" ||
-          behavior === undefined ||
-          isInPanic(next.panics[target], observation.monotonicMs)
-        )
-          continue;
-        const floor = Math.max(
-          minReplicas ?? 0,
-          minViableOverride ?? 0,
-          observation.targets[indexOf(policy, target)]?.minAvailable ?? 0,
-        );
-        if (from < floor || from > (maxReplicas ?? 0)) continue;
-        const { events = [] } = memory.objects[objectKey(target, setIndex)] ?? {};
-        const { lo, hi } = permittedInterval(
-          from,
-          behavior,
-          { recommendations: [[observation.monotonicMs, to]], events },
-          observation.monotonicMs,
-        );
-        expect(to >= lo && to <= hi, `${target} ${from}→${to} in ${lo} to ${hi}: ${decision.message}`).toBe(true);
-      }
-    });
-  });
+  test(
+    "never passes a rate limit that no bound, override, panic or want of nodes overrules",
+    () => {
+      everyCase(({ policy, observation, memory, decision, next }) => {
+        if (observation.override !== undefined || decision.zero !== undefined) return;
+        if (decision.stages.some(({ reason }) => ["CapacityPending", "Schedule"].includes(reason))) return;
+        for (const { level, target, setIndex = 0, from, to } of decision.transition.now) {
+          const { behavior, minReplicas, maxReplicas, minViableOverride } =
+            policy.targets[indexOf(policy, target)] ?? {};
+          if (
+            level === "PodCliqueSet" ||
+            behavior === undefined ||
+            isInPanic(next.panics[target], observation.monotonicMs)
+          )
+            continue;
+          const floor = Math.max(
+            minReplicas ?? 0,
+            minViableOverride ?? 0,
+            observation.targets[indexOf(policy, target)]?.minAvailable ?? 0,
+          );
+          if (from < floor || from > (maxReplicas ?? 0)) continue;
+          const { events = [] } = memory.objects[objectKey(target, setIndex)] ?? {};
+          const { lo, hi } = permittedInterval(
+            from,
+            behavior,
+            { recommendations: [[observation.monotonicMs, to]], events },
+            observation.monotonicMs,
+          );
+          expect(to >= lo && to <= hi, `${target} ${from}→${to} in ${lo} to ${hi}: ${decision.message}`).toBe(true);
+        }
+      });
+    },
+    TIMEOUT_MS,
+  );
 });
 
 test("prints how many decisions were judged", () => {

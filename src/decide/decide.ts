@@ -40,7 +40,7 @@ import {
 } from "./stage-records.ts";
 import { ratioDecision, targetDecisions } from "./target-decisions.ts";
 import { planTransition } from "./transition.ts";
-import { holdWhileWarming, lostTargets, markNeverSeen, rememberKnown, type SeenDemand } from "./warm-up.ts";
+import { holdWhileWarming, lossOf, markNeverSeen, rememberKnown, type SeenDemand } from "./warm-up.ts";
 
 export interface DecideResult {
   readonly decision: Decision;
@@ -80,11 +80,11 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     memory.known,
     monotonicMs,
   );
-  const lost = lostTargets(known);
+  const loss = lossOf(known);
   const settle = (name: string, demand: Demand): Demand =>
     zero?.isAsleep === true && zero.targets.has(name)
       ? asleepDemand(zero.detail)
-      : holdWhileWarming(markNeverSeen(demand, known[name]), known[name], lost, monotonicMs);
+      : holdWhileWarming(markNeverSeen(demand, known[name]), known[name], loss, monotonicMs);
   const demands = policy.targets.map(({ name }, index) => settle(name, measured[index] as Demand));
   const setDemand =
     policy.set === undefined || measuredSet === undefined ? undefined : settle(policy.set.name, measuredSet);

@@ -125,19 +125,28 @@ function lostOf(
   return had > 0 && ready <= (1 - LOST_RATIO) * had ? { sinceMs: nowMs, ready: had } : undefined;
 }
 
-/** Whose loss holds every target of a policy: what the others measure is what the lost ones let through. */
-export const lostTargets = (known: Memory["known"]): readonly string[] =>
-  Object.entries(known).flatMap(([name, { lost }]) => (lost === undefined ? [] : [name]));
+/** Why every target of a policy is held: what the others measure is what the lost ones let through, and will until the load is back. */
+export function lossOf(known: Memory["known"]): string | undefined {
+  const named = (isIt: (one: KnownMemory) => boolean): string =>
+    Object.entries(known)
+      .filter(([, one]) => isIt(one))
+      .map(([name]) => name)
+      .join(", ");
+  const lost = named((one) => one.lost !== undefined);
+  if (lost !== "") return `most of ${lost} is not ready`;
+  const back = named((one) => one.warmUpUntilMs !== undefined && one.warmUpAfter === "Loss");
+  return back === "" ? undefined : `${back} was lost and is back, and its load comes back`;
+}
 
 /** A demand that holds while its numbers are not to be believed. */
 export function holdWhileWarming(
   demand: Demand,
   known: KnownMemory | undefined,
-  lost: readonly string[],
+  loss: string | undefined,
   nowMs: number,
 ): Demand {
   if (demand.holdsDown) return demand;
-  if (lost.length > 0) return { ...demand, holdsDown: true, holdsBecause: `most of ${lost.join(", ")} is not ready` };
+  if (loss !== undefined) return { ...demand, holdsDown: true, holdsBecause: loss };
   if (known?.warmUpUntilMs === undefined) return demand;
   const seconds = Math.ceil((known.warmUpUntilMs - nowMs) / 1000);
   return { ...demand, holdsDown: true, holdsBecause: `${BECAUSE[known.warmUpAfter ?? "Gap"]} for ${seconds} s` };
@@ -146,7 +155,7 @@ export function holdWhileWarming(
 const BECAUSE = {
   Gap: "its metrics are back after a gap and warm up",
   Drop: "its demand fell by more than half at once, which has to last",
-  Loss: "it was lost and is back, and its load comes back",
+  Loss: "it was lost and is back",
 } as const satisfies Record<NonNullable<KnownMemory["warmUpAfter"]>, string>;
 
 /** A metric that is missing and never was there is more likely a wrong query than a lost server. */

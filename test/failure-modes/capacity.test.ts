@@ -29,7 +29,7 @@ describe("capacity", () => {
     };
     const attemptsMinutes: number[] = [];
     let isPendingSaid = false;
-    for (let tick = 0; tick < 240; tick++) {
+    for (let tick = 0; tick < 600; tick++) {
       const [before = 0] = plant.totals;
       const decision = plant.tick(policy);
       const [after = 0] = plant.totals;
@@ -39,9 +39,8 @@ describe("capacity", () => {
       }
       if (after < before) {
         isPendingSaid = reasons(decision).includes("CapacityPending");
-        expect(after).toBe(1);
-        expect(plant.totals[1]).toBeLessThanOrEqual(4);
       }
+      expect(decision.ratios[0]?.desiredWithinBand).toBe(true);
     }
     expect(isPendingSaid).toBe(true);
     const pauses = attemptsMinutes.slice(1).map((minute, index) => minute - (attemptsMinutes[index] as number));
@@ -91,10 +90,10 @@ describe("capacity", () => {
     isLost = false;
     plant.loads = [2.5, 3.5];
     const after = ticks(plant, policy, 8);
-    expect(after[0]?.message).toContain("it was lost and is back");
-    expect(plant.totals[1]).toBe(6);
+    expect(after[0]?.message).toContain("decode was lost and is back");
+    expect(plant.totals).toEqual([4, 6]);
     ticks(plant, policy, 3);
-    expect(plant.totals[1]).toBe(4);
+    expect(plant.totals).toEqual([3, 4]);
   });
 
   test("F21 the gang floor: no decision is below minAvailable, whatever the policy's minimum or the load", () => {
