@@ -84,6 +84,7 @@ function metricsAvailable({ decision }: ConditionInput): ConditionDraft {
 const METRIC_REASONS: Readonly<Record<string, string>> = {
   Error: "QueryFailed",
   Missing: "Missing",
+  NeverSeen: "NeverSeen",
   Stale: "Stale",
   NonFinite: "NonFinite",
   Partial: "Partial",

@@ -17,6 +17,7 @@ import { type Logger, silentLogger } from "../log.ts";
 import type { MetricsSource } from "../observe/metrics-source.ts";
 import { shareQueries } from "../observe/shared-queries.ts";
 import type { Random } from "../random.ts";
+import type { ActionRateOptions } from "./action-rate.ts";
 import { type AutoscalerMetrics, noAutoscalerMetrics } from "./autoscaler-metrics.ts";
 import { type AutoscalerInformers, BY_POLICY, startAutoscalerInformers } from "./informers.ts";
 import { PolicyLoop, type Turn } from "./loop.ts";
@@ -40,6 +41,8 @@ export interface AutoscalerOptions {
   readonly namespace?: string | readonly string[];
   /** Turns that run at the same time. */
   readonly workers?: number;
+  /** Scale actions of all policies together. */
+  readonly actionRate?: ActionRateOptions;
   readonly log?: Logger;
   readonly metrics?: AutoscalerMetrics;
   readonly runtimeMetrics?: RuntimeMetrics;
@@ -55,6 +58,8 @@ export interface Autoscaler {
 
 /** A status that only differs in times and checkpoint is written at this pace: what a restart may lose. */
 const CHECKPOINT_INTERVAL_MS = 60_000;
+/** Metrics have 0.8 intervals, 12 s by default; what hangs for longer gives its worker back to the others. */
+const TURN_TIMEOUT_MS = 30_000;
 
 export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
   const { api, clock, random, signal, log = silentLogger, namespace } = options;
@@ -83,7 +88,21 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
     queries: shareQueries({ source: options.metricsSource, clock, grouping: options.metricsGrouping ?? true }),
     evaluations: options.evaluations,
     checkpoints: options.checkpoints,
-    gate: createWriteGate({ api, isLeader: options.isLeader }),
+    gate: createWriteGate({
+      api,
+      clock,
+      random,
+      isLeader: options.isLeader,
+      ...(options.actionRate === undefined ? {} : { rate: options.actionRate }),
+    }),
+    persist: async (policy, checkpoint) => {
+      await api.patch(
+        SCALING_POLICIES,
+        parseKey(keyOf(policy)),
+        { status: { checkpoint } },
+        { type: "merge", subresource: "status", fieldManager: FIELD_MANAGER },
+      );
+    },
     clock,
     metrics,
   });
@@ -98,7 +117,8 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
       log,
       metrics: runtimeMetrics,
       workers: options.workers ?? 8,
-      reconcile: (key) => reconcilePolicy(key),
+      timeoutMs: TURN_TIMEOUT_MS,
+      reconcile: (key, turnSignal) => reconcilePolicy(key, turnSignal),
     });
     const budgets = startController({
       name: "gpubudget-controller",
@@ -122,7 +142,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
   });
   return { ready, informers };
 
-  async function reconcilePolicy(key: string) {
+  async function reconcilePolicy(key: string, turnSignal: AbortSignal) {
     const policy = informers.policies.getByKey(key);
     if (policy === undefined) {
       loop.forget(key);
@@ -131,7 +151,8 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
       return undefined;
     }
     if (!options.isLeader()) return { requeueAfterMs: 1_000 };
-    const turn = await loop.turn(policy);
+    const turn = await loop.turn(policy, turnSignal);
+    turnSignal.throwIfAborted();
     await publish(policy, turn);
     // Spread, so that many policies that started together do not turn together for ever.
     return { requeueAfterMs: turn.nextTurnMs * (0.95 + 0.1 * random.next()) };

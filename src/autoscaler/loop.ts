@@ -5,7 +5,9 @@ import { isTerminating } from "../api/kubernetes/core.ts";
 import { keyOf } from "../api/kubernetes/meta.ts";
 import type { Clock } from "../clock.ts";
 import { type Decision, nameOf } from "../decide/decision.ts";
+import { settleIntent, withIntent } from "../decide/intent.ts";
 import { emptyMemory, type Memory, recordWrites, resumeMemory } from "../decide/memory.ts";
+import type { Observation } from "../decide/observation.ts";
 import type { Policy } from "../decide/policy.ts";
 import { compareShadow, type ShadowComparison } from "../decide/shadow.ts";
 import type { CheckpointStore } from "../jobs/checkpoint-store.ts";
@@ -38,6 +40,8 @@ export interface LoopOptions {
   readonly isOnlooker?: boolean;
   /** What a shared budget grants a policy; default: by the offers of all policies that turn in this loop. */
   readonly granted?: (policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number) => number;
+  /** Puts a checkpoint into the policy's status before its writes go out; for stores that keep it there. */
+  readonly persist?: (policy: ScalingPolicy, checkpoint: string) => Promise<void>;
 }
 
 /** What one turn gives to be published: status, events; all of it rendered from the decision. */
@@ -99,7 +103,8 @@ export class PolicyLoop {
     this.#options.metrics.forget(key);
   }
 
-  async turn(stored: ScalingPolicy): Promise<Turn> {
+  /** @param signal ends a turn that took too long: it neither remembers nor writes anything after that */
+  async turn(stored: ScalingPolicy, signal?: AbortSignal): Promise<Turn> {
     const { clock, evaluations, gate, metrics } = this.#options;
     const startMs = clock.monotonicMs();
     const state = this.#stateOf(stored);
@@ -107,19 +112,24 @@ export class PolicyLoop {
       return { policy: stored, conditions: [], events: [], nextTurnMs: CACHE_WAIT_MS };
 
     // 1. What is asked for, and does it make sense here?
-    const prepared = this.#prepare(stored);
+    const prepared = this.#prepare(stored, state);
     if ("turn" in prepared) {
       // It makes no offer any more: what it holds counts as it is.
       this.#ledger.forget(keyOf(stored));
       this.#queues.forget(keyOf(stored));
       return prepared.turn;
     }
-    const { policy, model, resolution, problems } = prepared;
+    const { policy, model, resolution, problems, invalid } = prepared;
 
     // 2. Observe.
     const observed = await this.#observe(policy, resolution, state);
+    signal?.throwIfAborted();
     metrics.observed(keyOf(policy), model, observed.observation);
-    state.memory ??= await this.#recall(policy, observed.observation.monotonicMs);
+    state.memory ??= settleIntent(
+      await this.#recall(policy, observed.observation.monotonicMs),
+      model,
+      observed.observation,
+    );
     if (isShadow(policy)) {
       const { observation } = observed;
       const writes = state.seenReplicas === undefined ? [] : writesSeen(model, observation, state.seenReplicas);
@@ -134,15 +144,19 @@ export class PolicyLoop {
       observation: observed.observation,
       memory: state.memory,
     });
+    signal?.throwIfAborted();
 
     // 4. Act, through the gate and nowhere else.
+    if (policy.spec.mode === "Active") await this.#noteIntent(policy, decided, memory, observed.observation);
     const result = await gate.apply({
       namespace: policy.metadata.namespace ?? "default",
       mode: policy.spec.mode,
       writes: decided.transition.now,
       otherAutoscaler: (name) => state.others.find(({ target }) => target === name)?.message,
+      staleAtMs: startMs + model.intervalMs,
       minViable: ({ target, level }) => minViableOf(target, level, model, resolution, decided),
     });
+    // What was written, was, however late the turn is.
     state.foreign.wrote(result.written);
     if (result.refusal?.write !== undefined) state.foreign.tried(result.refusal.write);
     state.written = result.written.length === 0 ? state.written : { writes: result.written, atMs: startMs };
@@ -163,14 +177,17 @@ export class PolicyLoop {
       policy,
       decision,
       events,
-      conditions: decisionConditions({
-        decision,
-        gate: result,
-        mode: policy.spec.mode,
-        problems,
-        others: state.others,
-        ...(degraded === undefined ? {} : { degraded }),
-      }),
+      conditions: withInvalid(
+        decisionConditions({
+          decision,
+          gate: result,
+          mode: policy.spec.mode,
+          problems,
+          others: state.others,
+          ...(degraded === undefined ? {} : { degraded }),
+        }),
+        invalid,
+      ),
       nextTurnMs: nextTurnMs(
         model,
         result,
@@ -180,6 +197,19 @@ export class PolicyLoop {
       ...(checkpoint === undefined ? {} : { checkpoint }),
       ...(shadow === undefined ? {} : { shadow }),
     };
+  }
+
+  async #noteIntent(
+    policy: ScalingPolicy,
+    { id, transition }: Decision,
+    memory: Memory,
+    { monotonicMs }: Observation,
+  ): Promise<void> {
+    if (transition.now.length === 0) return;
+    const { checkpoints, persist } = this.#options;
+    const intent = { id, atMs: monotonicMs, writes: transition.now };
+    const checkpoint = await checkpoints.save(policy, withIntent(memory, intent));
+    if (checkpoint !== undefined) await persist?.(policy, checkpoint);
   }
 
   #compare(policy: ScalingPolicy, decision: Decision, state: PolicyState): ShadowComparison | undefined {
@@ -233,15 +263,8 @@ export class PolicyLoop {
     return false;
   }
 
-  #prepare(stored: ScalingPolicy):
-    | { readonly turn: Turn }
-    | {
-        readonly policy: ScalingPolicy;
-        readonly model: Policy;
-        readonly resolution: Resolution;
-        readonly problems: readonly ResolutionProblem[];
-      } {
-    const unresolved = (policy: ScalingPolicy, reason: string, message: string) => ({
+  #prepare(stored: ScalingPolicy, state: PolicyState): { readonly turn: Turn } | Prepared {
+    const unresolved = (policy: ScalingPolicy, { reason, message }: Problem) => ({
       turn: {
         policy,
         conditions: unresolvedConditions({ reason, message }),
@@ -250,20 +273,17 @@ export class PolicyLoop {
       },
     });
     const { namespace = "default" } = stored.metadata;
-    const set = this.#options.informers.sets.get(namespace, stored.spec.targetRef.name);
-    const prepared = this.#stateOf(stored).prepared.of(stored, set, this.#options.informers);
-    if ("reason" in prepared) return unresolved(stored, prepared.reason, prepared.message);
-    const { spec, model, resolution, problems } = prepared;
+    const setOf = (name: string) => this.#options.informers.sets.get(namespace, name);
+    const prepared = state.prepared.of(stored, setOf, this.#options.informers);
+    if ("reason" in prepared) return unresolved(stored, prepared);
+    const { spec, model, resolution, problems, invalid } = prepared;
     const policy = { ...stored, spec };
     const rival = this.#rivalOf(policy);
     if (rival !== undefined) {
-      return unresolved(
-        policy,
-        "ForeignController",
-        `spec.targetRef.name: ScalingPolicy ${rival} is older and already scales PodCliqueSet ${spec.targetRef.name}: delete one of them`,
-      );
+      const message = `spec.targetRef.name: ScalingPolicy ${rival} is older and already scales PodCliqueSet ${spec.targetRef.name}: delete one of them`;
+      return unresolved(policy, { reason: "ForeignController", message });
     }
-    return { policy, model, resolution, problems };
+    return { policy, model, resolution, problems, ...(invalid === undefined ? {} : { invalid }) };
   }
 
   #rivalOf(policy: ScalingPolicy): string | undefined {
@@ -425,6 +445,32 @@ export function settle(decision: Decision, { written, refusal }: GateResult): De
   return { ...decision, stages, outcome: "Failed", reason, message: `not written (${message}): ${decision.message}` };
 }
 
+interface Problem {
+  readonly reason: string;
+  readonly message: string;
+}
+
+interface Prepared {
+  readonly policy: ScalingPolicy;
+  readonly model: Policy;
+  readonly resolution: Resolution;
+  readonly problems: readonly ResolutionProblem[];
+  /** What is wrong with the spec as it is now: `policy` has the last good one. */
+  readonly invalid?: Problem;
+}
+
+/** What needs only the object: no webhook may have stood in front of the server when it was written. */
+
+/** The last good spec decides, and the policy says that it is not the one that was asked for. */
+function withInvalid(conditions: readonly ConditionDraft[], invalid: Problem | undefined): readonly ConditionDraft[] {
+  if (invalid === undefined) return conditions;
+  return conditions.map((one) =>
+    one.type === "Ready"
+      ? { ...one, status: "False", reason: invalid.reason, message: invalid.message.slice(0, 1024) }
+      : one,
+  );
+}
+
 /** The older policy of a set is the one that scales it. */
 const rankOf = ({ metadata }: ScalingPolicy): string => `${metadata.creationTimestamp}/${metadata.name}`;
 
@@ -441,14 +487,16 @@ function minViableOf(
   return resolution.targets.find(({ name }) => name === target)?.minAvailable ?? 0;
 }
 
-/** A conflict is decided anew at once; else the policy's interval, or the end of an override or a window if that comes first. */
+const DECIDED_ANEW: readonly string[] = ["Conflict", "ForeignController", "RateLimited", "TooOld"];
+
+/** What met a conflict, the rate limit or its end is decided anew at once; else the policy's interval, or the end of an override or a window if that comes first. */
 function nextTurnMs(
   { intervalMs }: Policy,
   { refusal }: GateResult,
   endsMs: readonly (number | undefined)[],
   nowMs: number,
 ): number {
-  if (refusal?.reason === "Conflict" || refusal?.reason === "ForeignController") return 1_000;
+  if (refusal !== undefined && DECIDED_ANEW.includes(refusal.reason)) return 1_000;
   // An end that has just passed is in this decision already.
   const ahead = endsMs.filter((atMs) => atMs !== undefined && atMs > nowMs).map((atMs) => (atMs as number) - nowMs);
   return Math.min(intervalMs, ...ahead);

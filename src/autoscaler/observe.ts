@@ -92,13 +92,15 @@ export async function observe(
 
 /** A decision that waits for its metrics longer than this would come late for the next one. */
 const PATIENCE_RATIO = 0.8;
+/** Of a policy that decides seldom: a worker that waits is missing to the others. */
+const MAX_PATIENCE_MS = 20_000;
 
 type Readers = Pick<ReadMetricOptions, "queries" | "engine" | "setPods">;
 
 function readersOf({ spec }: ScalingPolicy, set: PodCliqueSet, { queries, informers }: ObserveContext): Readers {
   let pods: readonly string[] | undefined;
   return {
-    queries: queries.within(PATIENCE_RATIO * (parseDurationMs(spec.interval) ?? 15_000)),
+    queries: queries.within(Math.min(MAX_PATIENCE_MS, PATIENCE_RATIO * (parseDurationMs(spec.interval) ?? 15_000))),
     engine: spec.engine,
     setPods: () => {
       pods ??= informers.pods.byIndex(BY_SET, keyOf(set)).map(keyOf);

@@ -2,7 +2,7 @@
 import type { TargetBounds } from "./bounds.ts";
 import { gpusWanted } from "./current.ts";
 import { nameOf, type StageRecord } from "./decision.ts";
-import { greatestBelow, type LatticeConstraint, type Vector } from "./lattice.ts";
+import { greatestBelow, type LatticeConstraint, leastAbove, type Vector } from "./lattice.ts";
 import type { Observation, OverrideObservation } from "./observation.ts";
 import { type OverrideTarget, overriddenValue, overrideVector } from "./override.ts";
 import type { Policy } from "./policy.ts";
@@ -22,6 +22,9 @@ export interface Desired {
   readonly perSet: readonly Vector[];
   readonly isForced: boolean;
 }
+
+/** Each set replica is planned by itself: a mistyped number, forced, would take the memory of the process and with it every other policy. */
+const MAX_SETS = 1_000;
 
 export function applyOverride(
   { policy, observation, bounds, ratios, gpuBudget, isGrowthForbidden }: OverrideContext,
@@ -46,11 +49,11 @@ export function applyOverride(
         stage: "override",
         target: name,
         before: sets,
-        after: result.value,
+        after: Math.min(result.value, Math.max(MAX_SETS, decided.sets)),
         reason: result.reason,
         detail: override.reason,
       });
-      sets = result.value;
+      sets = Math.min(result.value, Math.max(MAX_SETS, decided.sets));
     }
   }
   if (!override.force && isGrowthForbidden && sets > decided.sets) {
@@ -61,7 +64,10 @@ export function applyOverride(
     });
     sets = decided.sets;
   }
-  const vectors = Array.from({ length: sets }, (_, set) => decided.perSet[set] ?? (decided.perSet.at(-1) as Vector));
+  const vectors = Array.from(
+    { length: sets },
+    (_, set) => decided.perSet[set] ?? decided.perSet.at(-1) ?? least(names, ratios),
+  );
   let perSet = vectors.map((vector, set) => {
     const here = names.map((one, index) => (ownedTargets.includes(one.name) ? fixedAt(one, vector[index] ?? 0) : one));
     const { vector: next, notes, satisfiesRatios } = overrideVector(vector, here, ratios, override);
@@ -140,13 +146,34 @@ function fitBudget(
   for (let set = fitted.length - 1; set >= 0; set--) {
     const asked = fitted[set] as number[];
     const floor = asked.map((value, index) => Math.min(value, before[set]?.[index] as number));
-    for (let index = 0; index < asked.length; index++) {
-      for (let now = fitted[set] as number[]; (now[index] as number) > (floor[index] as number) && isOver(); ) {
-        const less = now.map((value, at) => (at === index ? value - 1 : value));
-        now = [...(greatestBelow(less, ratios, floor) ?? less)];
-        fitted[set] = now;
+    for (let index = 0; index < asked.length && isOver(); index++) {
+      const now = fitted[set] as number[];
+      const taken = (value: number): number[] => {
+        const less = now.map((one, at) => (at === index ? value : one));
+        return [...(greatestBelow(less, ratios, floor) ?? less)];
+      };
+      // Less of one target never costs more, so the most that fits is found by halving.
+      let fits = floor[index] as number;
+      for (let over = now[index] as number; over - fits > 1; ) {
+        const middle = Math.floor((fits + over) / 2);
+        fitted[set] = taken(middle);
+        if (isOver()) over = middle;
+        else fits = middle;
       }
+      fitted[set] = taken(Math.min(fits, now[index] as number));
     }
   }
   return fitted;
+}
+
+/** What a set replica starts from where none is there to copy. */
+function least(targets: readonly OverrideTarget[], ratios: readonly LatticeConstraint[]): Vector {
+  const start = targets.map(({ min }) => min);
+  return (
+    leastAbove(
+      start,
+      ratios,
+      targets.map(({ min, max }) => Math.max(min, max)),
+    ) ?? start
+  );
 }

@@ -1,7 +1,7 @@
 /** Stage 1: how far each reading can be trusted. Missing is unknown, never 0. */
 import type { MetricReading } from "./observation.ts";
 
-export type Quality = "Ok" | "Partial" | "Missing" | "Stale" | "NonFinite" | "Error";
+export type Quality = "Ok" | "Partial" | "Missing" | "NeverSeen" | "Stale" | "NonFinite" | "Error";
 
 /** A reading that was judged. `load` is in the metric's unit times replicas. */
 export interface CollectedMetric {
@@ -78,9 +78,13 @@ function collectReplicas(
   };
 }
 
+/** Rounding of times, and no more: a sample is dated by the clock that says what time it is now. */
+const MAX_FUTURE_MS = 5_000;
+
+/** A sample from the future is as good as one of which nobody knows how old it is. */
 function judge(value: number, ageMs: number, staleAfterMs: number): Quality {
   if (!Number.isFinite(value)) return "NonFinite";
-  return ageMs > staleAfterMs ? "Stale" : "Ok";
+  return ageMs <= staleAfterMs && ageMs >= -MAX_FUTURE_MS ? "Ok" : "Stale";
 }
 
 const some = (names: readonly string[]): string =>

@@ -17,7 +17,7 @@ import { type ForecastResult, forecastDemand, noForecasts } from "./forecast/for
 import { leadTimeMs } from "./forecast/lead-time.ts";
 import { inFlightOf } from "./in-flight.ts";
 import { limitStep } from "./limit-step.ts";
-import { MAX_STARTUPS, type Memory } from "./memory.ts";
+import { MAX_STARTUP_MS, MAX_STARTUPS, type Memory } from "./memory.ts";
 import type { Observation } from "./observation.ts";
 import { offerOf } from "./offer.ts";
 import { type PanicMemory, panicDemand, panicStep } from "./panic.ts";
@@ -40,7 +40,7 @@ import {
 } from "./stage-records.ts";
 import { ratioDecision, targetDecisions } from "./target-decisions.ts";
 import { planTransition } from "./transition.ts";
-import { holdWhileWarming, rememberKnown } from "./warm-up.ts";
+import { holdWhileWarming, lossOf, markNeverSeen, rememberKnown, type SeenDemand } from "./warm-up.ts";
 import { whyNumbers } from "./why-numbers.ts";
 
 export interface DecideResult {
@@ -52,7 +52,8 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   const stages: StageRecord[] = [];
   const { monotonicMs } = observation;
   const policy = widenFlapping(given, memory.flaps, monotonicMs);
-  const startupsMs = [...memory.startupsMs, ...observation.startupsMs].slice(-MAX_STARTUPS);
+  const measuredMs = observation.startupsMs.filter((startupMs) => startupMs >= 0 && startupMs <= MAX_STARTUP_MS);
+  const startupsMs = [...memory.startupsMs, ...measuredMs].slice(-MAX_STARTUPS);
   const leadMs = leadTimeMs(startupsMs, policy.coldStart.leadTimeMs);
   const scheduled = scheduledAt(policy.schedules, observation.nowMs, leadMs);
   const inFlight = inFlightOf(policy, observation, memory.inFlightSinceMs);
@@ -74,12 +75,17 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     memory.zero,
     heldAwake(policy, observation, (name) => scheduled.bounds.get(name)?.min ?? 0),
   );
-  const named = namedDemands(policy, measured, measuredSet);
-  const known = rememberKnown(named, policy, memory.known, monotonicMs);
+  const known = rememberKnown(
+    seenDemands(policy, observation, measured, measuredSet),
+    policy,
+    memory.known,
+    monotonicMs,
+  );
+  const loss = lossOf(known);
   const settle = (name: string, demand: Demand): Demand =>
     zero?.isAsleep === true && zero.targets.has(name)
       ? asleepDemand(zero.detail)
-      : holdWhileWarming(demand, known[name], monotonicMs);
+      : holdWhileWarming(markNeverSeen(demand, known[name]), known[name], loss, monotonicMs);
   const demands = policy.targets.map(({ name }, index) => settle(name, measured[index] as Demand));
   const setDemand =
     policy.set === undefined || measuredSet === undefined ? undefined : settle(policy.set.name, measuredSet);
@@ -281,13 +287,20 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   };
 }
 
-function namedDemands(
+function seenDemands(
   policy: Policy,
+  observation: Observation,
   demands: readonly Demand[],
   setDemand: Demand | undefined,
-): readonly (readonly [string, Demand])[] {
-  const inside = policy.targets.map(({ name }, index) => [name, demands[index] as Demand] as const);
-  return policy.set === undefined || setDemand === undefined ? inside : [...inside, [policy.set.name, setDemand]];
+): readonly SeenDemand[] {
+  const inside = policy.targets.map(({ name }, index) => ({
+    name,
+    demand: demands[index] as Demand,
+    ...totalsOf(observation, index),
+  }));
+  if (policy.set === undefined || setDemand === undefined) return inside;
+  const { replicas: current, ready } = observation.set;
+  return [...inside, { name: policy.set.name, demand: setDemand, current, ready }];
 }
 
 function countFailures(policy: Policy, demands: readonly Demand[], memory: Memory): Memory["failures"] {

@@ -71,6 +71,8 @@ export interface DemandInput {
  * replicas without end for a lack of one (llm-d-autoscaling PR #1019).
  */
 const BACKLOG_GROWTH = 2;
+/** What `spec.replicas` can hold; a huge value over a tiny target is more, up to infinite. */
+const MAX_REPLICAS = 2 ** 31 - 1;
 
 export function demandOf(input: DemandInput): Demand {
   const { target, readings, currentReplicas, staleAfterMs, failures, fallback } = input;
@@ -117,7 +119,14 @@ export function demandOf(input: DemandInput): Demand {
 function metricDemand(metric: MetricPolicy, collected: CollectedMetric, input: DemandInput): MetricDemand {
   const base = { label: metric.label, collected, targetValue: metric.targetValue };
   if (collected.values.length === 0) return { ...base, reason: "MetricUnknown" };
-  const one = { ...base, ...sized(metric, collected, input) };
+  const { value, replicas, reason } = sized(metric, collected, input);
+  // Sums of finite numbers may be too large to be one.
+  const one = {
+    ...base,
+    value: Math.max(-Number.MAX_VALUE, Math.min(value, Number.MAX_VALUE)),
+    replicas: Math.min(Math.max(0, replicas), MAX_REPLICAS),
+    reason,
+  };
   const { currentReplicas } = input;
   return metric.isBrake === true && one.replicas > currentReplicas
     ? { ...one, replicas: currentReplicas, reason: "Brake" }
@@ -225,7 +234,15 @@ function demand(
 ): Demand {
   // A brake is capped at what is there: forecast from it, growth would feed on itself.
   const isHold = reason === "MetricUnknown" || reason === "CoverageTooLow" || reason === "Brake";
-  return { replicas: Math.max(0, replicas), reason, detail, holdsDown, isHold, isUnknown, metrics };
+  return {
+    replicas: Math.min(Math.max(0, replicas), MAX_REPLICAS),
+    reason,
+    detail,
+    holdsDown,
+    isHold,
+    isUnknown,
+    metrics,
+  };
 }
 
-export const round = (value: number): number => Math.round(value * 1000) / 1000;
+export const round = (value: number): number => (Math.abs(value) > 2 ** 40 ? value : Math.round(value * 1000) / 1000);

@@ -41,6 +41,9 @@ export function growToFloor(input: FloorInput): Grown {
   return best;
 }
 
+/** The gap that is left is about one replica of each target. One that has no GPUs would be raised without end and bring the floor no nearer. */
+const MAX_RAISES = 1_000;
+
 function growWith(weights: Vector, sets: number, { field, goal, floorGpus, gpuBudget }: FloorInput): Grown | undefined {
   const caps = field.ceiling.map((most) => most * sets);
   // With these demands every target that has a weight is at its maximum.
@@ -53,7 +56,7 @@ function growWith(weights: Vector, sets: number, { field, goal, floorGpus, gpuBu
   let units = below.units.map((count, index) => Math.max(count, goal.units[index] as number));
   let gpus = dealtGpus(field, sets, units);
   if (gpus > gpuBudget) return undefined;
-  while (gpus < floorGpus) {
+  for (let raises = 0; gpus < floorGpus && raises < MAX_RAISES; raises++) {
     const raised = raisedByOne(units, demands, caps)
       .map((next) => ({ next, needed: dealtGpus(field, sets, next) }))
       .find(({ needed }) => needed <= gpuBudget);

@@ -3,6 +3,7 @@ import { type Recommendations, recordScaleEvent, type ScaleEvents } from "./beha
 import { resumeSloMemory, type SloMemory } from "./capacity/slo-memory.ts";
 import { type FlapMemory, recordDirections } from "./flap.ts";
 import type { ForecastMemory } from "./forecast/forecast.ts";
+import type { Intent } from "./intent.ts";
 import type { PanicMemory } from "./panic.ts";
 import type { Policy } from "./policy.ts";
 import type { ReachMemory } from "./reach.ts";
@@ -39,6 +40,8 @@ export interface Memory {
   readonly zero?: ZeroMemory;
   /** What latency goals have learned; absent without goals. */
   readonly slo?: SloMemory;
+  /** Only in a checkpoint: what was about to be written when it was made. */
+  readonly intent?: Intent;
 }
 
 export const emptyMemory: Memory = {
@@ -56,6 +59,8 @@ export const emptyMemory: Memory = {
 
 /** Start-up times that are remembered: enough for a p90, few enough to follow a changed image. */
 export const MAX_STARTUPS = 50;
+/** A day: what is said to have taken longer is two times that do not fit together. */
+export const MAX_STARTUP_MS = 86_400_000;
 
 /** The memory after `writes` were really made: rate limits count what happened, not what was wished for. */
 export function recordWrites(memory: Memory, policy: Policy, writes: readonly ScaleWrite[], nowMs: number): Memory {
@@ -90,7 +95,12 @@ export function resumeMemory(stored: Memory, nowMs: number): Memory {
       { direction, reversalsMs: reversalsMs.map(past) },
     ]),
   );
-  const known = Object.fromEntries(Object.entries(stored.known).map(([key, { atMs }]) => [key, { atMs: past(atMs) }]));
+  const known = Object.fromEntries(
+    Object.entries(stored.known).map(([key, { atMs, seen }]) => [
+      key,
+      { atMs: past(atMs), ...(seen === undefined ? {} : { seen }) },
+    ]),
+  );
   const reach = Object.fromEntries(
     Object.entries(stored.reach).filter(([, { untilMs }]) => untilMs <= nowMs + MAX_BACKOFF_MS),
   );

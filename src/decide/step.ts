@@ -99,6 +99,9 @@ export interface SetStep {
   readonly box: Box;
 }
 
+/** Sizes of a cut that are tried one by one; an up that is larger than any cluster is halved before. */
+const MAX_UNITS = 4_096;
+
 /**
  * Steps of several set replicas under one GPU budget. When the ups do not fit beside what cannot go down yet, all ups are cut back by the
  * same share, exactly as far as needed.
@@ -128,7 +131,7 @@ export function stepSets(
       return stepInBox(current, clampInto(wish, smaller), smaller, ratios);
     });
   let fits = 0;
-  for (let units = Math.ceil(largestUp); units > 0; units--) {
+  for (let units = Math.ceil(largestUp); units > 0; units = units > MAX_UNITS ? Math.floor(units / 2) : units - 1) {
     if (cost(cutTo(units), gpus) <= gpuLimit) {
       fits = units;
       break;

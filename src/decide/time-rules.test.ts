@@ -209,9 +209,9 @@ describe("warm-up", () => {
     plant.reading = () => ({ kind: "Total" });
     plant.tick(policy);
     plant.reading = good;
-    plant.loads = [1];
+    plant.loads = [2];
     plant.tick(policy);
-    expect(plant.totals).toEqual([1]);
+    expect(plant.totals).toEqual([2]);
   });
 });
 

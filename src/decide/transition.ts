@@ -110,13 +110,33 @@ function inSafeOrder(writes: readonly ScaleWrite[], policy: Policy, observation:
   return { now, later };
 }
 
+/** Replicas that are tried one by one: from a state that is not allowed itself, what is allowed may be anywhere. */
+const MAX_TRIED = 4_096;
+
 /** The largest part of a write that is allowed; undefined when not even one replica is. */
 function partOf(write: ScaleWrite, isAllowed: (write: ScaleWrite) => boolean): ScaleWrite | undefined {
-  const back = write.to > write.from ? -1 : 1;
-  for (let to = write.to + back; to !== write.from; to += back) {
-    if (isAllowed({ ...write, to })) return { ...write, to };
+  const { from, to } = write;
+  const sign = to > from ? 1 : -1;
+  const most = Math.abs(to - from) - 1;
+  const part = (size: number): ScaleWrite => ({ ...write, to: from + sign * size });
+  if (most < 1) return undefined;
+  if (isAllowed(part(0))) {
+    const size = largest(most, (one) => isAllowed(part(one)));
+    return size === 0 ? undefined : part(size);
   }
+  for (let size = most; size > 0 && size > most - MAX_TRIED; size--) if (isAllowed(part(size))) return part(size);
   return undefined;
+}
+
+/** The largest of 0 to `most` that fits, of sizes that fit up to one of them and not beyond. */
+function largest(most: number, fits: (size: number) => boolean): number {
+  let known = 0;
+  for (let beyond = most + 1; beyond - known > 1; ) {
+    const middle = Math.floor((known + beyond) / 2);
+    if (fits(middle)) known = middle;
+    else beyond = middle;
+  }
+  return known;
 }
 
 /**
@@ -263,7 +283,8 @@ function splitUp(write: ScaleWrite, policy: Policy, observation: Observation, up
       band.between[0] === write.target
         ? isWithinBand(band, value, ready.b, band.transientSlackRatio)
         : isWithinBand(band, ready.a, value, band.transientSlackRatio);
-    while (to > write.from + 1 && !fits(to)) to--;
+    const least = write.from + 1;
+    to = least + largest(to - least, (more) => fits(least + more));
   }
   return { ...write, to };
 }

@@ -73,7 +73,7 @@ function totalAgeMs(
     const ages = Array.from(answer.samples, ({ value, timestampSeconds }) => (timestampSeconds - value) * 1000);
     return ages.length === 0 ? [] : [ages.reduce((least, age) => Math.min(least, age)) + heldMs(answer)];
   });
-  return agesMs.length === 0 ? undefined : Math.max(0, ...agesMs);
+  return agesMs.length === 0 ? undefined : Math.max(...agesMs);
 }
 
 function replicaAgeMs(

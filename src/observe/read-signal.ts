@@ -63,7 +63,7 @@ function readSet(
   if (found.length === 0) return undefined;
   const value = how === "same" ? Math.max(...found) : found.reduce((sum, one) => sum + one, 0);
   const ageMs = ageOf(pods, times, queries);
-  return { value, ...(ageMs === undefined ? {} : { ageMs: Math.max(0, ageMs) }) };
+  return { value, ...(ageMs === undefined ? {} : { ageMs }) };
 }
 
 /** Without a word from the frontends, what the pods say themselves. */
@@ -135,5 +135,5 @@ export function addUp(
 export const sampleOf = (replica: string, value: number | undefined, ageMs: number | undefined): ReplicaSample => ({
   replica,
   ...(value === undefined ? {} : { value }),
-  ...(ageMs === undefined ? {} : { ageMs: Math.max(0, ageMs) }),
+  ...(ageMs === undefined ? {} : { ageMs }),
 });

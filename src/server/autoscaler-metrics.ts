@@ -9,7 +9,7 @@ import type { ScaleWrite } from "../decide/transition.ts";
 import { type Point, PolicySeries } from "./policy-series.ts";
 
 const OUTCOMES: readonly Outcome[] = ["Scaled", "Held", "Limited", "Advisory", "Failed"];
-const QUALITIES = ["Missing", "Stale", "NonFinite", "Partial", "Error"] as const;
+const QUALITIES = ["Missing", "NeverSeen", "Stale", "NonFinite", "Partial", "Error"] as const;
 const LEVELS: readonly ScaleWrite["level"][] = ["PodClique", "PodCliqueScalingGroup", "PodCliqueSet"];
 const REFUSALS: readonly GateReason[] = [
   "LeaseLost",

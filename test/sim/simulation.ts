@@ -11,9 +11,11 @@ import { type Monitor, startMonitor } from "../../src/cli/demo/monitor.ts";
 import { VirtualClock } from "../../src/clock.ts";
 import type { Decision } from "../../src/decide/decision.ts";
 import { startGroveOperator } from "../../src/grove/operator.ts";
-import { type CheckpointStore, memoryCheckpoints } from "../../src/jobs/checkpoint-store.ts";
+import { type CheckpointStore, memoryCheckpoints, statusCheckpoints } from "../../src/jobs/checkpoint-store.ts";
 import { type EvaluationQueue, inProcessQueue } from "../../src/jobs/evaluation-queue.ts";
+import type { KubeApi } from "../../src/kube/kube-api.ts";
 import type { Logger } from "../../src/log.ts";
+import type { MetricsSource } from "../../src/observe/metrics-source.ts";
 import { seededRandom } from "../../src/random.ts";
 import type { Arrival } from "../../src/sim/engines/data-plane.ts";
 import type { TrafficSummary } from "../../src/sim/engines/request-log.ts";
@@ -30,6 +32,12 @@ export interface SimulationOptions {
   readonly log?: Logger;
   /** Where policies are evaluated; default: in process. */
   readonly evaluations?: EvaluationQueue;
+  /** Where decisions remember; default: in memory that outlives a restart. */
+  readonly checkpoints?: "memory" | "status";
+  /** What stands between the autoscaler and the server. */
+  readonly autoscalerApi?: (api: KubeApi) => KubeApi;
+  /** What stands between the autoscaler and Prometheus. */
+  readonly metricsSource?: (source: MetricsSource) => MetricsSource;
 }
 
 export interface Simulation {
@@ -67,8 +75,7 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
     ...(options.log === undefined ? {} : { log: options.log }),
   });
   const decisions: Decision[] = [];
-  const checkpoints = memoryCheckpoints();
-  const checkpointsOfLastMinute = checkpoints;
+  const checkpoints: CheckpointStore = options.checkpoints === "status" ? statusCheckpoints() : memoryCheckpoints();
   let generation = 0;
   let running = start();
   await clock.settle();
@@ -92,9 +99,10 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
     const operator = startGroveOperator({ ...shared, settings: { initContainerImage: "grove-initc:embedded" } });
     const autoscaler = startAutoscaler({
       ...shared,
-      metricsSource: world.metricsSource,
+      api: options.autoscalerApi?.(world.api) ?? world.api,
+      metricsSource: options.metricsSource?.(world.metricsSource) ?? world.metricsSource,
       evaluations: options.evaluations ?? inProcessQueue(),
-      checkpoints: checkpointsOfLastMinute as CheckpointStore,
+      checkpoints,
       isLeader: () => !life.signal.aborted,
       onDecision: (_, decision) => void decisions.push(decision),
     });
