@@ -1,4 +1,4 @@
-/** The handler of the webhook over an embedded API server: each rule that needs other objects, with its sentence. */
+/** Admission over an embedded API server: each rule that needs other objects, with its sentence. */
 import { beforeEach, describe, expect, test } from "vitest";
 import { defaultObject } from "../api/admission.ts";
 import { GPU_BUDGETS } from "../api/autoscaling/gpu-budget.ts";
@@ -7,13 +7,12 @@ import { customResourceDefinitions } from "../api/crds/all.ts";
 import { POD_CLIQUE_SETS } from "../api/grove/pod-clique-set.ts";
 import type { KubeObject } from "../api/kubernetes/meta.ts";
 import { VirtualClock } from "../clock.ts";
-import { answerReview } from "../grove/webhooks/admission-review.ts";
 import { ApiError } from "../kube/api-error.ts";
 import type { KubeApi } from "../kube/kube-api.ts";
 import { seededRandom } from "../random.ts";
 import { createApiServer } from "../sim/api-server/api-server.ts";
 import { createNamespace } from "../sim/world.ts";
-import { validateOurKinds } from "./policy-admission.ts";
+import { reviewChanges } from "./policy-admission.ts";
 import { reviewPolicy } from "./review-policy.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: good and bad objects alike
@@ -90,24 +89,18 @@ interface Answer {
 async function ask(
   object: KubeObject,
   old?: KubeObject,
-  with_: Partial<Parameters<typeof validateOurKinds>[0]> = {},
+  with_: Partial<Parameters<typeof reviewChanges>[0]> = {},
 ): Promise<Answer> {
-  const handler = validateOurKinds({ api, nowMs: () => 0, ...with_ });
-  const request = {
-    uid: "1",
+  const review = reviewChanges({ api, nowMs: () => 0, ...with_ });
+  const { namespace } = object.metadata;
+  const { errors, warnings } = await review({
     operation: old === undefined ? "CREATE" : "UPDATE",
-    kind: { group: "autoscaling.grove.io", version: "v1alpha1", kind: object.kind },
-    ...(object.metadata.namespace !== undefined && { namespace: object.metadata.namespace }),
-    name: object.metadata.name,
     object,
-    oldObject: old ?? null,
-  };
-  const review = (await answerReview(
-    { apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", request },
-    handler,
-  )) as Any;
-  const { allowed, status, warnings = [] } = review.response;
-  return { allowed, refused: status?.message ?? "", warnings };
+    ...(old !== undefined && { oldObject: old }),
+    ...(namespace !== undefined && { namespace }),
+  });
+  const refused = errors.map(({ field, message }) => `${field}: ${message}`).join(", ");
+  return { allowed: errors.length === 0, refused, warnings };
 }
 const GOOD: Answer = { allowed: true, refused: "", warnings: [] };
 

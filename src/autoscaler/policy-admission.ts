@@ -1,5 +1,5 @@
 /**
- * The validating webhook of our own kinds. What the object says of itself and what contradicts the objects around it is refused with its sentence.
+ * Admission of our own kinds, as a validating webhook asks it. What the object says of itself and what contradicts the objects around it is refused with its sentence.
  *
  * - An update is refused for what it breaks, never for what was wrong before: whoever pauses a policy in an incident is not asked to repair it first.
  * - What cannot be looked up is a warning: every policy is checked again before each decision, and an outage must not keep an operator from an override.
@@ -14,7 +14,6 @@ import { HORIZONTAL_POD_AUTOSCALERS } from "../api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
 import { RESOURCE_CLAIM_TEMPLATES, type ResourceClaimTemplate } from "../api/kubernetes/resource-claim.ts";
 import type { FieldError } from "../api/schema/validate.ts";
-import { ALLOWED, type ReviewHandler, refuseFields } from "../grove/webhooks/admission-review.ts";
 import { isNotFound } from "../kube/api-error.ts";
 import type { KubeApi, ListOptions } from "../kube/kube-api.ts";
 import { gpusOfClaim } from "./device-gpus.ts";
@@ -32,32 +31,46 @@ export interface PolicyAdmissionOptions {
 
 const NOTHING: Findings = { errors: [], warnings: [] };
 
-export function validateOurKinds({ api, nowMs, namespaces }: PolicyAdmissionOptions): ReviewHandler {
-  return async (request) => {
-    const { object, oldObject, operation, namespace, subResource = "" } = request;
-    if ((operation !== "CREATE" && operation !== "UPDATE") || subResource !== "" || !object) return ALLOWED;
+export interface PolicyChange {
+  readonly operation: "CREATE" | "UPDATE";
+  readonly object: KubeObject;
+  /** Of an update. */
+  readonly oldObject?: KubeObject;
+  /** That it is posted to; absent for what is cluster-scoped. */
+  readonly namespace?: string;
+}
+
+/** @returns errors: the change is refused */
+export function reviewChanges({
+  api,
+  nowMs,
+  namespaces,
+}: PolicyAdmissionOptions): (change: PolicyChange) => Promise<Findings> {
+  return async ({ operation, object, oldObject, namespace }) => {
     // Labels, finalizers and the status stay editable whatever has become of the spec.
-    if (object.metadata.deletionTimestamp !== undefined || (oldObject && isSameSpec(object, oldObject))) return ALLOWED;
-    const isOurs = namespaces === undefined || !namespace || namespaces.includes(namespace);
+    if (object.metadata.deletionTimestamp !== undefined) return NOTHING;
+    if (oldObject !== undefined && isSameSpec(object, oldObject)) return NOTHING;
+    const isOurs = namespaces === undefined || namespace === undefined || namespaces.includes(namespace);
     const lookup = lookupIn(api);
-    const findingsOf = async (one: KubeObject, at: "CREATE" | "UPDATE"): Promise<Findings> => {
-      const placed = namespace ? { ...one, metadata: { ...one.metadata, namespace } } : one;
+    const findingsOf = async (one: KubeObject, at: PolicyChange["operation"]): Promise<Findings> => {
+      const placed = namespace === undefined ? one : { ...one, metadata: { ...one.metadata, namespace } };
       const alone = reviewAlone({ operation: at, object: placed }, { nowMs: nowMs() });
       if (alone.errors.length > 0 || !isOurs) return alone;
       const { errors, warnings } = await lookAround(lookup, alone.object);
       return { errors, warnings: [...alone.warnings, ...warnings] };
     };
     const { errors, warnings } = await findingsOf(object, operation);
-    const before = errors.length > 0 && oldObject ? (await findingsOf(oldObject, "UPDATE")).errors : [];
+    const before = errors.length > 0 && oldObject !== undefined ? (await findingsOf(oldObject, "UPDATE")).errors : [];
     const known = new Set(before.map(sentence));
-    const broken = errors.filter((error) => !known.has(sentence(error)));
-    const told = [
-      ...errors.filter((error) => known.has(sentence(error))).map((error) => `still ${sentence(error)}`),
-      ...warnings,
-      ...lookup.failures(),
-    ];
-    const answer = broken.length === 0 ? ALLOWED : refuseFields(request, broken);
-    return told.length === 0 ? answer : { ...answer, warnings: told };
+    const isKnown = (error: FieldError): boolean => known.has(sentence(error));
+    return {
+      errors: errors.filter((error) => !isKnown(error)),
+      warnings: [
+        ...errors.filter(isKnown).map((error) => `still ${sentence(error)}`),
+        ...warnings,
+        ...lookup.failures(),
+      ],
+    };
   };
 }
 

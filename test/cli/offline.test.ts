@@ -67,6 +67,31 @@ describe("lint", () => {
     expect((await runCli(["lint", "-f", small])).code).toBe(0);
   });
 
+  test("with other policies, overrides and autoscalers at hand: the sentences of the webhook", async () => {
+    const second = changed("policy.yaml", "name: llama-70b", "name: second");
+    const others = files.file(
+      "others.yaml",
+      `apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: old, namespace: serving}
+spec: {maxReplicas: 3, scaleTargetRef: {apiVersion: grove.io/v1alpha1, kind: PodCliqueScalingGroup, name: llama-70b-0-decode}}
+---
+apiVersion: autoscaling.grove.io/v1alpha1
+kind: ScalingOverride
+metadata: {name: launch, namespace: serving}
+spec: {policyRef: {name: llama-70b}, scaleTargets: {router: {replicas: 2}}, expiresAt: "2099-01-01T00:00:00Z", reason: launch}
+`,
+    );
+    const given = ["policy.yaml", "workload.yaml"].flatMap((name) => ["-f", example(name)]);
+    const { err, code } = await runCli(["lint", ...given, "-f", second, "-f", others]);
+    expect(code).toBe(2);
+    expect(err).toContain("spec.targetRef.name: ScalingPolicy second already scales PodCliqueSet llama-70b");
+    expect(err).toContain(
+      "HorizontalPodAutoscaler old scales PodCliqueScalingGroup llama-70b-0-decode too: kubectl delete hpa old -n serving",
+    );
+    expect(err).toContain("spec.scaleTargets.router: is not a scale target of ScalingPolicy llama-70b; targets: ");
+  });
+
   test("nothing to lint", async () => {
     const other = files.file("other.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n");
     expect(await runCli(["lint", "-f", other])).toEqual({

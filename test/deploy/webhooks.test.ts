@@ -10,8 +10,7 @@ import {
 } from "../../src/api/kubernetes/admission-registration.ts";
 import { type CustomResourceDefinition, SECRETS } from "../../src/api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../../src/api/kubernetes/meta.ts";
-import { validateOurKinds } from "../../src/autoscaler/policy-admission.ts";
-import { startPolicyWebhooks } from "../../src/cli/run/webhooks.ts";
+import { startPolicyWebhooks, validateOurKinds } from "../../src/cli/run/webhooks.ts";
 import { VirtualClock } from "../../src/clock.ts";
 import { readConfig } from "../../src/config.ts";
 import { noRuntimeMetrics } from "../../src/kube/runtime-metrics.ts";

@@ -2,10 +2,10 @@
  * The webhook server of `run`: the rules of our own kinds, under certificates of its own authority. Every replica serves it; the certificates are shared
  * through a Secret.
  */
-import { validateOurKinds } from "../../autoscaler/policy-admission.ts";
+import { type PolicyAdmissionOptions, reviewChanges } from "../../autoscaler/policy-admission.ts";
 import type { Clock } from "../../clock.ts";
 import { startProvisioning } from "../../grove/certificates/provision.ts";
-import { answerReview } from "../../grove/webhooks/admission-review.ts";
+import { ALLOWED, answerReview, type ReviewHandler, refuseFields } from "../../grove/webhooks/admission-review.ts";
 import type { KubeApi } from "../../kube/kube-api.ts";
 import type { RuntimeMetrics } from "../../kube/runtime-metrics.ts";
 import type { Logger } from "../../log.ts";
@@ -63,5 +63,21 @@ export async function startPolicyWebhooks(options: PolicyWebhooksOptions): Promi
       end.abort(new Error("the webhook server is closing"));
       await server.close();
     },
+  };
+}
+
+export function validateOurKinds(options: PolicyAdmissionOptions): ReviewHandler {
+  const review = reviewChanges(options);
+  return async (request) => {
+    const { operation, object, oldObject, namespace, subResource = "" } = request;
+    if ((operation !== "CREATE" && operation !== "UPDATE") || subResource !== "" || !object) return ALLOWED;
+    const { errors, warnings } = await review({
+      operation,
+      object,
+      ...(oldObject && { oldObject }),
+      ...(namespace && { namespace }),
+    });
+    const answer = errors.length === 0 ? ALLOWED : refuseFields(request, errors);
+    return warnings.length === 0 ? answer : { ...answer, warnings };
   };
 }
