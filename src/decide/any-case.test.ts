@@ -91,6 +91,8 @@ describe("any policy, any observation", () => {
       everyCase(({ policy, observation, decision }) => {
         let gpusInUse = observation.gpusInUse;
         const { override } = observation;
+        const written = decision.transition.now.map(({ level, target, setIndex }) => `${level} ${target} ${setIndex}`);
+        expect(new Set(written).size, "one write an object").toBe(written.length);
         const limit = override?.force === true ? Infinity : (decision.budget.gpusMax ?? Infinity);
         for (const { level, target, from, to, gpusPerReplica } of decision.transition.now) {
           if (to > from) {
