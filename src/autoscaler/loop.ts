@@ -460,8 +460,6 @@ interface Prepared {
   readonly invalid?: Problem;
 }
 
-/** What needs only the object: no webhook may have stood in front of the server when it was written. */
-
 /** The last good spec decides, and the policy says that it is not the one that was asked for. */
 function withInvalid(conditions: readonly ConditionDraft[], invalid: Problem | undefined): readonly ConditionDraft[] {
   if (invalid === undefined) return conditions;

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { customResourceDefinitions } from "../api/crds/all.ts";
 import { POD_CLIQUE_SCALING_GROUPS } from "../api/grove/pod-clique-scaling-group.ts";
@@ -94,6 +95,42 @@ describe("write gate", () => {
     const result = await apply({ ...request([write(1)]), ...change }, { leads: () => leader });
     expect(result).toMatchObject({ written: [], refusal: { reason } });
     expect(await replicas()).toBe(2);
+  });
+
+  test("in any mode but Active, without the lease or too late no request for /scale goes out, whatever is to be written", async () => {
+    const clock = new VirtualClock();
+    const requests: string[] = [];
+    const { server, write } = await world();
+    const api = {
+      ...server.api,
+      setScale: (...[resource, name, replicas]: Parameters<typeof server.api.setScale>) => {
+        requests.push(`${resource.kind} ${name.name} ${replicas}`);
+        return Promise.reject(new ApiError(500, "InternalError", ""));
+      },
+    };
+    const why = fc.constantFrom("Advisory", "Shadow", "Paused", "LeaseLost", "TooOld");
+    const levels = fc.constantFrom("PodClique", "PodCliqueScalingGroup", "PodCliqueSet");
+    const writes = fc.array(fc.record({ level: levels, from: fc.nat(20), to: fc.nat(20) }), {
+      minLength: 1,
+      maxLength: 4,
+    });
+    await fc.assert(
+      fc.asyncProperty(why, writes, fc.boolean(), async (reason, drawn, hasLease) => {
+        const isLeader = (): boolean => reason !== "LeaseLost" && (hasLease || reason === "TooOld");
+        const gate = createWriteGate({ api, clock, random: seededRandom(3), isLeader });
+        const mode = reason === "LeaseLost" || reason === "TooOld" ? "Active" : reason;
+        const { written, refusal } = await gate.apply({
+          namespace: "default",
+          mode,
+          writes: drawn.map((one) => ({ ...write(one.to), ...one })),
+          minViable: () => 0,
+          ...(reason === "TooOld" ? { staleAtMs: clock.monotonicMs() } : {}),
+        });
+        expect({ written, reason: refusal?.reason }).toEqual({ written: [], reason });
+        expect(requests).toEqual([]);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test("a status change under way is no reason to decide anew; the write is sent again on the fresh version", async () => {

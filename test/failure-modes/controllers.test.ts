@@ -4,10 +4,16 @@ import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/
 import { POD_CLIQUE_SCALING_GROUPS } from "../../src/api/grove/pod-clique-scaling-group.ts";
 import { POD_CLIQUE_SETS } from "../../src/api/grove/pod-clique-set.ts";
 import { conditionOf } from "../../src/api/kubernetes/conditions.ts";
+import { LEASES } from "../../src/api/kubernetes/core.ts";
+import { startAutoscaler } from "../../src/autoscaler/controller.ts";
 import { settleIntent, withIntent } from "../../src/decide/intent.ts";
 import { resumeMemory } from "../../src/decide/memory.ts";
 import { Plant, policyOf, targetPolicy } from "../../src/decide/plant.fixture.ts";
+import { memoryCheckpoints } from "../../src/jobs/checkpoint-store.ts";
+import { inProcessQueue } from "../../src/jobs/evaluation-queue.ts";
 import { ApiError } from "../../src/kube/api-error.ts";
+import type { KubeApi } from "../../src/kube/kube-api.ts";
+import { type Leadership, startLeaderElection } from "../../src/kube/lease.ts";
 import { seededRandom } from "../../src/random.ts";
 import { constant, generateTraffic } from "../../src/sim/traffic/generate.ts";
 import { simulations } from "../sim/running.ts";
@@ -149,6 +155,87 @@ describe("controllers", () => {
     await simulation.clock.advance(240_000);
     expect(seen.length).toBeGreaterThan(0);
     expect(seen).not.toContain(false);
+  });
+
+  test("F12 two controllers: only the one with the lease writes; one that loses it while it decides is refused at the gate, and the other goes on", async () => {
+    const leases: Partial<Record<"a" | "b", Leadership>> = {};
+    const written: { readonly by: string; readonly holder: string | undefined }[] = [];
+    let isCut = false;
+    let losesLease = false;
+    const local = inProcessQueue();
+    const lease = { namespace: "serving", name: "grove-autoscaler" };
+    const noting =
+      (by: "a" | "b") =>
+      (api: KubeApi): KubeApi => ({
+        ...api,
+        async setScale(resource, name, replicas, options) {
+          written.push({ by, holder: (await api.get(LEASES, lease)).spec?.holderIdentity });
+          return api.setScale(resource, name, replicas, options);
+        },
+      });
+    const simulation: Simulation = await start({
+      seed: 307,
+      isLeader: () => leases.a?.isLeader() ?? false,
+      autoscalerApi: noting("a"),
+      evaluations: {
+        ...local,
+        async evaluate(evaluation) {
+          const result = await local.evaluate(evaluation);
+          if (!losesLease || result.decision.transition.now.length === 0) return result;
+          // It decides for longer than its lease lasts, and cannot renew it meanwhile.
+          isCut = true;
+          await simulation.clock.sleep(12_000);
+          return result;
+        },
+      },
+    });
+    const { world, clock } = simulation;
+    const life = new AbortController();
+    const elect = (identity: "a" | "b", api: KubeApi): void => {
+      leases[identity] = startLeaderElection({
+        ...lease,
+        api,
+        identity,
+        clock,
+        random: seededRandom(307),
+        signal: life.signal,
+      });
+    };
+    try {
+      elect("a", {
+        ...world.api,
+        get: (...request) => (isCut ? Promise.reject(new Error("connection timed out")) : world.api.get(...request)),
+      });
+      await clock.advance(1_000);
+      elect("b", world.api);
+      const second = startAutoscaler({
+        api: noting("b")(world.api),
+        metricsSource: world.metricsSource,
+        evaluations: inProcessQueue(),
+        checkpoints: memoryCheckpoints(),
+        clock,
+        random: seededRandom(308),
+        signal: life.signal,
+        isLeader: () => leases.b?.isLeader() ?? false,
+      });
+      await clock.settle();
+      await second.ready;
+      simulation.attach(steady(16, 400, 307));
+      await clock.advance(390_000);
+      expect(new Set(written.map(({ by }) => by))).toEqual(new Set(["a"]));
+      losesLease = true;
+      const before = written.length;
+      simulation.attach(steady(40, 900, 308));
+      await clock.advance(300_000);
+      const refused = simulation.decisions.filter(({ stages }) => stages.some(({ reason }) => reason === "LeaseLost"));
+      expect(refused.map(({ outcome }) => outcome)).toEqual(["Failed"]);
+      const after = written.slice(before);
+      expect(after.length).toBeGreaterThan(0);
+      expect(new Set(after.map(({ by }) => by))).toEqual(new Set(["b"]));
+      expect(written.filter(({ by, holder }) => by !== holder)).toEqual([]);
+    } finally {
+      life.abort();
+    }
   });
 
   test("F32 a policy whose metrics never answer is decided in its time and starves no other", async () => {

@@ -5,7 +5,7 @@ import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/
 import { POD_CLIQUE_SCALING_GROUPS } from "../../src/api/grove/pod-clique-scaling-group.ts";
 import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../src/api/grove/pod-clique-set.ts";
 import { conditionOf } from "../../src/api/kubernetes/conditions.ts";
-import { PODS } from "../../src/api/kubernetes/core.ts";
+import { EVENTS, PODS } from "../../src/api/kubernetes/core.ts";
 import { formatTime } from "../../src/api/kubernetes/time.ts";
 import { LEVELS } from "../../src/cli/demo/monitor.ts";
 import { seededRandom } from "../../src/random.ts";
@@ -200,6 +200,10 @@ describe("bounds that people set", () => {
     const override = await simulation.world.api.get(SCALING_OVERRIDES, { namespace: "serving", name: "launch" });
     expect(override.status?.phase).toBe("Expired");
     expect((await policyOf(simulation)).status?.override).toBeUndefined();
+    const { items } = await simulation.world.api.list(EVENTS, { namespace: "serving" });
+    expect(items.filter(({ reason }) => reason === "OverrideExpired")).toMatchObject([
+      { message: "launch is over: metrics decide again", involvedObject: { kind: "ScalingPolicy", name: "llama-70b" } },
+    ]);
   });
 
   test("Advisory and Paused never write", async () => {

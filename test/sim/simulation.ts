@@ -34,6 +34,8 @@ export interface SimulationOptions {
   readonly evaluations?: EvaluationQueue;
   /** Where decisions remember; default: in memory that outlives a restart. */
   readonly checkpoints?: "memory" | "status";
+  /** Whether the autoscaler may write; default: as long as it runs. */
+  readonly isLeader?: () => boolean;
   /** What stands between the autoscaler and the server. */
   readonly autoscalerApi?: (api: KubeApi) => KubeApi;
   /** What stands between the autoscaler and Prometheus. */
@@ -103,7 +105,7 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
       metricsSource: options.metricsSource?.(world.metricsSource) ?? world.metricsSource,
       evaluations: options.evaluations ?? inProcessQueue(),
       checkpoints,
-      isLeader: () => !life.signal.aborted,
+      isLeader: () => !life.signal.aborted && (options.isLeader?.() ?? true),
       onDecision: (_, decision) => void decisions.push(decision),
     });
     return { life, autoscaler, ready: Promise.all([operator.ready, autoscaler.ready]) };
