@@ -3,6 +3,7 @@
  * remembered for as long as neither object changes.
  */
 import { admit } from "../api/admission.ts";
+import { MAX_SET_REPLICAS } from "../api/autoscaling/scale-target.ts";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
 import { defaultPodCliqueSet } from "../api/grove/pod-clique-set-defaults.ts";
@@ -90,6 +91,12 @@ export class PreparedPolicy {
       return {
         reason: "TargetNotFound",
         message: `spec.targetRef.name: there is no PodCliqueSet "${spec.targetRef.name}" in namespace ${namespace}: create it, or correct the name`,
+      };
+    }
+    if (set.spec.replicas > MAX_SET_REPLICAS) {
+      return {
+        reason: "TooManySetReplicas",
+        message: `spec.targetRef.name: PodCliqueSet "${spec.targetRef.name}" has ${set.spec.replicas} replicas, more than the ${MAX_SET_REPLICAS} that are planned: lower its spec.replicas`,
       };
     }
     const { resolution, problems } = resolve(spec, defaultPodCliqueSet(set), templateGpus);

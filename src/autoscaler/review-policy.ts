@@ -5,6 +5,7 @@
  */
 import { type AdmissionOptions, type AdmissionRequest, type AdmissionResult, admit } from "../api/admission.ts";
 import type { GPUBudget } from "../api/autoscaling/gpu-budget.ts";
+import { MAX_SET_REPLICAS } from "../api/autoscaling/scale-target.ts";
 import type { ScalingOverride } from "../api/autoscaling/scaling-override.ts";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import { validateScalingPolicy } from "../api/autoscaling/scaling-policy-validation.ts";
@@ -138,7 +139,10 @@ function otherAutoscalerErrors(
   const objects = [
     ...(setTarget === undefined ? [] : [{ target: setTarget.name, objectName: set.metadata.name }]),
     ...resolution.targets.flatMap(({ name, objectName }) =>
-      Array.from({ length: set.spec.replicas }, (_, index) => ({ target: name, objectName: objectName(index) })),
+      Array.from({ length: Math.min(set.spec.replicas, MAX_SET_REPLICAS) }, (_, index) => ({
+        target: name,
+        objectName: objectName(index),
+      })),
     ),
   ];
   const indexed = <T extends HorizontalPodAutoscaler | KedaScaledObject>(items: readonly T[]) => ({

@@ -1,6 +1,6 @@
 /** Whatever is admitted and whatever is observed: a decision or a hold, with a reason, that can be written and remembered. */
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { admittedPolicies, anyObservation } from "./any-case.fixture.ts";
 import { permittedInterval } from "./behavior.ts";
 import { decide } from "./decide.ts";
@@ -80,7 +80,6 @@ describe("any policy, any observation", () => {
         expect(badNumbers(next), "numbers that a checkpoint cannot hold").toEqual([]);
         expect(JSON.stringify(decide(policy, observation, memory))).toBe(JSON.stringify({ decision, memory: next }));
       });
-      expect(decided).toBeGreaterThanOrEqual(RUNS);
     },
     TIMEOUT_MS,
   );
@@ -91,6 +90,8 @@ describe("any policy, any observation", () => {
       everyCase(({ policy, observation, decision }) => {
         let gpusInUse = observation.gpusInUse;
         const { override } = observation;
+        const written = decision.transition.now.map(({ level, target, setIndex }) => `${level} ${target} ${setIndex}`);
+        expect(new Set(written).size, "one write an object").toBe(written.length);
         const limit = override?.force === true ? Infinity : (decision.budget.gpusMax ?? Infinity);
         for (const { level, target, from, to, gpusPerReplica } of decision.transition.now) {
           if (to > from) {
@@ -151,7 +152,6 @@ describe("any policy, any observation", () => {
   );
 });
 
-test("prints how many decisions were judged", () => {
+afterAll(() => {
   if (process.env["DECIDE_RUNS"] !== undefined) process.stdout.write(`any-case: ${decided} decisions judged\n`);
-  expect(decided).toBeGreaterThanOrEqual(0);
 });

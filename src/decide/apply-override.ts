@@ -1,4 +1,5 @@
 /** Stage 8 for a whole policy: the override in force on every set replica, inside the budget unless it is forced. */
+import { MAX_SET_REPLICAS } from "../api/autoscaling/scale-target.ts";
 import type { TargetBounds } from "./bounds.ts";
 import { gpusWanted } from "./current.ts";
 import { nameOf, type StageRecord } from "./decision.ts";
@@ -23,9 +24,6 @@ export interface Desired {
   readonly isForced: boolean;
 }
 
-/** Each set replica is planned by itself: a mistyped number, forced, would take the memory of the process and with it every other policy. */
-const MAX_SETS = 1_000;
-
 export function applyOverride(
   { policy, observation, bounds, ratios, gpuBudget, isGrowthForbidden }: OverrideContext,
   decided: { readonly sets: number; readonly perSet: readonly Vector[] },
@@ -49,11 +47,11 @@ export function applyOverride(
         stage: "override",
         target: name,
         before: sets,
-        after: Math.min(result.value, Math.max(MAX_SETS, decided.sets)),
+        after: Math.min(result.value, Math.max(MAX_SET_REPLICAS, decided.sets)),
         reason: result.reason,
         detail: override.reason,
       });
-      sets = Math.min(result.value, Math.max(MAX_SETS, decided.sets));
+      sets = Math.min(result.value, Math.max(MAX_SET_REPLICAS, decided.sets));
     }
   }
   if (!override.force && isGrowthForbidden && sets > decided.sets) {

@@ -11,6 +11,7 @@ import type { Observation } from "./observation.ts";
 import { isInPanic, type PanicMemory } from "./panic.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
 import { unplacedOf } from "./reach.ts";
+import { EPSILON } from "./served-fraction.ts";
 import { gpusOf } from "./solve.ts";
 import { type Box, clampInto, type SetStep, stepSets } from "./step.ts";
 import { templateGpus } from "./transition.ts";
@@ -71,6 +72,10 @@ export function limitStep(input: LimitInput): LimitResult {
   const holdsDown = isSetStarting(observation, input.inFlight) || isAddingSets(input, sets);
   const present = Array.from({ length: setsNow }, (_, set) => vectorOf(observation, set));
   const isOverBudget = gpusWanted(observation, present) > input.gpuBudget;
+  const isCut = policy.targets.map((_, index) => {
+    const planned = vectors.reduce((sum, vector) => sum + (vector[index] as number), 0);
+    return planned < (input.demandReplicas[index] as number) - EPSILON;
+  });
 
   const steps: SetStep[] = [];
   const limits: ObjectLimit[][] = [];
@@ -85,7 +90,9 @@ export function limitStep(input: LimitInput): LimitResult {
     const limitsOfSet: ObjectLimit[] = [];
     policy.targets.forEach((target, index) => {
       const asked = wish[index] as number;
-      const recommendation = isOutside ? asked : recommend(input, index, asked, current[index] as number);
+      const recommendation = isOutside
+        ? asked
+        : recommend(input, index, asked, current[index] as number, isCut[index] === true);
       if (recommendation !== asked) stages.push(withinTolerance(target, set, current[index] as number, asked));
       const interval = limitObject(
         input,
@@ -140,16 +147,20 @@ function withinTolerance({ name, behavior }: TargetPolicy, set: number, before: 
   return { stage: "step", target: objectKey(name, set), before, after, reason: "WithinTolerance", detail };
 }
 
-/** A demand within the tolerance of what is there asks for nothing; bounds and budget still do. */
+/**
+ * A demand within the tolerance of what is there asks for nothing; bounds and budget still do.
+ * @param isCut the goal is below the demand: of this target, or through the ratios of a partner, more is not to be had
+ */
 function recommend(
   { demandReplicas, policy, observation, bounds, goal, isCapped }: LimitInput,
   index: number,
   wish: number,
   current: number,
+  isCut: boolean,
 ): number {
   const { min, max } = bounds[index] as TargetBounds;
   const { name, behavior } = policy.targets[index] as TargetPolicy;
-  if (goal.isCutByBudget || isCapped(name) || current < min || current > max) return wish;
+  if (goal.isCutByBudget || isCut || isCapped(name) || current < min || current > max) return wish;
   const { scaleUp, scaleDown } = behavior;
   const total = totalOf(observation, index);
   const change = total === 0 ? Number.POSITIVE_INFINITY : (demandReplicas[index] as number) / total - 1;

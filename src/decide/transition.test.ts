@@ -100,3 +100,16 @@ test("from a state in the band to a state in the band, every prefix of the write
     { numRuns: 3_000 },
   );
 });
+
+test("a clique and a group of the same name are two objects: each is written once", () => {
+  const seen = observe([1, 1]);
+  const targets = seen.targets.map((one) => ({
+    ...one,
+    objects: one.objects.map((object) => ({ ...object, objectName: "x-0-worker" })),
+  }));
+  const { now } = planTransition(policy, { ...seen, targets }, { sets: 1, perSet: [[2, 3]] }, Number.POSITIVE_INFINITY);
+  expect(now.map(({ target: name, from, to }) => `${name} ${from}→${to}`).toSorted()).toEqual([
+    "decode 1→3",
+    "prefill 1→2",
+  ]);
+});

@@ -102,7 +102,10 @@ function inSafeOrder(writes: readonly ScaleWrite[], policy: Policy, observation:
     const part = whole ?? left.map((write) => partOf(write, keeps)).find((write) => write !== undefined);
     // Outside its band already: any way out is better than none.
     const next = part ?? (left[0] as ScaleWrite);
-    const asked = left.find(({ objectName }) => objectName === next.objectName) as ScaleWrite;
+    // Not by the object's name: a clique and a group may have the same one.
+    const asked = left.find(
+      ({ target, setIndex }) => target === next.target && setIndex === next.setIndex,
+    ) as ScaleWrite;
     now.push(next);
     if (next.to !== asked.to) later.push({ ...asked, from: next.to, why: "RatioTransient" });
     left = left.filter((write) => write !== asked);

@@ -16,7 +16,7 @@ const ticks = (plant: Plant, policy: Policy, count: number): Decision[] =>
 const reasons = ({ stages }: Decision): readonly string[] => stages.map(({ reason }) => reason);
 
 describe("capacity", () => {
-  test("F16 pods that find no node: given back after the timeout, the ratio holds throughout, and tried again", () => {
+  test("F16 pods that find no node: given back after the timeout, partners follow inside the ratio, and tried again after a time that doubles", () => {
     const { coldStart } = policyOf();
     const policy = policyOf({ coldStart: { ...coldStart, pendingTimeoutMs: 5 * MINUTE_MS } });
     const plant = new Plant({ replicas: [1, 1], loads: [4, 8] });
@@ -29,21 +29,28 @@ describe("capacity", () => {
     };
     const attemptsMinutes: number[] = [];
     let isPendingSaid = false;
-    for (let tick = 0; tick < 240; tick++) {
+    for (let tick = 0; tick < 600; tick++) {
       const [before = 0] = plant.totals;
       const decision = plant.tick(policy);
       const [after = 0] = plant.totals;
-      if (after > before) {
+      if (before === 1 && after > before) {
         sinceMs = plant.nowMs;
         attemptsMinutes.push(plant.nowMs / MINUTE_MS);
       }
       if (after < before) {
         isPendingSaid = reasons(decision).includes("CapacityPending");
+        // One prefill carries four of decode.
+        expect(plant.totals).toEqual([1, 4]);
       }
       expect(decision.ratios[0]?.desiredWithinBand).toBe(true);
     }
     expect(isPendingSaid).toBe(true);
-    expect(attemptsMinutes.length).toBeGreaterThan(1);
+    const [, second = 0, third = 0, fourth = 0, fifth = 0] = attemptsMinutes;
+    expect(attemptsMinutes.length).toBe(5);
+    // Between attempts: the timeout, and a pause of 5, 10, 20, 40 minutes.
+    expect([third - second, fourth - third, fifth - fourth].map((minutes) => 5 * Math.round(minutes / 5))).toEqual([
+      15, 25, 45,
+    ]);
   });
 
   test("F18 a budget below the minimum: the minimum viable set stays, and the decision says BudgetInfeasible", () => {

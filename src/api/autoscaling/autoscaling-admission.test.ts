@@ -168,6 +168,11 @@ describe("ScalingPolicy rules", () => {
       want: ["spec.scaleTargets[0].ref"],
     },
     {
+      name: "more replicas of the set than can be planned",
+      change: { ...targets({ level: "PodCliqueSet", ref: undefined, maxReplicas: 2_000_000_000 }), ratios: [] },
+      want: ["spec.scaleTargets[0].maxReplicas"],
+    },
+    {
       name: "negative GPUs",
       change: targets({ gpusPerReplica: -1 }, {}),
       want: ["spec.scaleTargets[0].gpusPerReplica"],

@@ -14,6 +14,12 @@ import {
   string,
 } from "../schema/builder.ts";
 
+/**
+ * Replicas of a PodCliqueSet that are planned at all. Each is planned by itself, so a mistyped number would take the memory of the process and with it
+ * every other policy.
+ */
+export const MAX_SET_REPLICAS = 1_000;
+
 /** Ready-made queries; each engine pack knows its own series for them. */
 export const METRIC_PRESETS = [
   "kvCacheUsage",

@@ -8,7 +8,7 @@ import { checkCouplings } from "./coupling-validation.ts";
 import { inactiveFieldWarnings } from "./inactive-fields.ts";
 import { validateMetric } from "./metric-validation.ts";
 import { type Band, type Bounds, leastState, type Tuple } from "./ratio-feasibility.ts";
-import type { PolicyMetric, ScaleTarget } from "./scale-target.ts";
+import { MAX_SET_REPLICAS, type PolicyMetric, type ScaleTarget } from "./scale-target.ts";
 import type { PolicySchedule, RatioConstraint, ScalingPolicy, ScalingPolicySpec } from "./scaling-policy.ts";
 import { overlapWarnings } from "./schedule-overlap.ts";
 import { windowWarnings } from "./window-warnings.ts";
@@ -56,6 +56,9 @@ function checkTargets(
     const { level, ref, name, minReplicas, maxReplicas } = target;
     if (minReplicas > maxReplicas) {
       report("minReplicas", `must not be above maxReplicas (${maxReplicas}); lower it or raise maxReplicas`);
+    }
+    if (level === "PodCliqueSet" && maxReplicas > MAX_SET_REPLICAS) {
+      report("maxReplicas", `must not be above ${MAX_SET_REPLICAS} for level PodCliqueSet; lower it`);
     }
     if (level === "PodCliqueSet" && ref !== undefined) {
       report("ref", "must not be set for level PodCliqueSet, which is the target itself; remove it");
