@@ -100,3 +100,14 @@ test("from a state in the band to a state in the band, every prefix of the write
     { numRuns: 3_000 },
   );
 });
+
+test("a PodClique and a PodCliqueScalingGroup may share a name: each is written once, and the budget holds", () => {
+  const seen = observe([1, 1]);
+  const targets = seen.targets.map((one) => ({
+    ...one,
+    objects: one.objects.map((object) => ({ ...object, objectName: "x-0-worker" })),
+  }));
+  const { now, later } = planTransition(policy, { ...seen, targets }, { sets: 1, perSet: [[2, 2]] }, 4);
+  expect(now.map((write) => write.target)).toEqual(["decode", "prefill"]);
+  expect(later).toEqual([]);
+});

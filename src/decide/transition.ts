@@ -98,16 +98,28 @@ function inSafeOrder(writes: readonly ScaleWrite[], policy: Policy, observation:
   const keeps = (write: ScaleWrite): boolean => keepsRatios(write, policy, observation, now);
   let left = [...writes];
   while (left.length > 0) {
-    const whole = left.find(keeps);
-    const part = whole ?? left.map((write) => partOf(write, keeps)).find((write) => write !== undefined);
-    // Outside its band already: any way out is better than none.
-    const next = part ?? (left[0] as ScaleWrite);
-    const asked = left.find(({ objectName }) => objectName === next.objectName) as ScaleWrite;
+    const { asked, next } = nextOf(left, keeps);
     now.push(next);
     if (next.to !== asked.to) later.push({ ...asked, from: next.to, why: "RatioTransient" });
     left = left.filter((write) => write !== asked);
   }
   return { now, later };
+}
+
+/** The write to make next, and as far as it may go. */
+function nextOf(
+  left: readonly ScaleWrite[],
+  keeps: (write: ScaleWrite) => boolean,
+): { readonly asked: ScaleWrite; readonly next: ScaleWrite } {
+  const whole = left.find(keeps);
+  if (whole !== undefined) return { asked: whole, next: whole };
+  for (const asked of left) {
+    const part = partOf(asked, keeps);
+    if (part !== undefined) return { asked, next: part };
+  }
+  // Outside its band already: any way out is better than none.
+  const [first] = left as readonly [ScaleWrite];
+  return { asked: first, next: first };
 }
 
 /** Replicas that are tried one by one: from a state that is not allowed itself, what is allowed may be anywhere. */
