@@ -24,6 +24,7 @@ import { type OtherAutoscaler, otherAutoscalersOf } from "./other-autoscalers.ts
 import { eventsOf, type PolicyEvent } from "./policy-events.ts";
 import { PreparedPolicy } from "./prepare.ts";
 import { QueueLedger } from "./queue-headroom.ts";
+import { type RememberedDecision, remember } from "./remembered-decision.ts";
 import type { Resolution, ResolutionProblem } from "./resolve.ts";
 import { counterpartsOf, isShadow, replicasOf, type SeenReplicas, writesSeen } from "./shadow.ts";
 import type { DoneWrite, GateResult, WriteGate } from "./write-gate.ts";
@@ -59,7 +60,7 @@ export interface Turn {
 /** What the loop keeps of one policy between turns. */
 interface PolicyState {
   memory?: Memory;
-  lastDecision?: Decision;
+  lastDecision?: RememberedDecision;
   written?: { readonly writes: readonly DoneWrite[]; readonly atMs: number } | undefined;
   readonly foreign: ForeignWriters;
   others: readonly OtherAutoscaler[];
@@ -170,7 +171,7 @@ export class PolicyLoop {
     metrics.decided(key, decision, (clock.monotonicMs() - startMs) / 1000);
     metrics.wrote(key, result);
     const events = [...observed.events, ...eventsOf(decision, state.lastDecision, result)];
-    state.lastDecision = decision;
+    state.lastDecision = remember(decision);
     const checkpoint = await this.#options.checkpoints.save(policy, state.memory);
     const { degraded } = evaluations;
     return {

@@ -1,5 +1,6 @@
 /** Which Kubernetes events a decision is worth: one per reason, only when something is new, and not the same again and again. */
 import type { Decision } from "../decide/decision.ts";
+import type { RememberedDecision } from "./remembered-decision.ts";
 import type { GateResult } from "./write-gate.ts";
 
 export interface PolicyEvent {
@@ -73,7 +74,11 @@ function joined(events: readonly PolicyEvent[]): readonly PolicyEvent[] {
 }
 
 /** @param before the decision before this one; absent after a start */
-export function eventsOf(decision: Decision, before: Decision | undefined, gate: GateResult): readonly PolicyEvent[] {
+export function eventsOf(
+  decision: Decision,
+  before: RememberedDecision | undefined,
+  gate: GateResult,
+): readonly PolicyEvent[] {
   const events: PolicyEvent[] = [];
   const ups = gate.written.filter(({ from, to }) => to > from);
   const downs = gate.written.filter(({ from, to }) => to < from);
@@ -84,10 +89,11 @@ export function eventsOf(decision: Decision, before: Decision | undefined, gate:
   if (downs.length > 0)
     events.push({ type: "Normal", reason: "ScaledDown", message: `${changes(downs)}: ${decision.message}` });
 
-  const isNew = (holds: (one: Decision) => boolean): boolean =>
+  const isNew = (holds: (one: RememberedDecision) => boolean): boolean =>
     holds(decision) && (before === undefined || !holds(before));
-  const unknown = (one: Decision): boolean => one.targets.some(({ demand }) => demand?.isUnknown === true);
-  const fallsBack = (one: Decision): boolean => one.targets.some(({ demand }) => demand?.reason === "Fallback");
+  const unknown = (one: RememberedDecision): boolean => one.targets.some(({ demand }) => demand?.isUnknown === true);
+  const fallsBack = (one: RememberedDecision): boolean =>
+    one.targets.some(({ demand }) => demand?.reason === "Fallback");
   const namesOf = (holds: (target: Decision["targets"][number]) => boolean): string =>
     decision.targets
       .filter(holds)

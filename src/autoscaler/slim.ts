@@ -62,7 +62,7 @@ export function slimClique(clique: PodClique): PodClique {
 export function slimPolicy(policy: ScalingPolicy): ScalingPolicy {
   const { status, metadata } = policy;
   if (status?.lastDecision === undefined) return { ...policy, metadata: slimMetadata(metadata) };
-  const { chain: _, ...lastDecision } = status.lastDecision;
+  const { chain: _, neighbours: __, ...lastDecision } = status.lastDecision;
   return { ...policy, metadata: slimMetadata(metadata), status: { ...status, lastDecision } };
 }
 

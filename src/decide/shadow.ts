@@ -21,7 +21,7 @@ export interface ShadowComparison {
 
 export interface ShadowInput {
   readonly shadow: Decision;
-  readonly active: { readonly name: string; readonly decision: Decision };
+  readonly active: { readonly name: string; readonly decision: Pick<Decision, "targets" | "budget"> };
   /** From a target of the shadow to the active policy's name of the same level and part. */
   readonly counterparts: ReadonlyMap<string, string>;
   readonly tally: ShadowTally | undefined;

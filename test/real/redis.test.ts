@@ -5,7 +5,9 @@ import { wallClock } from "../../src/clock.ts";
 import { decide } from "../../src/decide/decide.ts";
 import { emptyMemory } from "../../src/decide/memory.ts";
 import { bullmqQueue } from "../../src/jobs/bullmq-queue.ts";
+import { redisDecisions } from "../../src/jobs/decision-stream.ts";
 import type { EvaluationQueue } from "../../src/jobs/evaluation-queue.ts";
+import { decodeExact } from "../../src/jobs/exact-json.ts";
 import { redisCheckpoints } from "../../src/jobs/redis-checkpoint-store.ts";
 import { connectRedis, type RedisLink } from "../../src/jobs/redis-link.ts";
 import { type Logger, silentLogger } from "../../src/log.ts";
@@ -67,6 +69,38 @@ describe.skipIf(skipWithoutRedis())("on a real Redis", () => {
     afterAll(() => link?.close());
     const prefix = freshPrefix();
     describeCheckpointStore("Redis", () => redisCheckpoints({ link, prefix }));
+  });
+
+  test("decisions that say something new are in the stream, whole and in their order; the oldest go", async () => {
+    const prefix = freshPrefix();
+    const link = await connect();
+    const stream = redisDecisions({ link, prefix, maxEntries: 100 });
+    const { policy, observation, memory } = sampleEvaluation();
+    const { decision } = decide(policy, observation, memory);
+    const held = { ...decision, outcome: "Held" as const, reason: "DemandMet" };
+    for (const id of ["1", "2"]) stream.add("serving/a", { ...held, id });
+    stream.add("serving/b", { ...held, id: "3" });
+    stream.add("serving/a", { ...decision, outcome: "Scaled", id: "4" });
+    stream.add("serving/a", { ...decision, outcome: "Scaled", id: "5" });
+    const entries = async () => {
+      const found = await link.client.xrange(`{${prefix}}:decisions`, "-", "+");
+      return found.map(([, flat]) =>
+        Object.fromEntries(flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1]]] : []))),
+      );
+    };
+    await vi.waitFor(async () => expect(await entries()).toHaveLength(4), WAIT);
+    const all = await entries();
+    expect(all.map(({ policy: key, id }) => `${key}#${id}`)).toEqual([
+      "serving/a#1",
+      "serving/b#3",
+      "serving/a#4",
+      "serving/a#5",
+    ]);
+    expect(decodeExact(all[3]?.["decision"] ?? "")).toEqual({ ...decision, outcome: "Scaled", id: "5" });
+    expect(all[3]).toMatchObject({ outcome: "Scaled", reason: decision.reason, time: String(decision.atMs) });
+    for (let id = 0; id < 1_000; id++) stream.add("serving/a", { ...decision, outcome: "Scaled", id: `${id}` });
+    await vi.waitFor(async () => expect((await entries()).at(-1)?.["id"]).toBe("999"), WAIT);
+    expect((await entries()).length).toBeLessThan(400);
   });
 
   test("evaluations are spread over the replicas of the service, each done once", async () => {

@@ -3,6 +3,7 @@ import type { Clock } from "../../clock.ts";
 import type { ServiceConfig } from "../../config.ts";
 import { bullmqQueue } from "../../jobs/bullmq-queue.ts";
 import { type CheckpointStore, statusCheckpoints } from "../../jobs/checkpoint-store.ts";
+import { type DecisionStream, redisDecisions } from "../../jobs/decision-stream.ts";
 import { type EvaluationQueue, inProcessQueue } from "../../jobs/evaluation-queue.ts";
 import { recordEvaluations } from "../../jobs/recorder.ts";
 import { redisCheckpoints } from "../../jobs/redis-checkpoint-store.ts";
@@ -20,6 +21,8 @@ export interface EvaluationsOptions {
 export interface Evaluations {
   readonly evaluations: EvaluationQueue;
   readonly checkpoints: CheckpointStore;
+  /** Only with Redis. */
+  readonly decisions?: DecisionStream;
 }
 
 /** @throws UsageError when the recording cannot be opened */
@@ -40,5 +43,6 @@ async function startUnrecorded({ config, clock, log, onEvaluated }: EvaluationsO
   return {
     evaluations: bullmqQueue({ link, prefix, clock, log, onEvaluated }),
     checkpoints: redisCheckpoints({ link, prefix }),
+    decisions: redisDecisions({ link, prefix }),
   };
 }

@@ -106,7 +106,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await checkPrometheus(metricsSource, config.prometheusUrl ?? "", log);
 
     // 3. Evaluations, here or spread over all replicas.
-    const { evaluations, checkpoints } = await startEvaluations({
+    const { evaluations, checkpoints, decisions } = await startEvaluations({
       config,
       clock,
       log,
@@ -224,6 +224,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         isLeader: () => leadership.isLeader() && !isStopping,
         workers: config.workers,
         metrics: metrics.autoscaler,
+        onDecision: (policyKey, decision) => decisions?.add(policyKey, decision),
         runtimeMetrics: runtime,
         ...(namespaces === undefined ? {} : { namespace: namespaces }),
       });
