@@ -116,7 +116,8 @@ function describeFailure(error: unknown, serverUrl: string): unknown {
   );
 }
 
-function describeRefusal(error: ApiError): string {
+/** What the cluster refused, as one line with the way out. */
+export function describeRefusal(error: ApiError): string {
   const { code, reason, message } = error;
   if (code === 401)
     return `the cluster does not know who you are: ${message}; log in again, or choose another --context`;

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { addCrdsCommand } from "./crds.ts";
 import { addExplainCommand } from "./explain/command.ts";
+import { addFreezeCommands } from "./freeze.ts";
 import { addGetCommand } from "./get/command.ts";
 import { addLintCommand } from "./lint.ts";
 import { addModeCommands } from "./mode.ts";
@@ -15,6 +16,7 @@ export function addCommands(program: Command, terminal: Terminal): void {
   addPlanCommand(program, terminal);
   addOverrideCommand(program, terminal);
   addModeCommands(program, terminal);
+  addFreezeCommands(program, terminal);
   addLintCommand(program, terminal);
   addCrdsCommand(program, terminal);
 }

@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { type PolicyMode, SCALING_POLICIES } from "../api/autoscaling/scaling-policy.ts";
 import { type ClusterFlags, FIELD_MANAGER, withCluster, withClusterFlags } from "./cluster.ts";
 import { findPolicy } from "./find.ts";
+import { FREEZE_ANNOTATION, freezeOf } from "./freeze-annotation.ts";
 import type { Terminal } from "./terminal.ts";
 
 export function addModeCommands(program: Command, terminal: Terminal): void {
@@ -31,16 +32,25 @@ export function addModeCommands(program: Command, terminal: Terminal): void {
 
 async function setMode(name: string, mode: PolicyMode, flags: ClusterFlags, terminal: Terminal): Promise<void> {
   await withCluster(flags, terminal, async (cluster) => {
-    const { metadata, spec } = await findPolicy(cluster, name);
+    const found = await findPolicy(cluster, name);
+    const { metadata, spec } = found;
+    const isFrozen = freezeOf(found) !== undefined;
     const before = spec.mode ?? "Active";
     const policy = `${metadata.namespace}/${name}`;
-    if (before === mode) {
+    if (before === mode && !isFrozen) {
       terminal.print(`${policy} is ${mode} already`);
       return;
     }
     const key = { namespace: cluster.namespace, name };
     // Not an apply: that would create a policy that was deleted meanwhile.
-    await cluster.api.patch(SCALING_POLICIES, key, { spec: { mode } }, { type: "merge", fieldManager: FIELD_MANAGER });
-    terminal.print(`${policy}: ${before} → ${mode}`);
+    const patch = {
+      spec: { mode },
+      // Named by a person: unfreeze has no say in it any more.
+      ...(isFrozen ? { metadata: { annotations: { [FREEZE_ANNOTATION]: null } } } : {}),
+    };
+    await cluster.api.patch(SCALING_POLICIES, key, patch, { type: "merge", fieldManager: FIELD_MANAGER });
+    terminal.print(
+      before === mode ? `${policy} is ${mode} already; unfreeze leaves it so` : `${policy}: ${before} → ${mode}`,
+    );
   });
 }

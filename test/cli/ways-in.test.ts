@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { admit } from "../../src/api/admission.ts";
-import { SCALING_POLICIES } from "../../src/api/autoscaling/scaling-policy.ts";
+import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
 import { customResourceDefinitions } from "../../src/api/crds/all.ts";
 import type { KubeObject } from "../../src/api/kubernetes/meta.ts";
 import { VirtualClock } from "../../src/clock.ts";
@@ -177,6 +177,31 @@ describe("the cluster", () => {
       await plan(noBudgets.url, sharing, "t-alice"),
       1,
       /^error: not allowed: .*User "alice" cannot list resource "gpubudgets"/,
+    );
+  });
+
+  test("freeze: what may not be changed is named, the rest is frozen all the same", async () => {
+    const { server, url } = await serve(
+      {
+        authorize: ({ username }, verb, _, namespace) =>
+          username !== "alice" || verb !== "patch" || namespace !== "default",
+      },
+      { tokens: true },
+    );
+    const example = readExample<ScalingPolicy>("prefill-decode/policy.yaml", "ScalingPolicy");
+    for (const namespace of ["default", "kube-public"]) {
+      await server.api.create(SCALING_POLICIES, {
+        ...example,
+        metadata: { name: "p", namespace },
+        spec: { ...example.spec, mode: "Active" },
+      });
+    }
+    const { code, out, err } = await runCli(["freeze", "--all", "-A", "--reason", "r"], {
+      kubeconfig: files.kubeconfig({ url, token: "t-alice" }),
+    });
+    expect({ code, out }).toEqual({ code: 1, out: "kube-public/p: Active → Paused (frozen)" });
+    expect(err).toMatch(
+      /^error: default\/p: not allowed: .*cannot patch .*\nerror: 1 of 2 policies could not be changed; the same command again tries those$/,
     );
   });
 
