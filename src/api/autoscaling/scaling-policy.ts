@@ -54,7 +54,11 @@ const RATIO = object(
   },
   {
     rules: [
-      { rule: "self.between[0] != self.between[1]", message: "must name two different targets", fieldPath: ".between" },
+      {
+        rule: "size(self.between) != 2 || self.between[0] != self.between[1]",
+        message: "must name two different targets",
+        fieldPath: ".between",
+      },
       { rule: "has(self.min) || has(self.max)", message: "must have min, max or both" },
       {
         // a:b <= c:d is a*d <= c*b; six digits a side leave room in 64 bits.
