@@ -333,6 +333,8 @@ function policyFor(example: ScalingPolicy): ScalingPolicy {
     spec: {
       ...example.spec,
       interval: "2s",
+      // Traffic that falls off a cliff holds for as long, like the windows of this story.
+      metricsPolicy: { ...example.spec.metricsPolicy, warmUp: "15s" },
       scaleTargets: example.spec.scaleTargets.map((one) => ({
         ...one,
         behavior,
