@@ -16,7 +16,7 @@ import type { ScaleWrite } from "./transition.ts";
 
 const TICK_MS = 15_000;
 const TERMINATION_MS = 20_000;
-const SEEDS = 50;
+const SEEDS = 30;
 const STORM_TICKS = 50;
 const CALM_TICKS = 120;
 const PENDING_TIMEOUT_MS = 120_000;
