@@ -22,10 +22,10 @@ import { type AutoscalerInformers, BY_BUDGET, BY_SET } from "./informers.ts";
 import { observe } from "./observe.ts";
 import { type OtherAutoscaler, otherAutoscalersOf } from "./other-autoscalers.ts";
 import { eventsOf, type PolicyEvent } from "./policy-events.ts";
-import { PreparedPolicy } from "./prepare.ts";
+import { PreparedPolicy, type Problem, type Understood } from "./prepare.ts";
 import { QueueLedger } from "./queue-headroom.ts";
 import { type RememberedDecision, remember } from "./remembered-decision.ts";
-import type { Resolution, ResolutionProblem } from "./resolve.ts";
+import type { Resolution } from "./resolve.ts";
 import { counterpartsOf, isShadow, replicasOf, type SeenReplicas, writesSeen } from "./shadow.ts";
 import type { DoneWrite, GateResult, WriteGate } from "./write-gate.ts";
 
@@ -446,18 +446,9 @@ export function settle(decision: Decision, { written, refusal }: GateResult): De
   return { ...decision, stages, outcome: "Failed", reason, message: `not written (${message}): ${decision.message}` };
 }
 
-interface Problem {
-  readonly reason: string;
-  readonly message: string;
-}
-
-interface Prepared {
+interface Prepared extends Omit<Understood, "spec"> {
+  /** With its defaults; where `invalid` says so, with the last good spec. */
   readonly policy: ScalingPolicy;
-  readonly model: Policy;
-  readonly resolution: Resolution;
-  readonly problems: readonly ResolutionProblem[];
-  /** What is wrong with the spec as it is now: `policy` has the last good one. */
-  readonly invalid?: Problem;
 }
 
 /** The last good spec decides, and the policy says that it is not the one that was asked for. */
