@@ -7,7 +7,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, openSync, readFileSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -73,22 +73,34 @@ export function canStartControlPlane(): boolean {
   return false;
 }
 
+/** A port that was free a moment ago may be somebody's connection by now: the component ends, and other ports are tried. */
+const MAX_STARTS = 3;
+
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const programs = findPrograms();
   if (programs === undefined) throw new Error(missingParts());
-  const folder = await mkdtemp(join(tmpdir(), "grove-control-plane-"));
-  const children: ChildProcess[] = [];
-  const stop = async (): Promise<void> => {
-    for (const child of children.toReversed()) await end(child);
-    await rm(folder, { recursive: true, force: true });
-  };
-  try {
-    return await start(programs, folder, children, options, stop);
-  } catch (error) {
-    const log = await readFile(join(folder, "kube-apiserver.log"), "utf8").catch(() => "");
-    await stop();
-    throw new Error(`the control plane did not start\n${log.slice(-3000)}`, { cause: error });
+  for (let starts = 1; ; starts++) {
+    const folder = await mkdtemp(join(tmpdir(), "grove-control-plane-"));
+    const children: ChildProcess[] = [];
+    const stop = async (): Promise<void> => {
+      for (const child of children.toReversed()) await end(child);
+      await rm(folder, { recursive: true, force: true });
+    };
+    try {
+      return await start(programs, folder, children, options, stop);
+    } catch (error) {
+      const logs = await logsIn(folder);
+      await stop();
+      if (starts >= MAX_STARTS) throw new Error(`the control plane did not start\n${logs}`, { cause: error });
+    }
   }
+}
+
+/** The end of what each component has said. */
+async function logsIn(folder: string): Promise<string> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".log"));
+  const texts = names.map(async (name) => `== ${name}\n${(await readFile(join(folder, name), "utf8")).slice(-1500)}`);
+  return (await Promise.all(texts)).join("\n");
 }
 
 async function start(
