@@ -2,6 +2,7 @@
 import type { PolicyMode } from "../api/autoscaling/scaling-policy.ts";
 import type { Condition } from "../api/kubernetes/meta.ts";
 import type { Decision } from "../decide/decision.ts";
+import { graceSentence, isGraceShort } from "./grace-period.ts";
 import type { OtherAutoscaler } from "./other-autoscalers.ts";
 import type { ResolutionProblem } from "./resolve.ts";
 import { sloConditions } from "./slo-conditions.ts";
@@ -34,6 +35,7 @@ const DECIDED = [
   "ForecastTrusted",
   "CapacityPending",
   "Degraded",
+  "GracePeriodSufficient",
   "SLOAttained",
   "PerformanceModel",
 ];
@@ -62,6 +64,7 @@ export function decisionConditions(input: ConditionInput): readonly ConditionDra
     forecastTrusted(input),
     capacityPending(input),
     degradedCondition(input),
+    gracePeriodSufficient(input),
     ...sloConditions(input.decision),
     draft("TargetResolved", true, "Resolved", "every target exists"),
     warning === undefined
@@ -218,6 +221,18 @@ function degradedCondition({ decision, degraded }: ConditionInput): ConditionDra
   const unknown = decision.targets.find(({ demand }) => demand?.isUnknown === true);
   if (unknown !== undefined) return draft("Degraded", true, "Hold", `${unknown.name}: ${unknown.demand?.detail}`);
   return draft("Degraded", false, "AsConfigured", "everything works as configured");
+}
+
+/** Pods that are scaled away finish their requests in their grace period, and what takes longer is lost. */
+function gracePeriodSufficient({ decision }: ConditionInput): ConditionDraft {
+  const known = decision.targets.filter(({ drain }) => drain !== undefined);
+  if (known.length === 0) {
+    const message = "how long requests take is read for policies with spec.slo, and no pod has said it";
+    return { type: "GracePeriodSufficient", status: "Unknown", reason: "NotMeasured", message };
+  }
+  const short = known.filter(isGraceShort);
+  if (short.length > 0) return draft("GracePeriodSufficient", false, "RequestsTakeLonger", graceSentence(short));
+  return draft("GracePeriodSufficient", true, "RequestsFinish", "99 % of the requests end within the grace period");
 }
 
 function draft(type: string, isTrue: boolean, reason: string, message: string): ConditionDraft {

@@ -59,7 +59,16 @@ test("a latency is the mean of those that had requests, at the policy's own quan
   expect(queries.asked.some((text) => text.includes("histogram_quantile(0.95"))).toBe(true);
 });
 
-test("a frontend is asked for its latency only, others and policies without goals for nothing", async () => {
+test("how long requests take is the p99, whatever the goals are", async () => {
+  const queries = answering([
+    [/histogram_quantile\(0\.99, .*e2e_request_latency/, { a: 20, b: 40, c: Number.NaN }],
+    [/e2e_request_latency/, { a: 1, b: 1, c: 0 }],
+  ]);
+  const load = await observeLoad({ spec, target: target("decode"), readers: { queries }, replicas });
+  expect(load?.requestDuration?.value).toBeCloseTo(30, 12);
+});
+
+test("a frontend is asked for its latencies only, others and policies without goals for nothing", async () => {
   const frontend = answering([[/dynamo_frontend_time_to_first_token/, { a: 0.1, b: 0.1, c: 0.1 }]]);
   expect(await observeLoad({ spec, target: target("frontend"), readers: { queries: frontend }, replicas })).toEqual({
     timeToFirstToken: { value: expect.closeTo(0.1, 12), ageMs: 4_000 },

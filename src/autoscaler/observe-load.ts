@@ -31,13 +31,17 @@ const DECODE: readonly Reading[] = [
 ];
 const TTFT: Reading = ["timeToFirstToken", "Latency"];
 const ITL: Reading = ["interTokenLatency", "Latency"];
+const DURATION: Reading = ["requestDuration", "Latency"];
+
+/** Of the requests that a pod holds when it is told to go, one in a hundred may take longer. */
+const DURATION_QUANTILE = 0.99;
 
 /** By role; a target of another role takes no part in latency goals. */
 const READINGS: Readonly<Partial<Record<NonNullable<ScaleTarget["role"]>, readonly Reading[]>>> = {
-  prefill: [...RATES, TTFT],
-  decode: [...RATES, ...DECODE, ITL],
-  aggregated: [...RATES, ...DECODE, TTFT, ITL],
-  frontend: [TTFT],
+  prefill: [...RATES, TTFT, DURATION],
+  decode: [...RATES, ...DECODE, ITL, DURATION],
+  aggregated: [...RATES, ...DECODE, TTFT, ITL, DURATION],
+  frontend: [TTFT, DURATION],
 };
 
 /** Never throws: what cannot be read is absent, and absent is unknown. Undefined where the policy has no goal for the target. */
@@ -49,7 +53,10 @@ export async function observeLoad(options: ObserveLoadOptions): Promise<TargetLo
   const minCoverageRatio = parsePercentRatio(spec.metricsPolicy.minCoverage) ?? 1;
   const entries = await Promise.all(
     readings.map(async ([key, how]): Promise<readonly [keyof TargetLoad, Measured | undefined]> => {
-      const quantile = quantileOf(key === "interTokenLatency" ? spec.slo?.itl?.quantile : spec.slo?.ttft?.quantile);
+      const quantile =
+        key === "requestDuration"
+          ? DURATION_QUANTILE
+          : quantileOf(key === "interTokenLatency" ? spec.slo?.itl?.quantile : spec.slo?.ttft?.quantile);
       try {
         const { samples } = await readSignal(loadSignal(spec.engine, key, { role, quantile }), {
           ...readers,

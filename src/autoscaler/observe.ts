@@ -180,6 +180,7 @@ async function observeTarget(
     objects: view.objects,
     minAvailable: target.minAvailable,
     templateReplicas: target.templateReplicas,
+    gracePeriodMs: target.gracePeriodMs,
     metrics,
     ...(load === undefined ? {} : { load }),
     ...(target.gpusPerReplica === undefined ? {} : { gpusPerReplica: target.gpusPerReplica }),

@@ -1,5 +1,6 @@
 /** Which Kubernetes events a decision is worth: one per reason, only when something is new, and not the same again and again. */
 import type { Decision } from "../decide/decision.ts";
+import { graceSentence, isGraceShort } from "./grace-period.ts";
 import type { RememberedDecision } from "./remembered-decision.ts";
 import type { GateResult } from "./write-gate.ts";
 
@@ -17,6 +18,7 @@ export interface PolicyEvent {
     | "ForeignWrite"
     | "ForeignController"
     | "FallbackEngaged"
+    | "GracePeriodTooShort"
     | "ScaleFailed";
   readonly message: string;
   /** What it is about, without the numbers of the moment: the same again is no news. Absent: the message. */
@@ -107,6 +109,15 @@ export function eventsOf(
   if (isNew(fallsBack)) {
     const topic = namesOf(({ demand }) => demand?.reason === "Fallback");
     events.push({ type: "Warning", reason: "FallbackEngaged", message, topic });
+  }
+  if (isNew((one) => one.targets.some(isGraceShort))) {
+    const short = decision.targets.filter(isGraceShort);
+    events.push({
+      type: "Warning",
+      reason: "GracePeriodTooShort",
+      message: graceSentence(short),
+      topic: namesOf(isGraceShort),
+    });
   }
   if (isNew(({ budget }) => budget.isInfeasible)) {
     events.push({

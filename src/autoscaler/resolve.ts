@@ -17,6 +17,8 @@ export interface ResolvedTarget {
   readonly gpusPerReplica?: number;
   /** Pods that make one replica: 1, or the minimum of the group's cliques together. */
   readonly minPodsPerReplica: number;
+  /** Between the order to go and the kill of a pod, the least of the replica's cliques. */
+  readonly gracePeriodMs: number;
 }
 
 export interface Resolution {
@@ -103,6 +105,7 @@ function resolveClique(target: ScaleTarget, set: PodCliqueSet, gpus: SetGpus): R
     minAvailable: clique.spec.minAvailable ?? clique.spec.replicas,
     templateReplicas: clique.spec.replicas,
     minPodsPerReplica: 1,
+    gracePeriodMs: gracePeriodMsOf([clique]),
     ...optional("gpusPerReplica", explicitGpus(target) ?? gpus.ofCliqueReplica(clique)),
   };
 }
@@ -130,9 +133,16 @@ function resolveGroup(target: ScaleTarget, set: PodCliqueSet, gpus: SetGpus): Re
     minAvailable: group.minAvailable ?? 1,
     templateReplicas: group.replicas ?? 1,
     minPodsPerReplica: members.reduce((sum, { spec }) => sum + (spec.minAvailable ?? spec.replicas), 0),
+    gracePeriodMs: gracePeriodMsOf(members),
     ...optional("gpusPerReplica", explicitGpus(target) ?? gpus.ofGroupReplica(group)),
   };
 }
+
+/** Kubernetes' own, where the pod template says nothing. */
+const DEFAULT_GRACE_SECONDS = 30;
+
+const gracePeriodMsOf = (cliques: PodCliqueSet["spec"]["template"]["cliques"]): number =>
+  1_000 * Math.min(...cliques.map(({ spec }) => spec.podSpec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS));
 
 function explicitGpus({ gpusPerReplica }: ScaleTarget): number | undefined {
   return gpusPerReplica === "auto" ? undefined : Number(gpusPerReplica);

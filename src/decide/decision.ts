@@ -56,6 +56,8 @@ export interface TargetDecision {
   readonly minViable: number;
   readonly demand?: Demand;
   readonly forecast?: Omit<ForecastResult, "memory">;
+  /** Only where both are known: the p99 of how long a request takes, and what its pod has to finish it. */
+  readonly drain?: { readonly requestMs: number; readonly graceMs: number };
   /** Absent inside set replicas where there is none. */
   readonly neighbours?: Neighbours;
 }

@@ -69,6 +69,8 @@ export interface TargetLoad {
   /** Seconds, at the quantile of the policy's goal. */
   readonly timeToFirstToken?: Measured;
   readonly interTokenLatency?: Measured;
+  /** Seconds from the arrival of a request at a pod to its last token, p99. */
+  readonly requestDuration?: Measured;
 }
 
 /** The performance profile that the policy names, or why there is none. */
@@ -89,6 +91,8 @@ export interface TargetObservation {
   readonly templateReplicas: number;
   /** Absent: unknown, and then a budget admits no growth. */
   readonly gpusPerReplica?: number;
+  /** What a pod has to finish its requests once it is to go; the least of a replica's pods. Absent: unknown. */
+  readonly gracePeriodMs?: number;
   /** In the order of the policy's metrics. */
   readonly metrics: readonly MetricReading[];
   /** Only when the policy has latency goals. */

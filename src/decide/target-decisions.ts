@@ -6,7 +6,7 @@ import type { Demand } from "./demand.ts";
 import type { ForecastResult } from "./forecast/forecast.ts";
 import type { Vector } from "./lattice.ts";
 import type { Eased, LimitResult } from "./limit-step.ts";
-import type { Observation } from "./observation.ts";
+import type { Observation, TargetObservation } from "./observation.ts";
 import type { Policy } from "./policy.ts";
 import { isWithinBand, type RatioBand } from "./ratio.ts";
 import type { Solution } from "./solve.ts";
@@ -34,6 +34,12 @@ export function ratioDecision(
     desiredWithinBand: perSet.every((vector) => isWithinBand(band, vector[a] as number, vector[b] as number)),
     readyWithinSlack: readyPairs.every(([x, y]) => isWithinBand(band, x, y, band.transientSlackRatio)),
   };
+}
+
+function drainOf(seen: TargetObservation | undefined): Pick<TargetDecision, "drain"> {
+  const { load, gracePeriodMs: graceMs } = seen ?? {};
+  if (load?.requestDuration === undefined || graceMs === undefined) return {};
+  return { drain: { requestMs: 1_000 * load.requestDuration.value, graceMs } };
 }
 
 export interface TargetsInput {
@@ -76,6 +82,7 @@ export function targetDecisions({
       minViable: (bounds[index]?.minViable ?? 0) * observation.set.replicas,
       demand: demands[index] as Demand,
       forecast,
+      ...drainOf(observation.targets[index]),
       ...(neighbours === undefined ? {} : { neighbours }),
     };
   });

@@ -1,10 +1,19 @@
 /** Failure modes of capacity, starting and budgets, by their number in docs/failure-modes.md. */
 import { describe, expect, test } from "vitest";
 import { admit } from "../../src/api/admission.ts";
+import { SCALING_POLICIES } from "../../src/api/autoscaling/scaling-policy.ts";
+import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../src/api/grove/pod-clique-set.ts";
+import { conditionOf } from "../../src/api/kubernetes/conditions.ts";
+import { EVENTS } from "../../src/api/kubernetes/core.ts";
 import type { Decision } from "../../src/decide/decision.ts";
 import { instant, Plant, policyOf, targetPolicy } from "../../src/decide/plant.fixture.ts";
 import type { Policy } from "../../src/decide/policy.ts";
+import { seededRandom } from "../../src/random.ts";
+import { constant, generateTraffic } from "../../src/sim/traffic/generate.ts";
+import { simulations } from "../sim/running.ts";
 import { readExample } from "../sim/simulation.ts";
+
+const start = simulations();
 
 const MINUTE_MS = 60_000;
 const alone = (overrides: Partial<Policy> = {}): Policy =>
@@ -161,6 +170,42 @@ describe("capacity", () => {
     plant.zeroDemand = { kind: "Total", sample: { value: 0, ageMs: 0 } };
     expect(ticks(plant, policy, 60).at(-1)?.zero?.reason).toBe("DemandQueryDisproven");
     expect(plant.totals).toEqual([1, 1]);
+  });
+
+  test("F28 requests lost on scale-in: a grace period below the p99 of the requests is said with the way out, until it is raised", async () => {
+    const example = readExample<PodCliqueSet>("prefill-decode-slo/workload.yaml", "PodCliqueSet");
+    const withGrace = (seconds: number, { spec, ...rest }: PodCliqueSet = example): PodCliqueSet => {
+      const cliques = spec.template.cliques.map((clique) => {
+        const podSpec = { ...clique.spec.podSpec, terminationGracePeriodSeconds: seconds };
+        return clique.name === "decode" ? { ...clique, spec: { ...clique.spec, podSpec } } : clique;
+      });
+      return { ...rest, spec: { ...spec, template: { ...spec.template, cliques } } };
+    };
+    const simulation = await start({ seed: 228, example: "prefill-decode-slo", workload: withGrace(5) });
+    const { namespace, name } = { namespace: "serving", name: example.metadata.name };
+    const said = async () => {
+      const { status } = await simulation.world.api.get(SCALING_POLICIES, { namespace, name });
+      const { reason, message } = conditionOf(status?.conditions, "GracePeriodSufficient") ?? {};
+      return { reason, message };
+    };
+    await simulation.clock.advance(MINUTE_MS);
+    expect(await said()).toMatchObject({ reason: "NotMeasured" });
+    const lengths = { input: { medianTokens: 1_000, spreadP90: 2 }, output: { medianTokens: 900, spreadP90: 1.8 } };
+    const phases = [{ durationSeconds: 3_600, requestsPerSecond: constant(4), ...lengths }];
+    simulation.attach(generateTraffic(phases, seededRandom(228)));
+    await simulation.clock.advance(4 * MINUTE_MS);
+    const short = await said();
+    expect(short.reason).toBe("RequestsTakeLonger");
+    expect(short.message).toMatch(
+      /^decode: p99 of its requests is \d+ s, and a pod that goes has 5 s: .*raise terminationGracePeriodSeconds of its cliques above \d+$/,
+    );
+    const { items } = await simulation.world.api.list(EVENTS, { namespace });
+    expect(items.filter(({ reason }) => reason === "GracePeriodTooShort").map(({ type }) => type)).toEqual(["Warning"]);
+
+    const live = await simulation.world.api.get(POD_CLIQUE_SETS, { namespace, name });
+    await simulation.world.api.update(POD_CLIQUE_SETS, withGrace(120, live));
+    await simulation.clock.advance(4 * MINUTE_MS);
+    expect(await said()).toMatchObject({ reason: "RequestsFinish" });
   });
 
   test("F23 a rollout: nothing goes down while it lasts, ups go on, and it has a deadline", () => {

@@ -95,5 +95,8 @@ export const DYNAMO = {
   kvCacheTokens: (options) => engines("kvCacheTokens", options),
   timeToFirstToken: (options) => latencyOf("timeToFirstToken", "time_to_first_token", options),
   interTokenLatency: (options) => latencyOf("interTokenLatency", "inter_token_latency", options),
+  // What a client waits for says nothing of how long one worker holds its request: the frontend's is of frontends alone.
+  requestDuration: (options) =>
+    isWorker(options) ? engines("requestDuration", options) : frontendLatency("request_duration", options),
   busyRatio: (options) => engines("busyRatio", options),
 } satisfies SignalPack;

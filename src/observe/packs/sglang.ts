@@ -86,6 +86,7 @@ export const SGLANG = {
   kvCacheTokens: () => ({ ...ranked("sum", "sglang:max_total_num_tokens"), perReplica: "sum" }),
   timeToFirstToken: ({ quantile }) => latency(["sglang:time_to_first_token_seconds"], quantile),
   interTokenLatency: ({ quantile }) => latency(["sglang:inter_token_latency_seconds"], quantile),
+  requestDuration: ({ quantile }) => latency(["sglang:e2e_request_latency_seconds"], quantile),
   busyRatio: () => ({ ...firstOf(FORWARD_SHARE, GPU_BUSY), perReplica: "mean" }),
 } satisfies SignalPack;
 

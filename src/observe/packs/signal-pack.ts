@@ -18,6 +18,8 @@ export const LOAD_SIGNALS = [
   "kvCacheTokens",
   "timeToFirstToken",
   "interTokenLatency",
+  /** Of one request in this pod, from its arrival to its last token. */
+  "requestDuration",
 ] as const;
 export type LoadSignal = (typeof LOAD_SIGNALS)[number];
 

@@ -46,6 +46,7 @@ export const TRTLLM = {
   kvCacheTokens: () => ({ ...KV_CAPACITY, perReplica: "sum" }),
   timeToFirstToken: ({ quantile }) => latency(namesOf("time_to_first_token_seconds"), quantile),
   interTokenLatency: ({ quantile }) => latency(namesOf("time_per_output_token_seconds"), quantile),
+  requestDuration: ({ quantile }) => latency(namesOf("e2e_request_latency_seconds"), quantile),
   busyRatio: () => ({ ...GPU_BUSY, perReplica: "mean" }),
 } satisfies SignalPack;
 

@@ -49,6 +49,10 @@ export const VLLM = {
     ...latency(["vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds"], quantile),
     asleepQuery: ASLEEP,
   }),
+  requestDuration: ({ quantile }) => ({
+    ...latency(["vllm:e2e_request_latency_seconds"], quantile),
+    asleepQuery: ASLEEP,
+  }),
   busyRatio: () => awake(GPU_BUSY, "mean"),
 } satisfies SignalPack;
 
