@@ -1,5 +1,6 @@
 /** The commands that talk to a cluster, or about one. */
 import type { Command } from "commander";
+import { addBudgetCommand } from "./budget/command.ts";
 import { addCrdsCommand } from "./crds.ts";
 import { addExplainCommand } from "./explain/command.ts";
 import { addFreezeCommands } from "./freeze.ts";
@@ -13,6 +14,7 @@ import type { Terminal } from "./terminal.ts";
 export function addCommands(program: Command, terminal: Terminal): void {
   addGetCommand(program, terminal);
   addExplainCommand(program, terminal);
+  addBudgetCommand(program, terminal);
   addPlanCommand(program, terminal);
   addOverrideCommand(program, terminal);
   addModeCommands(program, terminal);

@@ -50,6 +50,8 @@ const EVERY_COMMAND: readonly (readonly string[])[] = [
   ["get", "policies", "x"],
   ["get", "-w"],
   ["explain", "x"],
+  ["budget"],
+  ["budget", "x"],
   ["override", "set", "x", "decode=1", "--for", "1h", "--reason", "r"],
   ["override", "list"],
   ["override", "clear", "x"],
@@ -308,6 +310,7 @@ describe("the command line", () => {
   test.each([
     "get",
     "explain",
+    "budget",
     "plan",
     "override set",
     "override list",
