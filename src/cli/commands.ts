@@ -5,6 +5,7 @@ import { addCrdsCommand } from "./crds.ts";
 import { addExplainCommand } from "./explain/command.ts";
 import { addFreezeCommands } from "./freeze.ts";
 import { addGetCommand } from "./get/command.ts";
+import { addHistoryCommand } from "./history/command.ts";
 import { addLintCommand } from "./lint.ts";
 import { addModeCommands } from "./mode.ts";
 import { addOverrideCommand } from "./override/command.ts";
@@ -14,6 +15,7 @@ import type { Terminal } from "./terminal.ts";
 export function addCommands(program: Command, terminal: Terminal): void {
   addGetCommand(program, terminal);
   addExplainCommand(program, terminal);
+  addHistoryCommand(program, terminal);
   addBudgetCommand(program, terminal);
   addPlanCommand(program, terminal);
   addOverrideCommand(program, terminal);
