@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { addBudgetCommand } from "./budget/command.ts";
 import { addCrdsCommand } from "./crds.ts";
+import { addDoctorCommand } from "./doctor/command.ts";
 import { addExplainCommand } from "./explain/command.ts";
 import { addFreezeCommands } from "./freeze.ts";
 import { addGetCommand } from "./get/command.ts";
@@ -22,5 +23,6 @@ export function addCommands(program: Command, terminal: Terminal): void {
   addModeCommands(program, terminal);
   addFreezeCommands(program, terminal);
   addLintCommand(program, terminal);
+  addDoctorCommand(program, terminal);
   addCrdsCommand(program, terminal);
 }

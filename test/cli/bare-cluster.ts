@@ -12,14 +12,14 @@ export interface BareCluster {
   readonly clock: VirtualClock;
   readonly url: string;
   readonly scratch: Scratch;
-  /** As alice, whom `authorize` is asked about, in the namespace `default`. */
+  /** As the user (alice), whom `authorize` is asked about, in the namespace `default`. */
   run(args: readonly string[], options?: CliOptions): Promise<CliResult>;
   stop(): Promise<void>;
 }
 
 export async function startBareCluster(
   options: Partial<ApiServerOptions> = {},
-  crds = customResourceDefinitions(),
+  { crds = customResourceDefinitions(), user = "alice" } = {},
 ): Promise<BareCluster> {
   const clock = new VirtualClock();
   const { authorize } = options;
@@ -29,10 +29,10 @@ export async function startBareCluster(
     clock,
     ...(authorize === undefined
       ? {}
-      : { authorize: (user, ...rest) => user.username !== "alice" || authorize(user, ...rest) }),
+      : { authorize: (who, ...rest) => who.username !== user || authorize(who, ...rest) }),
   });
   await server.installCustomResources(crds);
-  const { url } = await server.listen({ tokens: [{ token: "t-alice", user: "alice" }] });
+  const { url } = await server.listen({ tokens: [{ token: "t-alice", user }] });
   const files = scratch();
   const kubeconfig = files.kubeconfig({ url, token: "t-alice" });
   return {

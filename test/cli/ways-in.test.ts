@@ -313,6 +313,7 @@ describe("the command line", () => {
     "explain",
     "budget",
     "history",
+    "doctor",
     "plan",
     "override set",
     "override list",
