@@ -299,13 +299,27 @@ describe("an installation that is not complete", () => {
     });
     const { of } = await doctor();
     expect(of("CRDs grove.io")).toMatchObject([
-      { status: "warning", message: expect.stringMatching(/^cannot be looked at: not allowed: .*"alice" cannot get/) },
+      { status: "warning", message: expect.stringMatching(/cannot be seen: not allowed: .*"alice" cannot get/) },
     ]);
     expect(of("scalingpolicies")).toMatchObject([{ status: "warning" }]);
     expect(of("policies")).toEqual([]);
     expect(of("autoscaler")).toMatchObject([
       { status: "warning", message: expect.stringMatching(/^Lease grove-autoscaler cannot be read: /) },
     ]);
+  });
+
+  test("kinds that are not there are missing, also to those who may not read definitions", async () => {
+    cluster = await startBareCluster(
+      { authorize: (_, __, { plural }) => plural !== "customresourcedefinitions" },
+      {
+        crds: customResourceDefinitions().filter(({ spec }) => spec.names.kind !== "GPUBudget"),
+      },
+    );
+    const { of } = await doctor();
+    expect(of("CRDs autoscaling.grove.io")).toMatchObject([
+      { status: "failed", message: "not installed: gpubudgets.autoscaling.grove.io" },
+    ]);
+    expect(of("CRDs grove.io")).toMatchObject([{ status: "warning" }]);
   });
 
   const noScale: NonNullable<Parameters<typeof startBareCluster>[0]>["authorize"] = (_, verb, { plural }, namespace) =>

@@ -1,25 +1,28 @@
 /** Whether the cluster knows our kinds, and knows them as this version does. */
 import { AUTOSCALING_GROUP } from "../../api/autoscaling/shared.ts";
-import { customResourceDefinitions } from "../../api/crds/all.ts";
+import { customResourceDefinitions, RESOURCE_DEFINITIONS } from "../../api/crds/all.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS, type CustomResourceDefinition } from "../../api/kubernetes/core.ts";
-import { isNotFound } from "../../kube/api-error.ts";
+import { ApiError, isNotFound } from "../../kube/api-error.ts";
 import type { KubeApi } from "../../kube/kube-api.ts";
+import { describeRefusal } from "../cluster.ts";
 import { someNames } from "../find.ts";
-import { type Check, failed, ok, unlessRefused, warning } from "./check.ts";
+import { type Check, failed, ok, warning } from "./check.ts";
 
 const INSTALL = "grove-autoscaler crds | kubectl apply --server-side -f -";
 
 export async function checkCrds(api: KubeApi): Promise<readonly Check[]> {
   const groups = Map.groupBy(customResourceDefinitions(), ({ spec }) => spec.group);
-  const checks = [...groups].map(([group, definitions]) =>
-    unlessRefused(`CRDs ${group}`, async () => {
-      const pairs = await Promise.all(
-        definitions.map(async (ours) => ({ ours, theirs: await installed(api, ours.metadata.name) })),
-      );
-      return checkGroup(group, pairs);
-    }),
-  );
-  return (await Promise.all(checks)).flat();
+  const checks = [...groups].map(async ([group, definitions]): Promise<Check> => {
+    const check = `CRDs ${group}`;
+    try {
+      const pairs = definitions.map(async (ours) => ({ ours, theirs: await installed(api, ours.metadata.name) }));
+      return checkGroup(check, group, await Promise.all(pairs));
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== 403) throw error;
+      return checkServed(api, check, group, describeRefusal(error));
+    }
+  });
+  return Promise.all(checks);
 }
 
 async function installed(api: KubeApi, name: string): Promise<CustomResourceDefinition | undefined> {
@@ -31,21 +34,45 @@ async function installed(api: KubeApi, name: string): Promise<CustomResourceDefi
   }
 }
 
+/** For those who may not read definitions, as the service itself: whether there are any. */
+async function checkServed(api: KubeApi, check: string, group: string, refusal: string): Promise<Check> {
+  const kinds = RESOURCE_DEFINITIONS.map(({ resource }) => resource).filter((one) => one.group === group);
+  const answers = await Promise.all(
+    kinds.map((resource) =>
+      api.list(resource, { limit: 1 }).then(
+        () => true,
+        (error: unknown) => {
+          if (!(error instanceof ApiError)) throw error;
+          // Who may not list them either knows nothing.
+          return !isNotFound(error);
+        },
+      ),
+    ),
+  );
+  const missing = kinds.filter((_, at) => !answers[at]);
+  if (missing.length > 0)
+    return failed(check, `not installed: ${missing.map((one) => `${one.plural}.${one.group}`).join(", ")}`, INSTALL);
+  return warning(
+    check,
+    `nothing says that they are missing, but of which version they are cannot be seen: ${refusal}`,
+    "run doctor as a user who may get customresourcedefinitions",
+  );
+}
+
 interface Pair {
   readonly ours: CustomResourceDefinition;
   readonly theirs: CustomResourceDefinition | undefined;
 }
 
-function checkGroup(group: string, pairs: readonly Pair[]): readonly Check[] {
-  const check = `CRDs ${group}`;
+function checkGroup(check: string, group: string, pairs: readonly Pair[]): Check {
   const missing = pairs.filter(({ theirs }) => theirs === undefined);
   if (missing.length > 0) {
     const names = missing.map(({ ours }) => ours.metadata.name).join(", ");
-    return [failed(check, `not installed: ${names}`, INSTALL)];
+    return failed(check, `not installed: ${names}`, INSTALL);
   }
   const problems = pairs.flatMap((pair) => compare(pair));
   if (problems.length === 0)
-    return [ok(check, `${pairs.map(({ ours }) => ours.spec.names.kind).join(", ")}: as this version has them`)];
+    return ok(check, `${pairs.map(({ ours }) => ours.spec.names.kind).join(", ")}: as this version has them`);
   // Grove's own may come from upstream's operator; what differs there is not for us to replace.
   const isOurs = group === AUTOSCALING_GROUP;
   const wayOut = isOurs
@@ -53,7 +80,7 @@ function checkGroup(group: string, pairs: readonly Pair[]): readonly Check[] {
     : `${INSTALL}; where upstream's operator brings them, a release of it that knows these fields`;
   const isBroken = problems.some(({ isFatal }) => isFatal);
   const message = problems.map(({ text }) => text).join("; ");
-  return [isBroken && isOurs ? failed(check, message, wayOut) : warning(check, message, wayOut)];
+  return isBroken && isOurs ? failed(check, message, wayOut) : warning(check, message, wayOut);
 }
 
 interface Difference {
