@@ -5,6 +5,7 @@
  */
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
+import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { SCALING_POLICIES, type ScalingPolicy } from "../src/api/autoscaling/scaling-policy.ts";
 import { keyOf } from "../src/api/kubernetes/meta.ts";
@@ -28,6 +29,8 @@ const MEASURED_INTERVALS = 3;
 interface FleetFigures {
   readonly decisions: number;
   readonly cpuSeconds: number;
+  /** Of the thread that decides; what is left of the time it waited. */
+  readonly busySeconds: number;
   readonly queries: number;
   readonly statusWrites: number;
   readonly settledBytes: number;
@@ -47,13 +50,14 @@ export async function benchFleet(): Promise<readonly Row[]> {
 
 function rowsOf(policies: number, figures: FleetFigures): readonly Row[] {
   const ofAll = (count: number): string => `${((100 * count) / (policies * MEASURED_INTERVALS)).toFixed(0)} %`;
-  const tick = figures.cpuSeconds / MEASURED_INTERVALS;
+  const tick = figures.busySeconds / MEASURED_INTERVALS;
+  const cpu = figures.cpuSeconds / MEASURED_INTERVALS;
   const what = `fleet, ${policies} policies, ${policies * GPUS_PER_POLICY} GPUs, ${policies * PODS_PER_POLICY} pods`;
   const isLargest = policies === 10_000;
   return [
     {
       what: `${what}: one tick`,
-      value: `${tick.toFixed(2)} s CPU = ${((1000 * tick) / policies).toFixed(2)} ms a policy; ${ofAll(figures.decisions)} of the decisions due`,
+      value: `${tick.toFixed(2)} s busy = ${((1000 * tick) / policies).toFixed(2)} ms a policy; ${cpu.toFixed(2)} s CPU of all threads; ${ofAll(figures.decisions)} of the decisions due`,
       ...(isLargest ? { aim: "< 15 s" } : {}),
     },
     {
@@ -99,12 +103,13 @@ async function measureFleet(policies: number): Promise<FleetFigures> {
   });
   await ready;
   await clock.sleep(WARM_UP_INTERVALS * INTERVAL_SECONDS * 1000);
-  const before = { cpu: process.cpuUsage(), decisions, queries, statusWrites: api.statusWrites };
+  const before = { cpu: process.cpuUsage(), loop: performance.eventLoopUtilization(), decisions, queries, statusWrites: api.statusWrites };
   await clock.sleep(MEASURED_INTERVALS * INTERVAL_SECONDS * 1000);
   const { user, system } = process.cpuUsage(before.cpu);
   const figures = {
     decisions: decisions - before.decisions,
     cpuSeconds: (user + system) / 1e6,
+    busySeconds: performance.eventLoopUtilization(before.loop).active / 1000,
     queries: queries - before.queries,
     statusWrites: api.statusWrites - before.statusWrites,
     settledBytes: process.memoryUsage().rss,
@@ -151,13 +156,12 @@ class ListedFleet implements Pick<KubeApi, "list" | "watch" | "patch" | "create"
     if (stored === undefined || resource.plural !== SCALING_POLICIES.plural)
       throw new TypeError(`no ${resource.plural} is patched here`);
     const { status } = patch as ScalingPolicy;
-    return JSON.parse(
-      JSON.stringify({
-        ...JSON.parse(stored),
-        status,
-        metadata: { ...JSON.parse(stored).metadata, resourceVersion: `${++this.#version}` },
-      }),
-    );
+    const policy = JSON.parse(stored) as ScalingPolicy;
+    return {
+      ...policy,
+      status: JSON.parse(JSON.stringify(status)),
+      metadata: { ...policy.metadata, resourceVersion: `${++this.#version}` },
+    } as never;
   };
 
   readonly create: KubeApi["create"] = async (_, object) => object;
