@@ -1,7 +1,9 @@
 /** A fleet as an API server would list it: policies, sets, cliques and pods with all that real objects carry. Each object is parsed anew, as from a response. */
+
+import type { ScalingPolicy } from "../src/api/autoscaling/scaling-policy.ts";
+import { defaultScalingPolicy } from "../src/api/autoscaling/scaling-policy-defaults.ts";
 import { POD_CLIQUES } from "../src/api/grove/pod-clique.ts";
 import type { PodCliqueSet } from "../src/api/grove/pod-clique-set.ts";
-import type { KubeObject } from "../src/api/kubernetes/meta.ts";
 import { readExample } from "../test/sim/simulation.ts";
 
 /** Ready pods of one policy: ten GPUs, one each for prefill and decode. */
@@ -36,7 +38,8 @@ export function* podsOf(policies: number): Generator<FleetPod> {
 /** @returns the texts of all objects of a kind, by its plural; every text is one object */
 export function fleetOf(policies: number, createdAt: string): (plural: string) => Generator<string> {
   const workload = readExample<PodCliqueSet>("prefill-decode/workload.yaml", "PodCliqueSet");
-  const policy = readExample<KubeObject & { readonly spec: object }>("prefill-decode/policy.yaml", "ScalingPolicy");
+  // With its defaults, as an API server has it.
+  const policy = defaultScalingPolicy(readExample<ScalingPolicy>("prefill-decode/policy.yaml", "ScalingPolicy"));
   const metadataOf = (namespace: string, name: string, labels: Readonly<Record<string, string>> = {}) => ({
     namespace,
     name,

@@ -103,7 +103,13 @@ async function measureFleet(policies: number): Promise<FleetFigures> {
   });
   await ready;
   await clock.sleep(WARM_UP_INTERVALS * INTERVAL_SECONDS * 1000);
-  const before = { cpu: process.cpuUsage(), loop: performance.eventLoopUtilization(), decisions, queries, statusWrites: api.statusWrites };
+  const before = {
+    cpu: process.cpuUsage(),
+    loop: performance.eventLoopUtilization(),
+    decisions,
+    queries,
+    statusWrites: api.statusWrites,
+  };
   await clock.sleep(MEASURED_INTERVALS * INTERVAL_SECONDS * 1000);
   const { user, system } = process.cpuUsage(before.cpu);
   const figures = {

@@ -22,6 +22,7 @@ import { type AutoscalerMetrics, noAutoscalerMetrics } from "./autoscaler-metric
 import { type AutoscalerInformers, BY_POLICY, startAutoscalerInformers } from "./informers.ts";
 import { PolicyLoop, type Turn } from "./loop.ts";
 import { expiryMs } from "./observe.ts";
+import { Pace } from "./pace.ts";
 import { ALWAYS_SAID, EventLimiter } from "./policy-events.ts";
 import { isMaterialChange, renderStatus } from "./status.ts";
 import { createWriteGate, FIELD_MANAGER } from "./write-gate.ts";
@@ -107,6 +108,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
     metrics,
   });
   const statusWrittenMs = new Map<string, number>();
+  const pace = new Pace();
 
   const ready = informers.synced.then(() => {
     const controller = startController({
@@ -148,14 +150,17 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
       loop.forget(key);
       eventLimiter.forget(key);
       statusWrittenMs.delete(key);
+      pace.forget(key);
       return undefined;
     }
     if (!options.isLeader()) return { requeueAfterMs: 1_000 };
+    const startedMs = clock.monotonicMs();
     const turn = await loop.turn(policy, turnSignal);
     turnSignal.throwIfAborted();
     await publish(policy, turn);
     // Spread, so that many policies that started together do not turn together for ever.
-    return { requeueAfterMs: turn.nextTurnMs * (0.95 + 0.1 * random.next()) };
+    const delayMs = turn.nextTurnMs * (0.95 + 0.1 * random.next());
+    return { requeueAfterMs: pace.next(key, { startedMs, endedMs: clock.monotonicMs(), delayMs }) };
   }
 
   async function publish(stored: ScalingPolicy, turn: Turn): Promise<void> {

@@ -23,7 +23,7 @@ export class BodyTooLargeError extends Error {
 
 const FIRST_BYTES = 64 * 1024;
 /** Buffers that wait for the next response; what more of them arrive at once is left to the garbage collector. */
-const MAX_KEPT = 4;
+const MAX_KEPT = 2;
 
 export class ResponseBuffers {
   readonly #free: Buffer[] = [];
