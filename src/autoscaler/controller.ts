@@ -61,6 +61,7 @@ export interface Autoscaler {
 const CHECKPOINT_INTERVAL_MS = 60_000;
 /** Metrics have 0.8 intervals, 12 s by default; what hangs for longer gives its worker back to the others. */
 const TURN_TIMEOUT_MS = 30_000;
+const BUDGET_STATUS_DELAY_MS = 1_000;
 
 export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
   const { api, clock, random, signal, log = silentLogger, namespace } = options;
@@ -276,7 +277,8 @@ function watch(
     if (changed !== undefined && before?.metadata.generation !== after?.metadata.generation)
       controller.enqueue(keyOf(changed));
     const budget = after?.spec.gpuBudget?.sharedBudgetRef?.name;
-    if (budget !== undefined) budgets.enqueue(budget, "resync");
+    // Members of a large budget change all the time: its status is theirs, and follows within a second.
+    if (budget !== undefined) budgets.enqueueAfter(budget, BUDGET_STATUS_DELAY_MS);
   });
   informers.sets.onChange(({ before, after }) => {
     // Replicas alone are our own writes, or a person's, which the next turn sees.
