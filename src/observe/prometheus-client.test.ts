@@ -148,6 +148,20 @@ describe("Prometheus client", () => {
       message: /3 series, more than 2/,
     },
     { name: "no answer in time", handler: () => undefined, kind: "Unreachable", message: /ECONNABORTED/ },
+    {
+      name: "an answer that does not end in time",
+      handler: (_, response) => void response.writeHead(200).write('{"status":'),
+      kind: "Unreachable",
+      message: /ECONNABORTED: the answer did not end within 300 ms/,
+    },
+    {
+      name: "an answer that breaks off",
+      handler: (_, response) => {
+        response.writeHead(200, { "content-length": "100" }).write('{"status":', () => response.destroy());
+      },
+      kind: "Unreachable",
+      message: /ECONNRESET|aborted/,
+    },
   ])("$name is a MetricsError of kind $kind", async ({ handler, kind, message }) => {
     const client = createPrometheusClient({ url: await serve(handler), timeoutMs: 300, maxSeries: 2 });
     await expect(client.query("x")).rejects.toMatchObject({
