@@ -1,5 +1,6 @@
 /** The ScalingPolicy controller: keeps every policy turning at its interval and publishes what each turn decided. */
-import { GPU_BUDGETS } from "../api/autoscaling/gpu-budget.ts";
+import { isDeepStrictEqual } from "node:util";
+import { GPU_BUDGETS, type GPUBudgetStatus } from "../api/autoscaling/gpu-budget.ts";
 import { SCALING_OVERRIDES, type ScalingOverride } from "../api/autoscaling/scaling-override.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
@@ -201,10 +202,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
     const budget = informers.budgets.get(undefined, name);
     if (budget === undefined) return undefined;
     const status = { ...loop.ledger.status(budget), observedGeneration: budget.metadata.generation ?? 0 };
-    const { used, requested, members } = budget.status ?? {};
-    if (
-      JSON.stringify([used, requested, members]) !== JSON.stringify([status.used, status.requested, status.members])
-    ) {
+    if (!isDeepStrictEqual(shownOf(budget.status), shownOf(status))) {
       await api.patch(
         GPU_BUDGETS,
         { name },
@@ -254,6 +252,13 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
     return rivals.some(isYounger) ? "Superseded" : "Active";
   }
 }
+
+const shownOf = ({ used, requested, members = [], observedGeneration }: Partial<GPUBudgetStatus> = {}) => ({
+  used,
+  requested,
+  members,
+  observedGeneration,
+});
 
 function isSameTemplate(before: PodCliqueSet, after: PodCliqueSet): boolean {
   return before.metadata.generation === after.metadata.generation || before.spec.replicas !== after.spec.replicas;
