@@ -152,7 +152,7 @@ const replicas: RowSpec = {
       unit: "short",
       about: "From the demand the metrics show, over the forecast and the joint solution, to what is written.",
       span: 16,
-      queries: ["raw", "forecast", "solved", "final"].map((stage) => ({
+      queries: ["raw", "forecast", "solved", "stabilized", "ratelimited", "final"].map((stage) => ({
         expr: `sum by (policy, target) (grove_autoscaler_recommendation{${POLICY},stage="${stage}"})`,
         legend: `{{target}} ${stage}`,
       })),

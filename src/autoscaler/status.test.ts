@@ -96,6 +96,8 @@ describe("a status is of one decision", () => {
           starting: 0,
           pending: 0,
           goal: 4,
+          stabilized: 4,
+          rateLimited: 4,
           desired: 4,
           minViable: 1,
           neighbours: {

@@ -34,6 +34,9 @@ const MAX_EVENTS = 512;
 export interface Interval {
   readonly lo: number;
   readonly hi: number;
+  /** What the windows alone leave: `stableLo ≤ lo` and `hi ≤ stableHi`. */
+  readonly stableLo: number;
+  readonly stableHi: number;
   /** What holds it back on either side, for the explanation. */
   readonly loReason?: "ScaleDownStabilized" | "ScaleDownLimit";
   readonly hiReason?: "ScaleUpStabilized" | "ScaleUpLimit";
@@ -70,6 +73,8 @@ export function permittedInterval(
   return {
     lo,
     hi,
+    stableLo: Math.min(current, stableLo),
+    stableHi: Math.max(current, stableHi),
     ...(last > hi ? { hiReason: upLimit < stableHi ? "ScaleUpLimit" : "ScaleUpStabilized" } : {}),
     ...(last < lo ? { loReason: downLimit > stableLo ? "ScaleDownLimit" : "ScaleDownStabilized" } : {}),
   };

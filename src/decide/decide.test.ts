@@ -2,10 +2,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Behavior } from "./behavior.ts";
 import { decide } from "./decide.ts";
+import type { Decision } from "./decision.ts";
 import { emptyMemory } from "./memory.ts";
 import type { MetricReading, Observation } from "./observation.ts";
 import { instant, Plant, policyOf, targetPolicy } from "./plant.fixture.ts";
-import type { Policy } from "./policy.ts";
+import type { Policy, TargetPolicy } from "./policy.ts";
 import { isWithinBand } from "./ratio.ts";
 
 const LAWS_RUNS = Number(process.env["LAWS_RUNS"] ?? 100);
@@ -63,6 +64,67 @@ describe("decide", () => {
       [4, 5],
     ]);
     expect(seen[8]).toEqual([4, 7]);
+  });
+
+  describe("what the windows and then the rates let through of the goal", () => {
+    const pods = (value: number) => [{ type: "Pods" as const, value, periodMs: 60_000 }];
+    const gentle: Behavior = {
+      scaleUp: { ...instant.scaleUp, stabilizationWindowMs: 30_000, policies: pods(2) },
+      scaleDown: { ...instant.scaleDown, stabilizationWindowMs: 30_000, policies: pods(1) },
+    };
+    const one = (overrides: Partial<TargetPolicy> = {}) =>
+      policyOf({ targets: [targetPolicy("decode", { behavior: gentle, ...overrides })], ratios: [] });
+    const stagesOf = ({ targets }: Decision) =>
+      targets.map(({ goal, stabilized, rateLimited, desired }) => [goal, stabilized, rateLimited, desired]);
+
+    test("on the way up and on the way down", () => {
+      const plant = new Plant({ replicas: [4], loads: [12], gpus: [1] });
+      const up = [1, 2, 3].map(() => stagesOf(plant.tick(one()))[0]);
+      expect(up).toEqual([
+        [12, 4, 4, 4],
+        [12, 4, 4, 4],
+        [12, 12, 6, 6],
+      ]);
+      plant.loads = [2];
+      const down = [1, 2].map(() => stagesOf(plant.tick(one()))[0]);
+      // The two that were added within the period may go as well: 6 - 2 - 1.
+      expect(down).toEqual([
+        [2, 6, 6, 6],
+        [2, 2, 3, 3],
+      ]);
+    });
+
+    test("a panic goes up past both, and a maximum down past both", () => {
+      const panic = { thresholdRatio: 2, windowMs: 30_000, holdMs: 60_000 };
+      const inPanic = new Plant({ replicas: [4], loads: [12], gpus: [1] });
+      expect(stagesOf(inPanic.tick(one({ panic })))).toEqual([[12, 12, 12, 12]]);
+      const aboveMax = new Plant({ replicas: [4], loads: [12], gpus: [1] });
+      expect(stagesOf(aboveMax.tick(one({ maxReplicas: 2 })))).toEqual([[2, 2, 2, 2]]);
+    });
+
+    test("what else holds the step comes after them", () => {
+      const behavior = { ...gentle, scaleUp: { ...gentle.scaleUp, stabilizationWindowMs: 0 } };
+      const plant = new Plant({ replicas: [4], loads: [12], gpus: [1], startMs: 600_000 });
+      const policy = one({ behavior });
+      const cautious = { ...policy, coldStart: { ...policy.coldStart, maxConcurrentStarting: 1 } };
+      expect(stagesOf(plant.tick(cautious))).toEqual([[12, 12, 6, 5]]);
+    });
+
+    test("set replicas have theirs, and one that is new is not in the way of its targets", () => {
+      const set = targetPolicy("llama", { level: "PodCliqueSet", behavior: gentle, metrics: [] });
+      const policy = { ...one({ maxReplicas: 4 }), set };
+      const plant = new Plant({ replicas: [4], loads: [16], gpus: [1] });
+      const seen = [1, 2, 3].map(() => stagesOf(plant.tick(policy)));
+      const held = [
+        [4, 1, 1, 1],
+        [16, 4, 4, 4],
+      ];
+      const freed = [
+        [4, 4, 3, 3],
+        [16, 12, 12, 12],
+      ];
+      expect(seen).toEqual([held, held, freed]);
+    });
   });
 
   test.each<{ name: string; reading: (load: number, ready: number) => MetricReading }>([

@@ -234,6 +234,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     forecasts,
     bounds,
     goal,
+    limited,
     desired,
     why,
   });

@@ -47,6 +47,10 @@ export interface TargetDecision {
   readonly starting: number;
   readonly pending: number;
   readonly goal: number;
+  /** The goal, after the tolerance and the stabilization windows. */
+  readonly stabilized: number;
+  /** That, after the rate policies; what else holds the step, and the ratios, come after it. */
+  readonly rateLimited: number;
   readonly desired: number;
   /** Least there may be with the set replicas there are. */
   readonly minViable: number;

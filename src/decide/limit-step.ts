@@ -48,7 +48,18 @@ export interface LimitResult {
   readonly boxes: readonly Box[];
   /** The same target by target, with what led to it. */
   readonly limits: readonly (readonly ObjectLimit[])[];
+  /** By target, over the set replicas. */
+  readonly eased: readonly Eased[];
+  readonly easedSets: Eased;
   readonly isCutByBudget: boolean;
+}
+
+/** What the HPA's limits let through of what is asked for. Nothing else that holds the step is in it. */
+export interface Eased {
+  /** After the tolerance and the windows. */
+  readonly stabilized: number;
+  /** And after the rate policies. */
+  readonly rateLimited: number;
 }
 
 /** What the step made of one target in one set replica. */
@@ -67,7 +78,7 @@ export function limitStep(input: LimitInput): LimitResult {
   const stages: StageRecord[] = [];
   const objects: Record<string, ObjectMemory> = {};
   const setsNow = observation.set.replicas;
-  const sets = limitSets(input, objects, stages);
+  const { sets, ...easedSets } = limitSets(input, objects, stages);
   const vectors = sets === goal.sets ? goal.perSet : input.goalFor(sets);
   const holdsDown = isSetStarting(observation, input.inFlight) || isAddingSets(input, sets);
   const present = Array.from({ length: setsNow }, (_, set) => vectorOf(observation, set));
@@ -79,6 +90,12 @@ export function limitStep(input: LimitInput): LimitResult {
 
   const steps: SetStep[] = [];
   const limits: ObjectLimit[][] = [];
+  const eased = policy.targets.map(() => ({ stabilized: 0, rateLimited: 0 }));
+  const ease = (index: number, { stabilized, rateLimited }: Eased): void => {
+    const sum = eased[index] as { stabilized: number; rateLimited: number };
+    sum.stabilized += stabilized;
+    sum.rateLimited += rateLimited;
+  };
   for (let set = 0; set < Math.min(sets, setsNow); set++) {
     const wish = vectors[set] as Vector;
     const current = vectorOf(observation, set);
@@ -103,6 +120,7 @@ export function limitStep(input: LimitInput): LimitResult {
       lo.push(interval.lo);
       hi.push(interval.hi);
       recommended.push(recommendation);
+      ease(index, interval);
       const { loBy, hiBy } = interval;
       limitsOfSet.push({
         asked,
@@ -129,8 +147,20 @@ export function limitStep(input: LimitInput): LimitResult {
   });
   // A set replica that is new, or new to us, starts at the goal: there is nothing to be gentle with.
   const perSet = vectors.slice(0, sets).map((vector, set) => taken[set]?.vector ?? vector);
+  for (const vector of vectors.slice(steps.length, sets))
+    for (const [index, replicas] of vector.entries()) ease(index, { stabilized: replicas, rateLimited: replicas });
   for (let set = perSet.length; set < setsNow; set++) keepMemory(input, set, objects);
-  return { sets, perSet, objects: { ...objects }, stages, boxes: steps.map(({ box }) => box), limits, isCutByBudget };
+  return {
+    sets,
+    perSet,
+    objects: { ...objects },
+    stages,
+    boxes: steps.map(({ box }) => box),
+    limits,
+    eased,
+    easedSets,
+    isCutByBudget,
+  };
 
   function keepMemory({ policy: { targets } }: LimitInput, set: number, into: Record<string, ObjectMemory>): void {
     for (const { name } of targets) {
@@ -193,7 +223,7 @@ function limitObject(
   { target, index, set, recommendation, holdsDown, isOverBudget }: ObjectStep,
   objects: Record<string, ObjectMemory>,
   stages: StageRecord[],
-): Interval & Pick<ObjectLimit, "loBy" | "hiBy"> {
+): Pick<Interval, "lo" | "hi"> & Pick<ObjectLimit, "loBy" | "hiBy"> & Eased {
   const { monotonicMs: nowMs } = observation;
   const current = vectorOf(observation, set)[index] as number;
   const object = objectOf(observation, index, set);
@@ -208,15 +238,16 @@ function limitObject(
   const note = (reason: string, detail: string): void => {
     stages.push({ stage: "step", target: key, before: current, after: recommendation, reason, detail });
   };
+  const inPanic = isInPanic(panics[index], nowMs);
+  const eased = easedBy(limits, recommendation, inPanic, { min, max });
   const foreign = observation.foreignWriters[target.name];
   if (foreign !== undefined) {
     if (recommendation !== current)
       note("ForeignController", `${foreign} wrote this object: its value is respected for now`);
     // Also where it is what is asked for: a ratio must go round it. Past the bounds only who owns it may leave it.
     const fixed = isOwned(observation, target.name) ? current : Math.min(Math.max(current, min), max);
-    return { lo: fixed, hi: fixed };
+    return { lo: fixed, hi: fixed, ...eased };
   }
-  const inPanic = isInPanic(panics[index], nowMs);
   if (inPanic) {
     hi = Math.max(hi, recommendation);
     if (recommendation !== current) note("Panic", "demand passed the panic threshold: up at once, no way down");
@@ -268,15 +299,33 @@ function limitObject(
   return {
     lo: Math.min(Math.max(lo, min), max),
     hi: Math.max(Math.min(hi, max), min),
+    ...eased,
     ...(loBy === undefined ? {} : { loBy }),
     ...(hiBy === undefined ? {} : { hiBy }),
   };
 }
 
-function limitSets(input: LimitInput, objects: Record<string, ObjectMemory>, stages: StageRecord[]): number {
+/** A panic goes up past both, and bounds move an object at once, as in the step itself. */
+function easedBy(
+  { lo, hi, stableLo, stableHi }: Interval,
+  wish: number,
+  inPanic: boolean,
+  { min, max }: { readonly min: number; readonly max: number },
+): Eased {
+  const within = (least: number, most: number): number =>
+    Math.min(Math.max(wish, least), inPanic ? Math.max(most, wish) : most);
+  const bounded = (replicas: number): number => Math.min(Math.max(replicas, min), max);
+  return { stabilized: bounded(within(stableLo, stableHi)), rateLimited: bounded(within(lo, hi)) };
+}
+
+function limitSets(
+  input: LimitInput,
+  objects: Record<string, ObjectMemory>,
+  stages: StageRecord[],
+): { readonly sets: number } & Eased {
   const { policy, observation, memory, goal, isGrowthForbidden } = input;
   const current = observation.set.replicas;
-  if (policy.set === undefined) return current;
+  if (policy.set === undefined) return { sets: current, stabilized: current, rateLimited: current };
   const { monotonicMs: nowMs } = observation;
   const wish = affordableSets(input);
   if (wish < goal.sets) {
@@ -296,6 +345,9 @@ function limitSets(input: LimitInput, objects: Record<string, ObjectMemory>, sta
   const interval = permittedInterval(current, policy.set.behavior, remembered, nowMs);
   const hi = isGrowthForbidden ? current : interval.hi;
   const isWithinPolicy = current >= input.setBounds.min && current <= input.setBounds.max;
+  const eased = isWithinPolicy
+    ? easedBy(interval, wish, false, { min: 0, max: Number.POSITIVE_INFINITY })
+    : { stabilized: wish, rateLimited: wish };
   const foreign = observation.foreignWriters[policy.set.name];
   if (foreign !== undefined && wish !== current && (isWithinPolicy || isOwned(observation, policy.set.name))) {
     stages.push({
@@ -306,7 +358,7 @@ function limitSets(input: LimitInput, objects: Record<string, ObjectMemory>, sta
       reason: "ForeignController",
       detail: `${foreign} wrote this object: its value is respected for now`,
     });
-    return current;
+    return { sets: current, ...eased };
   }
   const sets = isWithinPolicy ? Math.min(Math.max(wish, interval.lo), hi) : wish;
   if (sets !== wish) {
@@ -320,7 +372,7 @@ function limitSets(input: LimitInput, objects: Record<string, ObjectMemory>, sta
       detail: `${sets} set replicas now`,
     });
   }
-  return sets;
+  return { sets, ...eased };
 }
 
 /**

@@ -5,6 +5,7 @@ import type { RatioDecision, TargetDecision } from "./decision.ts";
 import type { Demand } from "./demand.ts";
 import type { ForecastResult } from "./forecast/forecast.ts";
 import type { Vector } from "./lattice.ts";
+import type { Eased, LimitResult } from "./limit-step.ts";
 import type { Observation } from "./observation.ts";
 import type { Policy } from "./policy.ts";
 import { isWithinBand, type RatioBand } from "./ratio.ts";
@@ -44,6 +45,7 @@ export interface TargetsInput {
   readonly bounds: readonly TargetBounds[];
   readonly goal: Solution;
   readonly why: WhyNumbers;
+  readonly limited: Pick<LimitResult, "eased" | "easedSets">;
   readonly desired: { readonly sets: number; readonly perSet: readonly Vector[] };
 }
 
@@ -55,6 +57,7 @@ export function targetDecisions({
   forecasts,
   bounds,
   goal,
+  limited,
   desired,
   why,
 }: TargetsInput): TargetDecision[] {
@@ -68,6 +71,7 @@ export function targetDecisions({
       level: target.level,
       ...totalsOf(observation, index),
       goal: sum(goal.perSet, index),
+      ...(limited.eased[index] as Eased),
       desired: sum(desired.perSet, index),
       minViable: (bounds[index]?.minViable ?? 0) * observation.set.replicas,
       demand: demands[index] as Demand,
@@ -85,6 +89,7 @@ export function targetDecisions({
     starting: Math.max(0, replicas - ready),
     pending: 0,
     goal: goal.perSet.length,
+    ...limited.easedSets,
     desired: desired.sets,
     minViable: Math.max(policy.set.minReplicas, policy.set.minViableOverride),
     ...(setDemand === undefined ? {} : { demand: setDemand }),

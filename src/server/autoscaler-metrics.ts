@@ -38,10 +38,11 @@ export function createAutoscalerMetrics(registry: Registry, clock: Clock): Autos
   const pending = gauge("pending_replicas", "Replicas without nodes, or not ready past the pending timeout.", target);
   const desired = gauge("desired_replicas", "What the last decision wants.", target);
   const minViable = gauge("min_viable_replicas", "Least replicas there may be.", target);
-  const recommendation = gauge("recommendation", "Replicas after a stage: raw, forecast, solved, final.", [
-    ...target,
-    "stage",
-  ]);
+  const recommendation = gauge(
+    "recommendation",
+    "Replicas after a stage: raw, forecast, solved, stabilized, ratelimited, final.",
+    [...target, "stage"],
+  );
   const value = gauge("metric_value", "Mean of a replica, or the total.", metric);
   const goal = gauge("metric_target", "What metric_value is held against.", metric);
   const coverage = gauge("metric_coverage_ratio", "Ready replicas that report over all of them.", metric);
@@ -195,6 +196,8 @@ export function createAutoscalerMetrics(registry: Registry, clock: Clock): Autos
       ...(demand === undefined ? {} : { raw: demand.replicas }),
       ...(forecast === undefined ? {} : { forecast: forecast.replicas }),
       solved: one.goal,
+      stabilized: one.stabilized,
+      ratelimited: one.rateLimited,
       final: one.desired,
     };
     const names = distinct((demand?.metrics ?? []).map(({ label }) => label));

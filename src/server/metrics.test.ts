@@ -14,6 +14,8 @@ const target = (name: string, overrides: Partial<TargetDecision> = {}): TargetDe
   starting: 0,
   pending: 0,
   goal: 3,
+  stabilized: 3,
+  rateLimited: 3,
   desired: 3,
   minViable: 1,
   ...overrides,
@@ -74,6 +76,15 @@ describe("autoscaler metrics", () => {
     expect(await lines("grove_autoscaler_gpu_budget_max")).toEqual(['{policy="serving/llama"} 8']);
     expect(await lines("grove_autoscaler_decisions_total")).toContain('{outcome="Scaled",reason="DemandChanged"} 1');
     expect(await lines("grove_autoscaler_tick_duration_seconds_count")).toEqual([" 1"]);
+  });
+
+  test("a recommendation has a series for each stage that the decision has a number of", async () => {
+    const { metrics, lines } = create();
+    const forecast = { replicas: 9.5, horizonMs: 60_000, method: "LastValue", isTrusted: true } as const;
+    const step = { goal: 10, stabilized: 8, rateLimited: 5, desired: 4 };
+    metrics.autoscaler.decided("a/p", decision({ targets: [target("decode", { forecast, ...step })] }), 0);
+    const stages = (await lines("grove_autoscaler_recommendation")).map((line) => line.replace(/.*stage=/, ""));
+    expect(stages).toEqual(['"forecast"} 9.5', '"solved"} 10', '"stabilized"} 8', '"ratelimited"} 5', '"final"} 4']);
   });
 
   test("counters are there at 0 before anything happens", async () => {
