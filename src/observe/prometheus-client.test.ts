@@ -101,7 +101,7 @@ describe("Prometheus client", () => {
     expect(seen).toEqual(["POST", "Bearer secret", "query=up%7Bjob%3D%22a+b%22%7D&time=5"]);
   });
 
-  test.each<{ name: string; handler: Handler; kind: string; message: RegExp }>([
+  test.each<{ name: string; handler: Handler; kind: string; message: RegExp; timeoutMs?: number }>([
     {
       name: "invalid PromQL",
       handler: json(400, { status: "error", errorType: "bad_data", error: "parse error" }),
@@ -147,12 +147,19 @@ describe("Prometheus client", () => {
       kind: "TooLarge",
       message: /3 series, more than 2/,
     },
-    { name: "no answer in time", handler: () => undefined, kind: "Unreachable", message: /ECONNABORTED/ },
+    {
+      name: "no answer in time",
+      handler: () => undefined,
+      kind: "Unreachable",
+      message: /ECONNABORTED/,
+      timeoutMs: 300,
+    },
     {
       name: "an answer that does not end in time",
       handler: (_, response) => void response.writeHead(200).write('{"status":'),
       kind: "Unreachable",
       message: /ECONNABORTED: the answer did not end within 300 ms/,
+      timeoutMs: 300,
     },
     {
       name: "an answer that breaks off",
@@ -162,8 +169,8 @@ describe("Prometheus client", () => {
       kind: "Unreachable",
       message: /ECONNRESET|aborted/,
     },
-  ])("$name is a MetricsError of kind $kind", async ({ handler, kind, message }) => {
-    const client = createPrometheusClient({ url: await serve(handler), timeoutMs: 300, maxSeries: 2 });
+  ])("$name is a MetricsError of kind $kind", async ({ handler, kind, message, timeoutMs = 30_000 }) => {
+    const client = createPrometheusClient({ url: await serve(handler), timeoutMs, maxSeries: 2 });
     await expect(client.query("x")).rejects.toMatchObject({
       name: "MetricsError",
       kind,
