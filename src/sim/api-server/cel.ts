@@ -42,18 +42,32 @@ export function compileRules(source: unknown, schema: JsonObject, path: string):
   });
 }
 
+/** What values of the store came to; they are never changed, and most of an object is the same after a write. */
+const known = new WeakMap<object, { readonly schema: JsonLikeSchema | undefined; readonly cel: unknown }>();
+
 /** JSON as CEL sees it: whole numbers of integer fields are `int`, others `double`. */
 export function celValue(value: unknown, schema: JsonLikeSchema | undefined): unknown {
   if (typeof value === "number") {
     if (schema?.type === "number") return value;
     return Number.isInteger(value) ? BigInt(value) : value;
   }
-  if (Array.isArray(value)) return value.map((item) => celValue(item, schema?.items));
-  if (!isObject(value)) return value;
+  if (typeof value !== "object" || value === null) return value;
+  const seen = known.get(value);
+  if (seen !== undefined && seen.schema === schema) return seen.cel;
+  const cel = Array.isArray(value)
+    ? value.map((item) => celValue(item, schema?.items))
+    : celObject(value as JsonObject, schema);
+  known.set(value, { schema, cel });
+  return cel;
+}
+
+function celObject(value: JsonObject, schema: JsonLikeSchema | undefined): Record<string, unknown> {
   const result: Record<string, unknown> = {};
-  for (const [field, child] of Object.entries(value)) {
-    result[escapeField(field)] = celValue(child, schema?.properties.get(field) ?? schema?.additional);
-    if (escapeField(field) !== field) result[field] = result[escapeField(field)];
+  for (const field of Object.keys(value)) {
+    const cel = celValue(value[field], schema?.properties.get(field) ?? schema?.additional);
+    const escaped = escapeField(field);
+    result[escaped] = cel;
+    if (escaped !== field) result[field] = cel;
   }
   return result;
 }

@@ -8,7 +8,7 @@ import { type FieldError, invalidValue, required } from "./failure.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import { jsonPathValues } from "./json-path.ts";
 import type { Column, Kind, ScalePaths } from "./kind.ts";
-import { ANYTHING, compileSchema, type Schema } from "./schema.ts";
+import { ANYTHING, compileDefinition, type Schema } from "./schema.ts";
 import { validateSchema } from "./validate.ts";
 
 type Version = CustomResourceDefinition["spec"]["versions"][number];
@@ -35,6 +35,9 @@ export function withNameDefaults(crd: CustomResourceDefinition): CustomResourceD
     } as CustomResourceDefinition["spec"],
   };
 }
+
+/** Schemas without an error. */
+const foundRight = new WeakSet<JsonObject>();
 
 export function validateCustomResourceDefinition(
   crd: CustomResourceDefinition,
@@ -70,10 +73,12 @@ export function validateCustomResourceDefinition(
       errors.push(required(`${at}.schema.openAPIV3Schema`, "schemas are required"));
       continue;
     }
-    errors.push(...structuralErrors(source, `${at}.schema.openAPIV3Schema`, true));
+    if (!foundRight.has(source)) errors.push(...structuralErrors(source, `${at}.schema.openAPIV3Schema`, true));
     if (errors.length > 0) continue;
     try {
-      errors.push(...defaultErrors(compileSchema(source), `${at}.schema.openAPIV3Schema`));
+      if (!foundRight.has(source))
+        errors.push(...defaultErrors(compileDefinition(source), `${at}.schema.openAPIV3Schema`));
+      if (errors.length === 0) foundRight.add(source);
       for (const { jsonPath } of version.additionalPrinterColumns ?? []) jsonPathValues(jsonPath, {});
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
@@ -148,7 +153,7 @@ function customKind(crd: CustomResourceDefinition, version: Version): Kind {
     shortNames: names.shortNames ?? [],
     categories: names.categories ?? [],
     isCustom: true,
-    schema: withMetadata(compileSchema(version.schema?.openAPIV3Schema ?? {})),
+    schema: withMetadata(compileDefinition(version.schema?.openAPIV3Schema ?? {})),
     subresources,
     scale: scalePaths(version),
     hasGeneration: true,

@@ -140,6 +140,20 @@ export function compileSchema(source: JsonObject, options: CompileOptions = {}, 
   };
 }
 
+const compiled = new WeakMap<JsonObject, Schema>();
+
+/**
+ * The schema of a CRD, compiled once for each source: the same object is checked, served, and installed in one world after the other.
+ * @throws as {@link compileSchema}
+ */
+export function compileDefinition(source: JsonObject): Schema {
+  const known = compiled.get(source);
+  if (known !== undefined) return known;
+  const schema = compileSchema(source);
+  compiled.set(source, schema);
+  return schema;
+}
+
 /** The schema of one field of an object, {@link ANYTHING} where the schema does not say. */
 export const fieldSchema = (schema: Schema, field: string): Schema =>
   schema.properties.get(field) ?? schema.additional ?? ANYTHING;

@@ -207,9 +207,10 @@ function checkCombinations(schema: Schema, value: unknown, path: string, errors:
 
 function checkRules(schema: Schema, value: unknown, old: unknown, path: string, errors: FieldError[]): void {
   if (!schema.hasRulesBelow || value === null || value === undefined) return;
+  const isUnchanged = schema.rules.length > 0 && old !== undefined && sameJson(value, old);
   for (const rule of schema.rules) {
     if (rule.isTransition && old === undefined && !rule.optionalOldSelf) continue;
-    if (!rule.isTransition && old !== undefined && sameJson(value, old)) continue;
+    if (!rule.isTransition && isUnchanged) continue;
     const context = { self: celValue(value, schema), oldSelf: old === undefined ? undefined : celValue(old, schema) };
     let holds = false;
     let why = rule.message;

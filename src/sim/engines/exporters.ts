@@ -45,10 +45,9 @@ export function gpuMetrics(readings: readonly GpuReading[]): string {
     Hostname: nodeName,
     ...holder,
   });
-  for (const reading of readings) {
-    text.gauge("DCGM_FI_DEV_GPU_UTIL", labelsOf(reading), Math.round(reading.busyRatio * 100));
-  }
-  for (const reading of readings) text.gauge("DCGM_FI_PROF_GR_ENGINE_ACTIVE", labelsOf(reading), reading.busyRatio);
-  for (const reading of readings) text.gauge("DCGM_FI_DEV_FB_USED", labelsOf(reading), reading.memoryUsedMiB);
+  const labelled = readings.map((reading) => ({ ...reading, labels: labelsOf(reading) }));
+  for (const { labels, busyRatio } of labelled) text.gauge("DCGM_FI_DEV_GPU_UTIL", labels, Math.round(busyRatio * 100));
+  for (const { labels, busyRatio } of labelled) text.gauge("DCGM_FI_PROF_GR_ENGINE_ACTIVE", labels, busyRatio);
+  for (const { labels, memoryUsedMiB } of labelled) text.gauge("DCGM_FI_DEV_FB_USED", labels, memoryUsedMiB);
   return text.toString();
 }

@@ -3,12 +3,14 @@ export class LatencyHistogram {
   readonly boundsSeconds: readonly number[];
   /** Not cumulative; the last entry is the +Inf bucket. */
   readonly #counts: number[];
+  readonly #le: readonly string[];
   #sumSeconds = 0;
   #count = 0;
 
   constructor(boundsSeconds: readonly number[]) {
     this.boundsSeconds = boundsSeconds;
     this.#counts = [...boundsSeconds, 0].map(() => 0);
+    this.#le = [...boundsSeconds.map(String), "+Inf"];
   }
 
   get count(): number {
@@ -43,8 +45,7 @@ export class LatencyHistogram {
     let total = 0;
     return this.#counts.map((count, index) => {
       total += count;
-      const bound = this.boundsSeconds[index];
-      return [bound === undefined ? "+Inf" : String(bound), total] as const;
+      return [this.#le[index] as string, total] as const;
     });
   }
 

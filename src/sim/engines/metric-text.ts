@@ -1,5 +1,6 @@
 /** Builds the text exposition format: https://prometheus.io/docs/instrumenting/exposition_formats/ */
 import { escapeLabelValue, formatValue } from "../prometheus/exposition.ts";
+import { remember } from "../remember.ts";
 import type { LatencyHistogram } from "./latency-histogram.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -7,38 +8,49 @@ type Labels = Readonly<Record<string, string>>;
 export class MetricText {
   #text = "";
   readonly #families = new Set<string>();
+  readonly #pairs = new Map<Labels, string>();
 
   gauge(name: string, labels: Labels, value: number): this {
-    return this.#sample(name, "gauge", name, labels, value);
+    return this.#family(name, "gauge").#line(name, this.#pairsOf(labels), value);
   }
 
   /** `name` carries its `_total`. */
   counter(name: string, labels: Labels, value: number): this {
-    return this.#sample(name, "counter", name, labels, value);
+    return this.#family(name, "counter").#line(name, this.#pairsOf(labels), value);
   }
 
   histogram(name: string, labels: Labels, histogram: LatencyHistogram): this {
-    for (const [le, count] of histogram.buckets()) {
-      this.#sample(name, "histogram", `${name}_bucket`, { ...labels, le }, count);
-    }
-    this.#sample(name, "histogram", `${name}_sum`, labels, histogram.sumSeconds);
-    return this.#sample(name, "histogram", `${name}_count`, labels, histogram.count);
+    this.#family(name, "histogram");
+    const pairs = this.#pairsOf(labels);
+    const before = pairs === "" ? "" : `${pairs},`;
+    for (const [le, count] of histogram.buckets()) this.#line(`${name}_bucket`, `${before}le="${le}"`, count);
+    this.#line(`${name}_sum`, pairs, histogram.sumSeconds);
+    return this.#line(`${name}_count`, pairs, histogram.count);
   }
 
   toString(): string {
     return this.#text;
   }
 
-  #sample(family: string, type: string, name: string, labels: Labels, value: number): this {
-    if (!this.#families.has(family)) {
-      this.#families.add(family);
-      this.#text += `# TYPE ${family} ${type}\n`;
-    }
-    let pairs = "";
-    for (const label in labels) {
-      pairs += `${pairs === "" ? "" : ","}${label}="${escapeLabelValue(labels[label] as string)}"`;
-    }
+  #family(name: string, type: string): this {
+    if (this.#families.has(name)) return this;
+    this.#families.add(name);
+    this.#text += `# TYPE ${name} ${type}\n`;
+    return this;
+  }
+
+  #line(name: string, pairs: string, value: number): this {
     this.#text += `${name}{${pairs}} ${formatValue(value)}\n`;
     return this;
+  }
+
+  #pairsOf(labels: Labels): string {
+    return remember(this.#pairs, labels, () => {
+      let pairs = "";
+      for (const label in labels) {
+        pairs += `${pairs === "" ? "" : ","}${label}="${escapeLabelValue(labels[label] as string)}"`;
+      }
+      return pairs;
+    });
   }
 }

@@ -14,7 +14,7 @@ describe("parseExposition", () => {
       'd{le="+Inf",} +Inf',
       "e -Inf",
     ].join("\n");
-    expect([...parseExposition(text)]).toEqual([
+    expect(parseExposition(text)).toEqual([
       { series: "a", value: 1 },
       { series: 'b{x="1",y="}{ \\"q\\" \\\\"}', value: 2.5, timestampMs: 1_700_000_000_123 },
       { series: "c{}", value: Number.NaN },
@@ -24,11 +24,49 @@ describe("parseExposition", () => {
   });
 
   test.each(["a", "a b", 'a{x="1" 2', "a 1 2 3", "{} 1x"])("names the line that is not a sample: %s", (line) => {
-    expect(() => [...parseExposition(`ok 1\n${line}\n`)]).toThrow(/line 2 /);
+    expect(() => parseExposition(`ok 1\n${line}\n`)).toThrow(/line 2 /);
   });
 
   test.each(["a{x=1}", 'a{x="1"y="2"}', 'a{x="1",x="2"}', '1a{x="1"}'])("refuses the series %s", (series) => {
     expect(() => parseSeriesText(series)).toThrow(SyntaxError);
+  });
+
+  test("a scrape after the first reads the same, whatever stands on its lines", () => {
+    const known = new Map(["a", "a{}", 'a{x="} 1"}', 'a{x="1"}', 'a {x="1"}'].map((series) => [series, true]));
+    const piece = fc.constantFrom(
+      ...known.keys(),
+      " ",
+      "\t",
+      "\r",
+      "1",
+      "+Inf",
+      "NaN",
+      "x",
+      "1700000000123",
+      "#",
+      "}",
+      '"',
+    );
+    const line = fc.array(piece, { maxLength: 6 }).map((pieces) => pieces.join(""));
+    const usual = fc
+      .constantFrom(...known.keys())
+      .chain((series) =>
+        fc.constantFrom(`${series} 2`, `${series} 2 1700000000123`, ` ${series}  NaN `, `${series} 2\r`, `${series} x`),
+      );
+    const outcome = (text: string, of?: ReadonlyMap<string, unknown>): unknown => {
+      try {
+        return parseExposition(text, of);
+      } catch (error) {
+        return String(error);
+      }
+    };
+    fc.assert(
+      fc.property(fc.array(fc.oneof(line, usual), { maxLength: 4 }), (lines) => {
+        const text = lines.join("\n");
+        expect(outcome(text, known)).toEqual(outcome(text));
+      }),
+      { numRuns: 2_000 },
+    );
   });
 
   test("what is written is what is read", () => {

@@ -12,8 +12,12 @@ export interface ExpositionSample {
   readonly timestampMs?: number;
 }
 
-/** @throws SyntaxError with the number of the line that is not in the format */
-export function* parseExposition(text: string): Generator<ExpositionSample> {
+/**
+ * @param known series that were read before: of a line that begins with one, only the value is looked at
+ * @throws SyntaxError with the number of the line that is not in the format
+ */
+export function parseExposition(text: string, known?: ReadonlyMap<string, unknown>): readonly ExpositionSample[] {
+  const samples: ExpositionSample[] = [];
   let start = 0;
   let lineNumber = 0;
   while (start < text.length) {
@@ -21,17 +25,41 @@ export function* parseExposition(text: string): Generator<ExpositionSample> {
     if (end === -1) end = text.length;
     lineNumber++;
     const first = firstNonBlank(text, start, end);
-    if (first < end && text.charCodeAt(first) !== HASH) yield parseLine(text.slice(first, end), lineNumber);
+    if (first < end && text.charCodeAt(first) !== HASH) {
+      const sample = known === undefined ? undefined : parseKnown(text, first, end, known);
+      samples.push(sample ?? parseLine(text.slice(first, end), lineNumber));
+    }
     start = end + 1;
   }
+  return samples;
 }
 
 const HASH = 0x23;
+const SPACE = 0x20;
+const TAB = 0x09;
+const RETURN = 0x0d;
 
 function firstNonBlank(text: string, start: number, end: number): number {
   let at = start;
-  while (at < end && (text[at] === " " || text[at] === "\t" || text[at] === "\r")) at++;
+  for (; at < end; at++) {
+    const code = text.charCodeAt(at);
+    if (code !== SPACE && code !== TAB && code !== RETURN) break;
+  }
   return at;
+}
+
+function parseKnown(
+  text: string,
+  start: number,
+  end: number,
+  known: ReadonlyMap<string, unknown>,
+): ExpositionSample | undefined {
+  const blank = text.lastIndexOf(" ", end - 1);
+  if (blank <= start) return undefined;
+  const series = text.slice(start, blank);
+  if (!known.has(series)) return undefined;
+  const value = parseValue(text.slice(blank + 1, end));
+  return value === undefined ? undefined : { series, value };
 }
 
 function parseLine(line: string, lineNumber: number): ExpositionSample {
@@ -110,7 +138,7 @@ const unescapeLabel = (text: string): string =>
 
 /** A label value as the format wants it between its quotes. */
 export const escapeLabelValue = (value: string): string =>
-  value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+  !/["\\\n]/.test(value) ? value : value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 
 /** A number as the format and Prometheus's HTTP API write it. */
 export function formatValue(value: number): string {

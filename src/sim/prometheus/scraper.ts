@@ -50,6 +50,8 @@ interface Session {
   readonly known: Map<string, StoredSeries>;
   /** Exposed by the last scrape without a time of their own: these get the marker when they vanish. */
   readonly live: ReadonlySet<StoredSeries>;
+  /** Those of {@link OWN_SERIES}, in their order. */
+  readonly own: readonly StoredSeries[];
 }
 
 export function createScraper(options: ScraperOptions): Scraper {
@@ -80,7 +82,7 @@ export function createScraper(options: ScraperOptions): Scraper {
 
   function end(session: Session, timeMs: number): void {
     for (const series of session.live) series.samples.appendStale(timeMs);
-    for (const name of OWN_SERIES) ownSeries(store, name, session.labels).samples.appendStale(timeMs);
+    for (const series of ownSeries(store, session.labels, session.own)) series.samples.appendStale(timeMs);
   }
 
   return {
@@ -100,30 +102,30 @@ export function createScraper(options: ScraperOptions): Scraper {
 
 const OWN_SERIES = ["up", "scrape_duration_seconds", "scrape_samples_scraped"] as const;
 
-const ownSeries = (store: SeriesStore, name: string, labels: LabelSet): StoredSeries =>
-  store.seriesOf(labelSet([...labels, [METRIC_NAME, name]]));
+/** @param known of the last scrape: the store may have dropped one since */
+const ownSeries = (store: SeriesStore, labels: LabelSet, known?: readonly StoredSeries[]): readonly StoredSeries[] =>
+  OWN_SERIES.map((name, index) => {
+    const before = known?.[index];
+    return before !== undefined && before.samples.length > 0
+      ? before
+      : store.seriesOf(labelSet([...labels, [METRIC_NAME, name]]));
+  });
 
 async function read(
   target: ScrapeTarget,
   { clock, scrapeTimeoutMs }: ScraperOptions,
 ): Promise<{ text?: string; error: string }> {
   const done = new AbortController();
+  const late = async (): Promise<never> => {
+    await clock.sleep(scrapeTimeoutMs, done.signal);
+    throw new Error("context deadline exceeded");
+  };
   try {
     const answer = target.scrape();
-    const text =
-      typeof answer === "string"
-        ? answer
-        : await Promise.race([
-            answer,
-            clock.sleep(scrapeTimeoutMs, done.signal).then(() => {
-              throw new Error("context deadline exceeded");
-            }),
-          ]);
-    return { text, error: "" };
+    if (typeof answer === "string") return { text: answer, error: "" };
+    return { text: await Promise.race([answer, late()]).finally(() => done.abort()), error: "" };
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };
-  } finally {
-    done.abort();
   }
 }
 
@@ -145,7 +147,7 @@ function record(attempt: Attempt, before: Session | undefined, store: SeriesStor
   if (text !== undefined) {
     try {
       // The whole text is read before anything is written: a broken exposition must not leave half a scrape.
-      const parsed = [...parseExposition(text)].map((sample) => ({
+      const parsed = parseExposition(text, known).map((sample) => ({
         sample,
         series: resolve(sample.series, labels, known, store),
       }));
@@ -154,7 +156,7 @@ function record(attempt: Attempt, before: Session | undefined, store: SeriesStor
         if (sample.timestampMs === undefined) live.add(series);
         samples++;
       }
-      forgetUnused(known, new Set(parsed.map(({ sample }) => sample.series)));
+      if (known.size > 2 * samples) forgetUnused(known, new Set(parsed.map(({ sample }) => sample.series)));
     } catch (cause) {
       error = cause instanceof Error ? cause.message : String(cause);
       live.clear();
@@ -162,12 +164,9 @@ function record(attempt: Attempt, before: Session | undefined, store: SeriesStor
     }
   }
   for (const series of before?.live ?? []) if (!live.has(series)) series.samples.appendStale(timeMs);
-  const own = {
-    up: error === "" ? 1 : 0,
-    scrape_duration_seconds: attempt.durationSeconds,
-    scrape_samples_scraped: samples,
-  };
-  for (const name of OWN_SERIES) ownSeries(store, name, labels).samples.append(timeMs, own[name]);
+  const own = ownSeries(store, labels, before?.own);
+  const values = [error === "" ? 1 : 0, attempt.durationSeconds, samples];
+  for (const [index, series] of own.entries()) series.samples.append(timeMs, values[index] as number);
   const health = {
     labels,
     discoveredLabels: attempt.target.labels,
@@ -175,12 +174,11 @@ function record(attempt: Attempt, before: Session | undefined, store: SeriesStor
     lastDurationSeconds: attempt.durationSeconds,
     lastError: error,
   };
-  return { labels, health, known, live };
+  return { labels, health, known, live, own };
 }
 
 /** Text of series that the target no longer exposes would otherwise pile up as its label values change. */
 function forgetUnused(known: Map<string, StoredSeries>, used: ReadonlySet<string>): void {
-  if (known.size <= 2 * used.size) return;
   for (const text of known.keys()) if (!used.has(text)) known.delete(text);
 }
 
