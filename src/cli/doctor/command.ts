@@ -6,7 +6,7 @@ import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../api/grove/pod-clique-s
 import { KEDA_SCALED_OBJECTS } from "../../api/keda/scaled-object.ts";
 import { VALIDATING_WEBHOOK_CONFIGURATIONS } from "../../api/kubernetes/admission-registration.ts";
 import { HORIZONTAL_POD_AUTOSCALERS } from "../../api/kubernetes/core.ts";
-import type { KubeObject, Resource } from "../../api/kubernetes/meta.ts";
+import type { KubeObject, ObjectMeta, Resource } from "../../api/kubernetes/meta.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
 import type { PolicySurroundings } from "../../autoscaler/review-policy.ts";
 import { SETTINGS } from "../../config.ts";
@@ -193,8 +193,14 @@ function autoscalerCheck(lease: LeaseState, policies: readonly ScalingPolicy[], 
   }
 }
 
-/** A set that nobody looked at for so long is looked after by nobody. */
+/** A change that nobody looked at for so long is looked at by nobody. */
 const RECONCILED_WITHIN_MS = 60_000;
+
+/** The last write that was not one of a status. */
+function changedMs({ creationTimestamp, managedFields = [] }: ObjectMeta): number {
+  const times = managedFields.filter(({ subresource }) => subresource !== "status").map(({ time }) => time);
+  return Math.max(...[creationTimestamp, ...times].map((time) => (time === undefined ? 0 : parseTime(time))));
+}
 
 function operatorCheck(own: LeaseState, autoscaler: LeaseState, sets: readonly PodCliqueSet[], nowMs: number): Check {
   const check = "operator";
@@ -202,8 +208,7 @@ function operatorCheck(own: LeaseState, autoscaler: LeaseState, sets: readonly P
   if (own.kind === "held") return ok(check, own.text);
   const behind = sets.filter(
     ({ metadata, status }) =>
-      status?.observedGeneration !== metadata.generation &&
-      nowMs - parseTime(metadata.creationTimestamp ?? "") > RECONCILED_WITHIN_MS,
+      status?.observedGeneration !== metadata.generation && nowMs - changedMs(metadata) > RECONCILED_WITHIN_MS,
   );
   if (behind.length > 0) {
     const names = someNames(
