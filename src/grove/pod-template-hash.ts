@@ -24,9 +24,16 @@ const cliqueHashes = new WeakMap<
 >();
 
 /** `status.currentGenerationHash` of a set: all its cliques, in order. */
-export function generationHash({ cliques, priorityClassName }: PodCliqueSetTemplate): string {
-  return safeEncode(fnv1a64(canonicalJson(cliques.map((clique) => podTemplate(clique, priorityClassName)))));
+export function generationHash(template: PodCliqueSetTemplate): string {
+  const known = generationHashes.get(template);
+  if (known !== undefined) return known;
+  const { cliques, priorityClassName } = template;
+  const hash = safeEncode(fnv1a64(canonicalJson(cliques.map((clique) => podTemplate(clique, priorityClassName)))));
+  generationHashes.set(template, hash);
+  return hash;
 }
+
+const generationHashes = new WeakMap<PodCliqueSetTemplate, string>();
 
 function podTemplate(clique: PodCliqueTemplate, priorityClassName: string | undefined): unknown {
   const podSpec = {

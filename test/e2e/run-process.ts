@@ -20,7 +20,7 @@ export function endProcesses(): void {
 
 export function runProcess(...args: readonly string[]): RunProcess {
   const child = spawn(process.execPath, ["src/main.ts", "run", ...args], {
-    env: { PATH: process.env["PATH"] },
+    env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] },
     stdio: ["ignore", "ignore", "pipe"],
   });
   alive.add(child);

@@ -151,10 +151,14 @@ function partnersOf(
   return partners;
 }
 
-function signatureFunction({ on, labels }: VectorMatching): (labels: LabelSet) => string {
-  const names = new Set(on ? labels : [...labels, METRIC_NAME]);
-  const known = new WeakMap<LabelSet, string>();
-  return (set) => remember(known, set, () => labelKey(on ? only(set, names) : without(set, names)));
+const signatures = new WeakMap<VectorMatching, (labels: LabelSet) => string>();
+
+function signatureFunction(matching: VectorMatching): (labels: LabelSet) => string {
+  return remember(signatures, matching, ({ on, labels }) => {
+    const names = new Set(on ? labels : [...labels, METRIC_NAME]);
+    const known = new WeakMap<LabelSet, string>();
+    return (set) => remember(known, set, () => labelKey(on ? only(set, names) : without(set, names)));
+  });
 }
 
 function resultLabels(

@@ -27,7 +27,6 @@ export interface EvaluationOptions {
 export class Evaluation {
   readonly #options: EvaluationOptions;
   readonly #selected = new Map<Selector, readonly StoredSeries[]>();
-  readonly #groups = new Map<Expr, (labels: LabelSet) => LabelSet>();
   #samplesRead = 0;
 
   constructor(options: EvaluationOptions) {
@@ -131,7 +130,7 @@ export class Evaluation {
       ...(parameter?.kind === "scalar" ? { scalar: parameter.value } : {}),
       ...(parameter?.kind === "string" ? { text: parameter.value } : {}),
     };
-    const groupOf = remember(this.#groups, expr, () => remembered(grouper(aggregation)));
+    const groupOf = remember(groupers, expr, () => remembered(grouper(aggregation)));
     return { kind: "vector", elements: aggregate(elementsOf(this.at(expr.expr, timeMs)), aggregation, groupOf) };
   }
 
@@ -217,8 +216,11 @@ export class Evaluation {
   }
 }
 
+/** A tree is evaluated again and again, mostly over the same series. */
+const groupers = new WeakMap<Expr, (labels: LabelSet) => LabelSet>();
+
 function remembered(groupOf: (labels: LabelSet) => LabelSet): (labels: LabelSet) => LabelSet {
-  const known = new Map<LabelSet, LabelSet>();
+  const known = new WeakMap<LabelSet, LabelSet>();
   return (labels) => remember(known, labels, groupOf);
 }
 

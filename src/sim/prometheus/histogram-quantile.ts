@@ -1,5 +1,6 @@
 /** `histogram_quantile` over classic histograms: Prometheus's `promql/quantile.go`. */
-import { labelKey, METRIC_NAME, without } from "./labels.ts";
+import { remember } from "../remember.ts";
+import { type LabelSet, labelKey, METRIC_NAME, without } from "./labels.ts";
 import type { Element } from "./vector.ts";
 
 interface Bucket {
@@ -9,13 +10,15 @@ interface Bucket {
 
 const BUCKET_LABELS: ReadonlySet<string> = new Set(["le", METRIC_NAME]);
 
+const histogramOf = new WeakMap<LabelSet, LabelSet>();
+
 /** One element per set of labels other than `le`; elements whose `le` is not a number are left out. */
 export function histogramQuantile(q: number, elements: readonly Element[]): readonly Element[] {
   const histograms = new Map<string, { labels: Element["labels"]; buckets: Bucket[] }>();
   for (const { labels, value } of elements) {
     const upperBound = parseBound(labels.get("le"));
     if (upperBound === undefined) continue;
-    const rest = without(labels, BUCKET_LABELS);
+    const rest = remember(histogramOf, labels, (bucket) => without(bucket, BUCKET_LABELS));
     const key = labelKey(rest);
     const histogram = histograms.get(key);
     if (histogram === undefined) histograms.set(key, { labels: rest, buckets: [{ upperBound, count: value }] });

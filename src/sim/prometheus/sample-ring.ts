@@ -66,6 +66,7 @@ export class SampleRing {
   }
 
   dropBefore(timeMs: number): void {
+    if (this.#end > this.#start && (this.#times[this.#start] as number) >= timeMs) return;
     this.#start += this.firstAtOrAfter(timeMs);
   }
 
