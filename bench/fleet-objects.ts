@@ -1,7 +1,11 @@
 /** A fleet as an API server would list it: policies, sets, cliques and pods with all that real objects carry. Each object is parsed anew, as from a response. */
+
+import { GPU_BUDGETS } from "../src/api/autoscaling/gpu-budget.ts";
+import type { ScalingPolicy } from "../src/api/autoscaling/scaling-policy.ts";
+import { defaultScalingPolicy } from "../src/api/autoscaling/scaling-policy-defaults.ts";
 import { POD_CLIQUES } from "../src/api/grove/pod-clique.ts";
 import type { PodCliqueSet } from "../src/api/grove/pod-clique-set.ts";
-import type { KubeObject } from "../src/api/kubernetes/meta.ts";
+import { apiVersionOf } from "../src/api/kubernetes/meta.ts";
 import { readExample } from "../test/sim/simulation.ts";
 
 /** Ready pods of one policy: ten GPUs, one each for prefill and decode. */
@@ -9,6 +13,10 @@ const ROLES = { frontend: 1, prefill: 3, decode: 7 } as const;
 export const GPUS_PER_POLICY = ROLES.prefill + ROLES.decode;
 export const PODS_PER_POLICY = GPUS_PER_POLICY + ROLES.frontend;
 const POLICIES_PER_NAMESPACE = 100;
+
+/** Each policy its own maximum, or one GPUBudget for all that has a fifth more than they use. */
+export type FleetBudget = "own" | "shared";
+const SHARED_BUDGET = "fleet";
 
 export type Role = keyof typeof ROLES;
 
@@ -34,9 +42,14 @@ export function* podsOf(policies: number): Generator<FleetPod> {
 }
 
 /** @returns the texts of all objects of a kind, by its plural; every text is one object */
-export function fleetOf(policies: number, createdAt: string): (plural: string) => Generator<string> {
+export function fleetOf(
+  policies: number,
+  budget: FleetBudget,
+  createdAt: string,
+): (plural: string) => Generator<string> {
   const workload = readExample<PodCliqueSet>("prefill-decode/workload.yaml", "PodCliqueSet");
-  const policy = readExample<KubeObject & { readonly spec: object }>("prefill-decode/policy.yaml", "ScalingPolicy");
+  // With its defaults, as an API server has it.
+  const policy = defaultScalingPolicy(readExample<ScalingPolicy>("prefill-decode/policy.yaml", "ScalingPolicy"));
   const metadataOf = (namespace: string, name: string, labels: Readonly<Record<string, string>> = {}) => ({
     namespace,
     name,
@@ -111,6 +124,15 @@ export function fleetOf(policies: number, createdAt: string): (plural: string) =
       });
     }
   }
+  function* budgets(): Generator<string> {
+    const { namespace: _, ...metadata } = metadataOf("", SHARED_BUDGET);
+    yield JSON.stringify({
+      apiVersion: apiVersionOf(GPU_BUDGETS),
+      kind: GPU_BUDGETS.kind,
+      metadata,
+      spec: { capacity: Math.ceil(1.2 * policies * GPUS_PER_POLICY), reserve: 0, members: [] },
+    });
+  }
   return (plural) => {
     if (plural === "pods") return pods();
     if (plural === "podcliques") return cliques();
@@ -124,8 +146,15 @@ export function fleetOf(policies: number, createdAt: string): (plural: string) =
       return setsAndPolicies((namespace, name) => ({
         ...policy,
         metadata: metadataOf(namespace, name),
-        spec: { ...policy.spec, targetRef: { name } },
+        spec: {
+          ...policy.spec,
+          targetRef: { name },
+          ...(budget === "own"
+            ? {}
+            : { gpuBudget: { ...policy.spec.gpuBudget, sharedBudgetRef: { name: SHARED_BUDGET } } }),
+        },
       }));
+    if (plural === "gpubudgets" && budget === "shared") return budgets();
     return [][Symbol.iterator]() as unknown as Generator<string>;
   };
 }

@@ -5,7 +5,9 @@
  */
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
+import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
+import { GPU_BUDGETS } from "../src/api/autoscaling/gpu-budget.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../src/api/autoscaling/scaling-policy.ts";
 import { keyOf } from "../src/api/kubernetes/meta.ts";
 import { formatTime } from "../src/api/kubernetes/time.ts";
@@ -17,7 +19,7 @@ import type { KubeApi } from "../src/kube/kube-api.ts";
 import type { MetricsSource } from "../src/observe/metrics-source.ts";
 import { createPrometheusClient } from "../src/observe/prometheus-client.ts";
 import { seededRandom } from "../src/random.ts";
-import { fleetOf, GPUS_PER_POLICY, PODS_PER_POLICY } from "./fleet-objects.ts";
+import { type FleetBudget, fleetOf, GPUS_PER_POLICY, PODS_PER_POLICY } from "./fleet-objects.ts";
 import { megabytes, type Row } from "./measure.ts";
 
 const INTERVAL_SECONDS = 15;
@@ -28,6 +30,8 @@ const MEASURED_INTERVALS = 3;
 interface FleetFigures {
   readonly decisions: number;
   readonly cpuSeconds: number;
+  /** Of the thread that decides; what is left of the time it waited. */
+  readonly busySeconds: number;
   readonly queries: number;
   readonly statusWrites: number;
   readonly settledBytes: number;
@@ -36,24 +40,30 @@ interface FleetFigures {
 
 export async function benchFleet(): Promise<readonly Row[]> {
   const rows: Row[] = [];
-  for (const policies of [100, 1_000, 10_000]) {
-    const child = fork(fileURLToPath(import.meta.url), [`${policies}`]);
+  for (const [policies, budget] of [
+    [100, "own"],
+    [1_000, "own"],
+    [10_000, "own"],
+    [10_000, "shared"],
+  ] as const) {
+    const child = fork(fileURLToPath(import.meta.url), [`${policies}`, budget]);
     const [figures] = (await once(child, "message")) as [FleetFigures];
     await once(child, "exit");
-    rows.push(...rowsOf(policies, figures));
+    rows.push(...rowsOf(policies, budget, figures));
   }
   return rows;
 }
 
-function rowsOf(policies: number, figures: FleetFigures): readonly Row[] {
+function rowsOf(policies: number, budget: FleetBudget, figures: FleetFigures): readonly Row[] {
   const ofAll = (count: number): string => `${((100 * count) / (policies * MEASURED_INTERVALS)).toFixed(0)} %`;
-  const tick = figures.cpuSeconds / MEASURED_INTERVALS;
-  const what = `fleet, ${policies} policies, ${policies * GPUS_PER_POLICY} GPUs, ${policies * PODS_PER_POLICY} pods`;
+  const tick = figures.busySeconds / MEASURED_INTERVALS;
+  const cpu = figures.cpuSeconds / MEASURED_INTERVALS;
+  const what = `fleet, ${policies} policies, ${policies * GPUS_PER_POLICY} GPUs, ${policies * PODS_PER_POLICY} pods${budget === "own" ? "" : ", one GPUBudget for all"}`;
   const isLargest = policies === 10_000;
   return [
     {
       what: `${what}: one tick`,
-      value: `${tick.toFixed(2)} s CPU = ${((1000 * tick) / policies).toFixed(2)} ms a policy; ${ofAll(figures.decisions)} of the decisions due`,
+      value: `${tick.toFixed(2)} s busy = ${((1000 * tick) / policies).toFixed(2)} ms a policy; ${cpu.toFixed(2)} s CPU of all threads; ${ofAll(figures.decisions)} of the decisions due`,
       ...(isLargest ? { aim: "< 15 s" } : {}),
     },
     {
@@ -68,7 +78,7 @@ function rowsOf(policies: number, figures: FleetFigures): readonly Row[] {
   ];
 }
 
-async function measureFleet(policies: number): Promise<FleetFigures> {
+async function measureFleet(policies: number, budget: FleetBudget): Promise<FleetFigures> {
   const clock = wallClock();
   const abort = new AbortController();
   const server = spawn(process.execPath, [fileURLToPath(new URL("fleet-metrics.ts", import.meta.url)), `${policies}`]);
@@ -82,7 +92,7 @@ async function measureFleet(policies: number): Promise<FleetFigures> {
       return prometheus.query(promql, options);
     },
   };
-  const api = new ListedFleet(policies, formatTime(clock.nowMs() - 3_600_000));
+  const api = new ListedFleet(fleetOf(policies, budget, formatTime(clock.nowMs() - 3_600_000)));
   let decisions = 0;
   const { ready } = startAutoscaler({
     api: api as unknown as KubeApi,
@@ -99,12 +109,19 @@ async function measureFleet(policies: number): Promise<FleetFigures> {
   });
   await ready;
   await clock.sleep(WARM_UP_INTERVALS * INTERVAL_SECONDS * 1000);
-  const before = { cpu: process.cpuUsage(), decisions, queries, statusWrites: api.statusWrites };
+  const before = {
+    cpu: process.cpuUsage(),
+    loop: performance.eventLoopUtilization(),
+    decisions,
+    queries,
+    statusWrites: api.statusWrites,
+  };
   await clock.sleep(MEASURED_INTERVALS * INTERVAL_SECONDS * 1000);
   const { user, system } = process.cpuUsage(before.cpu);
   const figures = {
     decisions: decisions - before.decisions,
     cpuSeconds: (user + system) / 1e6,
+    busySeconds: performance.eventLoopUtilization(before.loop).active / 1000,
     queries: queries - before.queries,
     statusWrites: api.statusWrites - before.statusWrites,
     settledBytes: process.memoryUsage().rss,
@@ -124,8 +141,8 @@ class ListedFleet implements Pick<KubeApi, "list" | "watch" | "patch" | "create"
   /** As the API server has them, by `namespace/name`. */
   readonly #policies: ReadonlyMap<string, string>;
 
-  constructor(policies: number, createdAt: string) {
-    this.#fleet = fleetOf(policies, createdAt);
+  constructor(fleet: (plural: string) => Generator<string>) {
+    this.#fleet = fleet;
     this.#policies = new Map(this.#fleet(SCALING_POLICIES.plural).map((text) => [keyOf(JSON.parse(text)), text]));
   }
 
@@ -148,23 +165,23 @@ class ListedFleet implements Pick<KubeApi, "list" | "watch" | "patch" | "create"
   readonly patch: KubeApi["patch"] = async (resource, key, patch) => {
     this.statusWrites++;
     const stored = this.#policies.get(`${key.namespace}/${key.name}`);
+    if (resource.plural === GPU_BUDGETS.plural) return patch as never;
     if (stored === undefined || resource.plural !== SCALING_POLICIES.plural)
       throw new TypeError(`no ${resource.plural} is patched here`);
     const { status } = patch as ScalingPolicy;
-    return JSON.parse(
-      JSON.stringify({
-        ...JSON.parse(stored),
-        status,
-        metadata: { ...JSON.parse(stored).metadata, resourceVersion: `${++this.#version}` },
-      }),
-    );
+    const policy = JSON.parse(stored) as ScalingPolicy;
+    return {
+      ...policy,
+      status: JSON.parse(JSON.stringify(status)),
+      metadata: { ...policy.metadata, resourceVersion: `${++this.#version}` },
+    } as never;
   };
 
   readonly create: KubeApi["create"] = async (_, object) => object;
 }
 
-const [size] = process.argv.slice(2).map(Number);
+const [size, budget] = process.argv.slice(2);
 if (process.argv[1] === fileURLToPath(import.meta.url) && size !== undefined) {
-  process.send?.(await measureFleet(size));
+  process.send?.(await measureFleet(Number(size), budget === "shared" ? "shared" : "own"));
   process.exit(0);
 }

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { GPUBudget } from "../api/autoscaling/gpu-budget.ts";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
@@ -38,7 +39,7 @@ describe("a shared budget", () => {
     const ledger = new BudgetLedger();
     ledger.record(policy("a"), budget, decision(60), 4);
     expect(ledger.granted(policy("a"), budget, 4)).toBe(60);
-    expect(ledger.granted(policy("a"), budget, 4, 50)).toBeLessThanOrEqual(14);
+    expect(ledger.granted(policy("a"), budget, 4, () => 50)).toBeLessThanOrEqual(14);
   });
 
   test("a policy that went to another budget leaves nothing behind", () => {
@@ -48,5 +49,74 @@ describe("a shared budget", () => {
     expect(ledger.granted(policy("a"), other, 5)).toBe(5);
     ledger.record(policy("a"), other, decision(60), 60);
     expect(ledger.status(budget).members).toEqual([]);
+  });
+
+  describe("of many members", () => {
+    const names = Array.from({ length: 40 }, (_, index) => `p${index}`);
+    const many = { ...budget, spec: { ...budget.spec, capacity: 200 } } as GPUBudget;
+    const roomy = { ...budget, spec: { ...budget.spec, capacity: 400 } } as GPUBudget;
+    const ledgerOf = (most: number, held: number): BudgetLedger => {
+      const ledger = new BudgetLedger();
+      for (const name of names) ledger.record(policy(name), roomy, decision(most), held);
+      return ledger;
+    };
+
+    test("is dealt anew when a tenth of them has decided", () => {
+      const ledger = ledgerOf(10, 10);
+      const surging = policy("p0");
+      expect(ledger.granted(surging, roomy, 10)).toBe(10);
+      for (const name of names.slice(1, 4)) ledger.record(policy(name), roomy, decision(2), 2);
+      ledger.record(surging, roomy, decision(20), 10);
+      // 36 others hold 10 each; three have given back 8 each.
+      expect(ledger.granted(surging, roomy, 10)).toBe(20);
+    });
+
+    test("is asked for the others' pods once a deal", () => {
+      const ledger = ledgerOf(10, 10);
+      let asked = 0;
+      for (const name of names) {
+        ledger.granted(policy(name), roomy, 10, () => {
+          asked++;
+          return 0;
+        });
+        ledger.record(policy(name), roomy, decision(10), 10);
+      }
+      expect(asked).toBeLessThanOrEqual(10);
+    });
+
+    test("never grants more than the others leave, whoever decides when and wherever offers go", () => {
+      const turn = fc.record({
+        who: fc.integer({ min: 0, max: 39 }),
+        most: fc.integer({ min: 2, max: 60 }),
+        /** Of what was granted: not everything that may be had is written. */
+        takes: fc.double({ min: 0, max: 1, noNaN: true }),
+        leaves: fc.boolean(),
+      });
+      fc.assert(
+        fc.property(fc.array(turn, { minLength: 1, maxLength: 300 }), (turns) => {
+          const ledger = new BudgetLedger();
+          const held = new Map<string, number>();
+          for (const { who, most, takes, leaves } of turns) {
+            const name = `p${who}`;
+            if (leaves && held.has(name)) {
+              ledger.forget(`ns/${name}`);
+              held.delete(name);
+              continue;
+            }
+            const before = held.get(name) ?? 2;
+            const granted = ledger.granted(policy(name), many, before);
+            // Minimum viable sets are kept whatever the others do; 40 of them are far below the capacity.
+            // Paused or slow ones hold more than their share for as long as they like.
+            const after = before + Math.trunc(takes * (Math.min(granted, most) - before));
+            held.set(name, Math.max(2, after));
+            ledger.record(policy(name), many, decision(most), held.get(name) as number);
+            const total = [...held.values()].reduce((sum, gpus) => sum + gpus, 0);
+            expect(total).toBeLessThanOrEqual(many.spec.capacity);
+            expect(ledger.status(many).used).toBe(total);
+          }
+        }),
+        { numRuns: 200 },
+      );
+    });
   });
 });

@@ -6,17 +6,38 @@ import { arbitrate, type Offer } from "../decide/arbitrate.ts";
 import type { Decision } from "../decide/decision.ts";
 
 interface Entry {
-  readonly budget: string;
   readonly offer: Offer;
   readonly used: number;
   readonly requested: number;
 }
 
+interface Deal {
+  readonly capacity: number;
+  readonly outsidersGpus: number;
+  readonly grants: ReadonlyMap<string, number>;
+  /** What all members have or may have, whichever is more; follows what they hold after the deal. */
+  takenGpus: number;
+  /** Offers since then. */
+  changes: number;
+}
+
+/** One budget. */
+interface Book {
+  readonly entries: Map<string, Entry>;
+  deal?: Deal;
+}
+
+/** A budget with fewer members is dealt anew for each of them; a larger one whenever a tenth of its members has decided. */
+const MANY_MEMBERS = 20;
+const CHANGED_PART = 10;
+
 export class BudgetLedger {
-  readonly #entries = new Map<string, Entry>();
+  readonly #books = new Map<string, Book>();
+  /** By policy: the budget that it is in. */
+  readonly #budgetOf = new Map<string, string>();
 
   knows(policyKey: string): boolean {
-    return this.#entries.has(policyKey);
+    return this.#budgetOf.has(policyKey);
   }
 
   /**
@@ -25,44 +46,57 @@ export class BudgetLedger {
    *
    * @param outsidersGpus held by policies that share the budget and have made no offer
    */
-  granted(policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number, outsidersGpus = 0): number {
+  granted(policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number, outsidersGpus = (): number => 0): number {
     const key = keyOf(policy);
-    if (this.#entries.get(key)?.budget !== budget.metadata.name) return gpusInUse;
-    const grants = this.#grants(budget, outsidersGpus);
-    const share = grants.get(key) ?? gpusInUse;
-    const others = this.#of(budget).reduce(
-      (sum, { offer, used }) => (offer.key === key ? sum : sum + Math.max(used, grants.get(offer.key) ?? 0)),
-      outsidersGpus,
-    );
-    const left = budget.spec.capacity - budget.spec.reserve - others;
-    return Math.min(share, Math.max(left, gpusInUse));
+    const book = this.#books.get(budget.metadata.name);
+    const own = book?.entries.get(key);
+    if (book === undefined || own === undefined) return gpusInUse;
+    const deal = dealOf(book, budget, outsidersGpus);
+    const share = deal.grants.get(key);
+    const others = deal.takenGpus - takenBy(own, share) + deal.outsidersGpus;
+    const left = deal.capacity - others;
+    return Math.min(share ?? gpusInUse, Math.max(left, gpusInUse));
   }
 
   /** @param gpusHeld by the policy once what was decided is written */
   record(policy: ScalingPolicy, budget: GPUBudget, decision: Decision, gpusHeld: number): void {
     if (decision.offer === undefined) return;
-    const { namespace, name } = policy.metadata;
-    const member = budget.spec.members.find((one) => one.namespace === namespace && one.policy === name);
-    this.#entries.set(keyOf(policy), {
-      budget: budget.metadata.name,
+    const key = keyOf(policy);
+    const { name } = budget.metadata;
+    if (this.#budgetOf.get(key) !== name) this.forget(key);
+    const book = this.#books.get(name) ?? { entries: new Map() };
+    this.#books.set(name, book);
+    this.#budgetOf.set(key, name);
+    const member = membersOf(budget).get(key);
+    const entry = {
       used: gpusHeld,
       requested: decision.offer.curve.at(-1)?.[1] ?? decision.budget.gpusRequested,
       offer: {
-        key: keyOf(policy),
+        key,
         priority: member?.priority ?? policy.spec.gpuBudget.priority,
         weight: member?.weight ?? 1,
         ...decision.offer,
       },
-    });
+    };
+    follow(book, key, entry);
+    book.entries.set(key, entry);
   }
 
   forget(policyKey: string): void {
-    this.#entries.delete(policyKey);
+    const name = this.#budgetOf.get(policyKey);
+    const book = name === undefined ? undefined : this.#books.get(name);
+    if (name === undefined || book === undefined) return;
+    this.#budgetOf.delete(policyKey);
+    follow(book, policyKey, undefined);
+    book.entries.delete(policyKey);
+    if (book.entries.size === 0) this.#books.delete(name);
   }
 
   status(budget: GPUBudget): Pick<GPUBudgetStatus, "used" | "requested" | "members"> {
-    const grants = this.#grants(budget);
-    const entries = this.#of(budget).toSorted((a, b) => (a.offer.key < b.offer.key ? -1 : 1));
+    const book = this.#books.get(budget.metadata.name) ?? { entries: new Map<string, Entry>() };
+    const outsidersGpus = book.deal?.outsidersGpus ?? 0;
+    const { grants } = dealOf({ ...book }, budget, () => outsidersGpus);
+    const entries = [...book.entries.values()].sort((a, b) => (a.offer.key < b.offer.key ? -1 : 1));
     return {
       used: entries.reduce((sum, { used }) => sum + used, 0),
       requested: entries.reduce((sum, { requested }) => sum + requested, 0),
@@ -72,16 +106,46 @@ export class BudgetLedger {
       }),
     };
   }
+}
 
-  #of({ metadata }: GPUBudget): Entry[] {
-    return [...this.#entries.values()].filter(({ budget }) => budget === metadata.name);
-  }
+function dealOf(book: Book, budget: GPUBudget, outsidersGpus: () => number): Deal {
+  const { deal, entries } = book;
+  const capacity = budget.spec.capacity - budget.spec.reserve;
+  const isFresh =
+    deal !== undefined &&
+    deal.capacity === capacity &&
+    entries.size >= MANY_MEMBERS &&
+    deal.changes * CHANGED_PART < entries.size;
+  if (isFresh) return deal;
+  const outside = outsidersGpus();
+  const offers = Array.from(entries.values(), ({ offer }) => offer);
+  const grants = arbitrate(offers, Math.max(0, capacity - outside));
+  let takenGpus = 0;
+  for (const [key, entry] of entries) takenGpus += takenBy(entry, grants.get(key));
+  book.deal = { capacity, outsidersGpus: outside, grants, takenGpus, changes: 0 };
+  return book.deal;
+}
 
-  #grants(budget: GPUBudget, outsidersGpus = 0): ReadonlyMap<string, number> {
-    const { capacity, reserve } = budget.spec;
-    return arbitrate(
-      this.#of(budget).map(({ offer }) => offer),
-      Math.max(0, capacity - reserve - outsidersGpus),
-    );
-  }
+const takenBy = ({ used }: Entry, share = 0): number => Math.max(used, share);
+
+/** The deal stays, and what is taken follows the member's new entry. */
+function follow({ deal, entries }: Book, key: string, entry: Entry | undefined): void {
+  if (deal === undefined) return;
+  const share = deal.grants.get(key);
+  const before = entries.get(key);
+  if (before !== undefined) deal.takenGpus -= takenBy(before, share);
+  if (entry !== undefined) deal.takenGpus += takenBy(entry, share);
+  deal.changes++;
+}
+
+type Member = GPUBudget["spec"]["members"][number];
+
+const membersOfSpec = new WeakMap<object, ReadonlyMap<string, Member>>();
+
+function membersOf({ spec }: GPUBudget): ReadonlyMap<string, Member> {
+  const known = membersOfSpec.get(spec);
+  if (known !== undefined) return known;
+  const members = new Map(spec.members.map((one) => [`${one.namespace}/${one.policy}`, one]));
+  membersOfSpec.set(spec, members);
+  return members;
 }

@@ -1,5 +1,6 @@
 /** The ScalingPolicy controller: keeps every policy turning at its interval and publishes what each turn decided. */
-import { GPU_BUDGETS } from "../api/autoscaling/gpu-budget.ts";
+import { isDeepStrictEqual } from "node:util";
+import { GPU_BUDGETS, type GPUBudgetStatus } from "../api/autoscaling/gpu-budget.ts";
 import { SCALING_OVERRIDES, type ScalingOverride } from "../api/autoscaling/scaling-override.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
@@ -22,6 +23,7 @@ import { type AutoscalerMetrics, noAutoscalerMetrics } from "./autoscaler-metric
 import { type AutoscalerInformers, BY_POLICY, startAutoscalerInformers } from "./informers.ts";
 import { PolicyLoop, type Turn } from "./loop.ts";
 import { expiryMs } from "./observe.ts";
+import { Pace } from "./pace.ts";
 import { ALWAYS_SAID, EventLimiter } from "./policy-events.ts";
 import { isMaterialChange, renderStatus } from "./status.ts";
 import { createWriteGate, FIELD_MANAGER } from "./write-gate.ts";
@@ -60,6 +62,7 @@ export interface Autoscaler {
 const CHECKPOINT_INTERVAL_MS = 60_000;
 /** Metrics have 0.8 intervals, 12 s by default; what hangs for longer gives its worker back to the others. */
 const TURN_TIMEOUT_MS = 30_000;
+const BUDGET_STATUS_DELAY_MS = 1_000;
 
 export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
   const { api, clock, random, signal, log = silentLogger, namespace } = options;
@@ -107,6 +110,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
     metrics,
   });
   const statusWrittenMs = new Map<string, number>();
+  const pace = new Pace();
 
   const ready = informers.synced.then(() => {
     const controller = startController({
@@ -148,14 +152,17 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
       loop.forget(key);
       eventLimiter.forget(key);
       statusWrittenMs.delete(key);
+      pace.forget(key);
       return undefined;
     }
     if (!options.isLeader()) return { requeueAfterMs: 1_000 };
+    const startedMs = clock.monotonicMs();
     const turn = await loop.turn(policy, turnSignal);
     turnSignal.throwIfAborted();
     await publish(policy, turn);
     // Spread, so that many policies that started together do not turn together for ever.
-    return { requeueAfterMs: turn.nextTurnMs * (0.95 + 0.1 * random.next()) };
+    const delayMs = turn.nextTurnMs * (0.95 + 0.1 * random.next());
+    return { requeueAfterMs: pace.next(key, { startedMs, endedMs: clock.monotonicMs(), delayMs }) };
   }
 
   async function publish(stored: ScalingPolicy, turn: Turn): Promise<void> {
@@ -195,10 +202,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
     const budget = informers.budgets.get(undefined, name);
     if (budget === undefined) return undefined;
     const status = { ...loop.ledger.status(budget), observedGeneration: budget.metadata.generation ?? 0 };
-    const { used, requested, members } = budget.status ?? {};
-    if (
-      JSON.stringify([used, requested, members]) !== JSON.stringify([status.used, status.requested, status.members])
-    ) {
+    if (!isDeepStrictEqual(shownOf(budget.status), shownOf(status))) {
       await api.patch(
         GPU_BUDGETS,
         { name },
@@ -249,6 +253,13 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
   }
 }
 
+const shownOf = ({ used, requested, members = [], observedGeneration }: Partial<GPUBudgetStatus> = {}) => ({
+  used,
+  requested,
+  members,
+  observedGeneration,
+});
+
 function isSameTemplate(before: PodCliqueSet, after: PodCliqueSet): boolean {
   return before.metadata.generation === after.metadata.generation || before.spec.replicas !== after.spec.replicas;
 }
@@ -271,7 +282,8 @@ function watch(
     if (changed !== undefined && before?.metadata.generation !== after?.metadata.generation)
       controller.enqueue(keyOf(changed));
     const budget = after?.spec.gpuBudget?.sharedBudgetRef?.name;
-    if (budget !== undefined) budgets.enqueue(budget, "resync");
+    // Members of a large budget change all the time: its status is theirs, and follows within a second.
+    if (budget !== undefined) budgets.enqueueAfter(budget, BUDGET_STATUS_DELAY_MS);
   });
   informers.sets.onChange(({ before, after }) => {
     // Replicas alone are our own writes, or a person's, which the next turn sees.

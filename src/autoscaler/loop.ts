@@ -392,7 +392,7 @@ export class PolicyLoop {
   #granted(policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number): number {
     const { granted } = this.#options;
     return granted === undefined
-      ? this.#ledger.granted(policy, budget, gpusInUse, this.#outsidersGpus(policy, budget))
+      ? this.#ledger.granted(policy, budget, gpusInUse, () => this.#outsidersGpus(policy, budget))
       : granted(policy, budget, gpusInUse);
   }
 

@@ -2,6 +2,7 @@
  * What a stored policy asks for in its PodCliqueSet, or why it cannot be followed. A spec that is broken leaves the last good one in force. Pure;
  * remembered for as long as neither object changes.
  */
+import { isDeepStrictEqual } from "node:util";
 import { admit } from "../api/admission.ts";
 import { MAX_SET_REPLICAS } from "../api/autoscaling/scale-target.ts";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
@@ -118,7 +119,9 @@ function checkSpec(stored: ScalingPolicy): Pick<GoodSpec, "spec"> | { readonly i
   const { object, errors } = admit({ operation: "UPDATE", object: stored, oldObject: stored });
   const [error] = errors;
   if (error !== undefined) return { invalid: { reason: "InvalidSpec", message: `${error.field}: ${error.message}` } };
-  const { spec } = object as ScalingPolicy;
+  const defaulted = (object as ScalingPolicy).spec;
+  // An API server has applied the defaults already: one copy of it is enough.
+  const spec = isDeepStrictEqual(defaulted, stored.spec) ? stored.spec : defaulted;
   const [badQuery] = queryProblems(spec);
   return badQuery === undefined ? { spec } : { invalid: badQuery };
 }

@@ -12,6 +12,8 @@ import { heldGpus } from "./held-gpus.ts";
 export class QueueLedger {
   readonly #templateGpus: TemplateGpus;
   readonly #orders = new Map<string, { readonly queue: string; readonly gpus: number }>();
+  /** By queue. */
+  readonly #totals = new Map<string, number>();
 
   constructor(templateGpus: TemplateGpus = noTemplates) {
     this.#templateGpus = templateGpus;
@@ -38,12 +40,18 @@ export class QueueLedger {
   /** @param gpusHeld by the policy once what was decided is written */
   record(policy: ScalingPolicy, pods: readonly Pod[], gpusHeld: number): void {
     const queue = policy.spec.gpuBudget.queueRef?.name;
-    if (queue === undefined) this.forget(keyOf(policy));
-    else this.#orders.set(keyOf(policy), { queue, gpus: Math.max(0, gpusHeld - this.#allocatedTo(queue, pods)) });
+    this.forget(keyOf(policy));
+    if (queue === undefined) return;
+    const gpus = Math.max(0, gpusHeld - this.#allocatedTo(queue, pods));
+    this.#orders.set(keyOf(policy), { queue, gpus });
+    this.#totals.set(queue, (this.#totals.get(queue) ?? 0) + gpus);
   }
 
   forget(policyKey: string): void {
+    const order = this.#orders.get(policyKey);
+    if (order === undefined) return;
     this.#orders.delete(policyKey);
+    this.#totals.set(order.queue, (this.#totals.get(order.queue) ?? 0) - order.gpus);
   }
 
   /** What of the queue's allocation is the policy's own: pods that have a node, those on their way out included. */
@@ -58,9 +66,8 @@ export class QueueLedger {
   }
 
   #orderedByOthers(name: string, policyKey: string): number {
-    let sum = 0;
-    for (const [key, { queue, gpus }] of this.#orders) if (queue === name && key !== policyKey) sum += gpus;
-    return sum;
+    const own = this.#orders.get(policyKey);
+    return (this.#totals.get(name) ?? 0) - (own?.queue === name ? own.gpus : 0);
   }
 }
 

@@ -10,7 +10,7 @@ export function remember({ id, outcome, targets, budget, relaxed, override }: De
     budget,
     relaxed,
     targets: targets.map(({ demand, forecast: _, neighbours: __, ...target }) =>
-      demand === undefined ? target : { ...target, demand: { ...demand, metrics: [] } },
+      demand === undefined ? target : { ...target, demand: { ...demand, detail: "", metrics: [] } },
     ),
     ...(override === undefined ? {} : { override }),
   };

@@ -2,10 +2,11 @@
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import type { PodClique } from "../api/grove/pod-clique.ts";
 import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
-import type { Pod, PodSpec } from "../api/kubernetes/core.ts";
+import type { Pod, PodCondition, PodSpec } from "../api/kubernetes/core.ts";
 import type { ObjectMeta } from "../api/kubernetes/meta.ts";
 import { KAI_QUEUE_LABEL } from "../api/scheduler/kai-queue.ts";
 import { GROUP_REPLICA_INDEX, PART_OF, POD_CLIQUE, SCALING_GROUP, SET_REPLICA_INDEX } from "../grove/labels.ts";
+import { createInterner } from "./interned.ts";
 
 /** Labels, node, devices, conditions: a tenth of the whole pod. */
 export function slimPod({ apiVersion, kind, metadata, spec, status }: Pod): Pod {
@@ -28,10 +29,17 @@ export function slimPod({ apiVersion, kind, metadata, spec, status }: Pod): Pod 
       : {
           status: definedOnly({
             phase: status.phase,
-            conditions: status.conditions?.filter(({ type }) => type === "Ready" || type === "PodScheduled"),
+            conditions: status.conditions?.flatMap(slimCondition),
           }),
         }),
   };
+}
+
+const CONDITIONS = ["Ready", "PodScheduled"];
+
+function slimCondition({ type, status, reason, lastTransitionTime }: PodCondition): readonly PodCondition[] {
+  const known = CONDITIONS.find((one) => one === type);
+  return known === undefined ? [] : [definedOnly({ type: known, status, reason, lastTransitionTime })];
 }
 
 const LABELS = [PART_OF, KAI_QUEUE_LABEL, POD_CLIQUE, SCALING_GROUP, GROUP_REPLICA_INDEX, SET_REPLICA_INDEX];
@@ -75,6 +83,8 @@ function slimMetadata({ managedFields: _, annotations, ...metadata }: ObjectMeta
   return { ...metadata, annotations: kept };
 }
 
+const sameContainers = createInterner<PodSpec["containers"]>();
+
 const slimPodSpec = ({
   nodeName,
   resourceClaims,
@@ -86,8 +96,8 @@ const slimPodSpec = ({
     nodeName,
     resourceClaims,
     terminationGracePeriodSeconds,
-    containers: containers.map(slimContainer),
-    initContainers: initContainers?.map(slimContainer),
+    containers: sameContainers(containers.map(slimContainer)),
+    initContainers: initContainers === undefined ? undefined : sameContainers(initContainers.map(slimContainer)),
   });
 
 const slimContainer = ({ name, resources }: PodSpec["containers"][number]): PodSpec["containers"][number] =>

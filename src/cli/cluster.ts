@@ -1,11 +1,12 @@
 /** The cluster that a command talks to: its flags, the way in, and what is said when that does not work out. */
 import type { Command } from "commander";
+import { request } from "undici";
 import { apiVersionOf, type KubeObject, type Resource } from "../api/kubernetes/meta.ts";
 import { parseTime } from "../api/kubernetes/time.ts";
 import type { Clock } from "../clock.ts";
 import { ApiError, isUnknownResource } from "../kube/api-error.ts";
 import { createKubeClient } from "../kube/client.ts";
-import { KubeConfigError, loadCredentials } from "../kube/credentials.ts";
+import { KubeConfigError, type KubeCredentials, loadCredentials } from "../kube/credentials.ts";
 import type { KubeApi } from "../kube/kube-api.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import type { Terminal } from "./terminal.ts";
@@ -25,6 +26,9 @@ export interface Cluster {
   readonly namespace: string;
   /** Who the cluster says we are; else the kubeconfig's name for it. Absent when nobody knows. */
   readonly user?: string;
+  readonly serverUrl: string;
+  /** `v1.34.1`; undefined when the server does not say. */
+  version(): Promise<string | undefined>;
   /** The time now by the cluster's clock: what it stamps is compared with this, and not with a laptop's idea of the time. */
   nowMs(): number;
 }
@@ -60,6 +64,8 @@ export async function withCluster<T>(
     return await use({
       api,
       namespace: namespace ?? credentials.namespace,
+      serverUrl: credentials.serverUrl,
+      version: () => versionOf(credentials),
       nowMs: () => clock.nowMs() + skewMs,
       ...(user === undefined ? {} : { user }),
     });
@@ -68,6 +74,12 @@ export async function withCluster<T>(
   } finally {
     await credentials.dispatcher.destroy().catch(() => undefined);
   }
+}
+
+async function versionOf({ serverUrl, dispatcher, headers }: KubeCredentials): Promise<string | undefined> {
+  const { body } = await request(`${serverUrl}/version`, { dispatcher, headers: await headers() });
+  const { gitVersion } = (await body.json()) as { readonly gitVersion?: string };
+  return gitVersion;
 }
 
 export interface SelfSubjectReview extends KubeObject {

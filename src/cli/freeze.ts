@@ -14,10 +14,12 @@ import {
 import { CommandError, UsageError } from "./errors.ts";
 import { findPolicy } from "./find.ts";
 import { FREEZE_ANNOTATION, freezeOf } from "./freeze-annotation.ts";
+import { isForPrograms, printValue, withOutputFlag } from "./output.ts";
 import type { Terminal } from "./terminal.ts";
 
 interface Flags extends ClusterFlags {
   readonly all?: true;
+  readonly output: string;
 }
 
 interface FreezeFlags extends Flags {
@@ -34,12 +36,12 @@ export function addFreezeCommands(program: Command, terminal: Terminal): void {
     .argument("[policies...]", "names of ScalingPolicies")
     .option("--all", "every policy of the namespace, or with -A of the cluster")
     .requiredOption("--reason <text>", "why, for those who find it later");
-  withClusterFlags(freeze, { isForAllNamespaces: true })
+  withOutputFlag(withClusterFlags(freeze, { isForAllNamespaces: true }), "text")
     .addHelpText(
       "after",
       `
 Active policies become Paused; those that are not Active write nothing and stay as they are.
-Exit code: 0 no policy writes, 1 some could not be frozen (they are named), 2 the command line is wrong.
+Exit code: 0 no policy writes, 1 some could not be frozen (they are named) or there is none, 2 the command line is wrong.
 
 Examples:
   grove-autoscaler freeze --all -A --reason "INC-1234"
@@ -57,7 +59,7 @@ Examples:
     .description("resume what freeze stopped; policies that a person paused stay paused")
     .argument("[policies...]", "names of ScalingPolicies")
     .option("--all", "every frozen policy of the namespace, or with -A of the cluster");
-  withClusterFlags(unfreeze, { isForAllNamespaces: true })
+  withOutputFlag(withClusterFlags(unfreeze, { isForAllNamespaces: true }), "text")
     .addHelpText(
       "after",
       "\nExamples:\n  grove-autoscaler unfreeze --all -A\n  grove-autoscaler unfreeze llama-70b -n serving",
@@ -108,22 +110,22 @@ async function forEachPolicy(names: readonly string[], flags: Flags, terminal: T
     const policies = flags.all
       ? (await cluster.api.list(SCALING_POLICIES, scope)).items
       : await Promise.all([...new Set(names)].map((name) => findPolicy(cluster, name)));
-    if (policies.length === 0)
-      terminal.printError(
-        `no policies${flags.allNamespaces ? "" : ` in namespace ${cluster.namespace} (-A looks in all)`}`,
+    if (policies.length === 0) {
+      // A wrong namespace must not look like an incident that is under control.
+      throw new CommandError(
+        flags.allNamespaces
+          ? "there are no policies in any namespace"
+          : `there are no policies in namespace ${cluster.namespace}: -n NAME looks in another, -A in all`,
       );
-    let failures = 0;
-    for (const policy of policies) {
-      const name = `${policy.metadata.namespace}/${policy.metadata.name}`;
-      try {
-        const text = await change(cluster, policy, step);
-        terminal.print(/^(is|was) /.test(text) ? `${name} ${text}` : `${name}: ${text}`);
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
-        failures++;
-        terminal.printError(`error: ${name}: ${describeRefusal(error)}`);
-      }
     }
+    const results: Result[] = [];
+    for (const policy of policies) {
+      const result = await resultOf(cluster, policy, step);
+      results.push(result);
+      if (!isForPrograms(flags.output)) say(result, terminal);
+    }
+    if (isForPrograms(flags.output)) printValue(terminal, flags.output, { items: results });
+    const failures = results.filter(({ result }) => result === "failed").length;
     if (failures > 0) {
       throw new CommandError(
         `${failures} of ${policies.length} policies could not be changed; the same command again tries those`,
@@ -132,14 +134,38 @@ async function forEachPolicy(names: readonly string[], flags: Flags, terminal: T
   });
 }
 
-/** @returns what is said of it */
-async function change(cluster: Cluster, found: ScalingPolicy, step: Step): Promise<string> {
+interface Result {
+  /** `namespace/name`. */
+  readonly policy: string;
+  readonly result: "changed" | "unchanged" | "failed";
+  readonly message: string;
+}
+
+async function resultOf(cluster: Cluster, policy: ScalingPolicy, step: Step): Promise<Result> {
+  const key = `${policy.metadata.namespace}/${policy.metadata.name}`;
+  try {
+    const { patch, text } = await change(cluster, policy, step);
+    return { policy: key, result: patch === undefined ? "unchanged" : "changed", message: text };
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return { policy: key, result: "failed", message: describeRefusal(error) };
+  }
+}
+
+function say({ policy, result, message }: Result, terminal: Terminal): void {
+  if (result === "failed") terminal.printError(`error: ${policy}: ${message}`);
+  else terminal.print(message.startsWith("is ") ? `${policy} ${message}` : `${policy}: ${message}`);
+}
+
+/** @returns what was done */
+async function change(cluster: Cluster, found: ScalingPolicy, step: Step): Promise<Change> {
   const { namespace = cluster.namespace, name } = found.metadata;
   const key = { namespace, name };
   let policy = found;
   for (let attempt = 1; ; attempt++) {
-    const { patch, text } = step(cluster, policy);
-    if (patch === undefined) return text;
+    const next = step(cluster, policy);
+    const { patch } = next;
+    if (patch === undefined) return next;
     const body = {
       // What was read is what is changed: nobody's newer mode is overwritten.
       metadata: {
@@ -150,7 +176,7 @@ async function change(cluster: Cluster, found: ScalingPolicy, step: Step): Promi
     };
     try {
       await cluster.api.patch(SCALING_POLICIES, key, body, { type: "merge", fieldManager: FIELD_MANAGER });
-      return text;
+      return next;
     } catch (error) {
       if (!isConflict(error) || attempt >= MAX_ATTEMPTS) throw error;
       policy = await cluster.api.get(SCALING_POLICIES, key);

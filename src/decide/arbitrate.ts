@@ -20,34 +20,85 @@ export interface Offer {
 export function arbitrate(offers: readonly Offer[], capacityGpus: number): ReadonlyMap<string, number> {
   const granted = new Map(offers.map(({ key, minGpus }) => [key, minGpus]));
   let left = capacityGpus - offers.reduce((sum, { minGpus }) => sum + minGpus, 0);
-  const priorities = [...new Set(offers.map(({ priority }) => priority))].sort((a, b) => b - a);
-  for (const priority of priorities) {
-    const peers = offers.filter((offer) => offer.priority === priority).toSorted((a, b) => (a.key < b.key ? -1 : 1));
-    for (;;) {
-      const next = peers
-        .map((offer) => ({ offer, step: nextStep(offer, granted.get(offer.key) ?? 0) }))
-        .filter(({ step }) => step !== undefined && step.gpus - step.have <= left)
-        .toSorted((a, b) => fractionPerWeight(a) - fractionPerWeight(b))[0];
-      if (next?.step === undefined) break;
-      left -= next.step.gpus - next.step.have;
-      granted.set(next.offer.key, next.step.gpus);
+  const byPriority = Map.groupBy(offers, ({ priority }) => priority);
+  for (const priority of [...byPriority.keys()].sort((a, b) => b - a)) {
+    const peers = byPriority.get(priority) ?? [];
+    const asked = peers.reduce((sum, offer) => sum + fullGpus(offer) - offer.minGpus, 0);
+    if (asked <= left) {
+      for (const offer of peers) granted.set(offer.key, fullGpus(offer));
+      left -= asked;
+      continue;
+    }
+    const waiting = new StepHeap();
+    peers.sort((a, b) => (a.key < b.key ? -1 : 1));
+    for (const [rank, offer] of peers.entries()) waiting.push(nextStep(offer, rank, 0, offer.minGpus));
+    for (let step = waiting.pop(); step !== undefined; step = waiting.pop()) {
+      const { offer, rank, at, have, gpus } = step;
+      // What does not fit now never will: less and less is left.
+      if (gpus - have > left) continue;
+      left -= gpus - have;
+      granted.set(offer.key, gpus);
+      waiting.push(nextStep(offer, rank, at, gpus));
     }
   }
   return granted;
 }
 
+const fullGpus = ({ minGpus, curve }: Offer): number => Math.max(minGpus, curve.at(-1)?.[1] ?? 0);
+
 interface Step {
+  readonly offer: Offer;
+  /** Among peers, by key: who goes first of two that are served alike. */
+  readonly rank: number;
+  /** Index in the curve of the point that is taken next. */
+  readonly at: number;
   readonly have: number;
   readonly gpus: number;
-  readonly servedNow: number;
+  readonly fractionPerWeight: number;
 }
 
-function nextStep({ curve }: Offer, have: number): Step | undefined {
-  const next = curve.find(([, gpus]) => gpus > have);
+/** @param from index in the curve; what is before it takes no more than `have` */
+function nextStep(offer: Offer, rank: number, from: number, have: number): Step | undefined {
+  const { curve, weight } = offer;
+  let at = from;
+  while (at < curve.length && (curve[at]?.[1] as number) <= have) at++;
+  const next = curve[at];
   if (next === undefined) return undefined;
-  const servedNow = curve.findLast(([, gpus]) => gpus <= have)?.[0] ?? 0;
-  return { have, gpus: next[1], servedNow };
+  return { offer, rank, at, have, gpus: next[1], fractionPerWeight: (curve[at - 1]?.[0] ?? 0) / weight };
 }
 
-const fractionPerWeight = ({ offer, step }: { offer: Offer; step: Step | undefined }): number =>
-  (step?.servedNow ?? 1) / offer.weight;
+/** The least served first. */
+class StepHeap {
+  readonly #steps: Step[] = [];
+
+  push(step: Step | undefined): void {
+    if (step === undefined) return;
+    const steps = this.#steps;
+    let at = steps.length;
+    for (let parent = (at - 1) >> 1; at > 0 && isBefore(step, steps[parent] as Step); parent = (at - 1) >> 1) {
+      steps[at] = steps[parent] as Step;
+      at = parent;
+    }
+    steps[at] = step;
+  }
+
+  pop(): Step | undefined {
+    const steps = this.#steps;
+    const first = steps[0];
+    const last = steps.pop();
+    if (first === undefined || last === undefined || steps.length === 0) return first;
+    let at = 0;
+    for (let child = 1; child < steps.length; child = 2 * at + 1) {
+      const right = child + 1;
+      if (right < steps.length && isBefore(steps[right] as Step, steps[child] as Step)) child = right;
+      if (!isBefore(steps[child] as Step, last)) break;
+      steps[at] = steps[child] as Step;
+      at = child;
+    }
+    steps[at] = last;
+    return first;
+  }
+}
+
+const isBefore = (a: Step, b: Step): boolean =>
+  a.fractionPerWeight < b.fractionPerWeight || (a.fractionPerWeight === b.fractionPerWeight && a.rank < b.rank);

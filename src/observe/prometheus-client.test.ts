@@ -154,6 +154,21 @@ describe("Prometheus client", () => {
       message: /ECONNABORTED/,
       timeoutMs: 300,
     },
+    {
+      name: "an answer that does not end in time",
+      handler: (_, response) => void response.writeHead(200).write('{"status":'),
+      kind: "Unreachable",
+      message: /ECONNABORTED: the answer did not end within 300 ms/,
+      timeoutMs: 300,
+    },
+    {
+      name: "an answer that breaks off",
+      handler: (_, response) => {
+        response.writeHead(200, { "content-length": "100" }).write('{"status":', () => response.destroy());
+      },
+      kind: "Unreachable",
+      message: /ECONNRESET|aborted/,
+    },
   ])("$name is a MetricsError of kind $kind", async ({ handler, kind, message, timeoutMs = 30_000 }) => {
     const client = createPrometheusClient({ url: await serve(handler), timeoutMs, maxSeries: 2 });
     await expect(client.query("x")).rejects.toMatchObject({

@@ -1,9 +1,11 @@
 /** The MetricsSource port over the Prometheus HTTP API. */
 import { Agent as HttpAgent } from "node:http";
 import { type AgentOptions, Agent as HttpsAgent } from "node:https";
-import axios, { type AxiosInstance, isAxiosError } from "axios";
+import type { Readable } from "node:stream";
+import axios, { isAxiosError } from "axios";
 import { type Labels, MetricsError, type MetricsSource, type Sample, type Series } from "./metrics-source.ts";
 import { createVectorReader, readNumber } from "./read-vector.ts";
+import { BodyTooLargeError, ResponseBuffers } from "./response-body.ts";
 
 /** 100,000 pods × about 100 bytes a sample; a query that returns more is a mistake, not a signal. */
 const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
@@ -66,14 +68,12 @@ export function createPrometheusClient({
     proxy: false,
     // An answer that points elsewhere is not followed: the policy's author does not choose where our credentials go.
     maxRedirects: 0,
-    maxContentLength: maxResponseBytes,
     httpAgent: new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS }),
     httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS, ...agentTls(tls) }),
     headers: { ...headers },
     validateStatus: () => true,
     // Read here, not by axios: an answer of a whole fleet is read from its bytes.
-    responseType: "arraybuffer",
-    transformResponse: (body: Buffer) => body,
+    responseType: "stream",
   });
   const authorization = authorizationOf(bearerToken, basicAuth);
   if (authorization !== undefined) {
@@ -82,20 +82,51 @@ export function createPrometheusClient({
       return request;
     });
   }
-  const limits = { maxResponseBytes, maxSeries };
   const vectors = createVectorReader();
+  const buffers = new ResponseBuffers();
+
+  /** @throws MetricsError when there is no answer, one that is too large, or one that `read` can make nothing of */
+  async function post<T>(
+    path: string,
+    params: Readonly<Record<string, string>>,
+    signal: AbortSignal | undefined,
+    read: (response: Response) => T,
+  ): Promise<T> {
+    const timeout = AbortSignal.timeout(timeoutMs);
+    try {
+      // POST: a grouped query may be longer than a URL may be.
+      const { status, data } = await http.post<Readable>(
+        path,
+        new URLSearchParams(params),
+        signal === undefined ? {} : { signal },
+      );
+      const body = await buffers.read(data, {
+        maxBytes: maxResponseBytes,
+        signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+      });
+      try {
+        return read({ status, body: body.bytes });
+      } finally {
+        body.release();
+      }
+    } catch (error) {
+      throw toMetricsError(error, { maxResponseBytes, timeoutMs });
+    }
+  }
+
   return {
-    async query(promql, { timeSeconds, signal } = {}) {
+    query(promql, { timeSeconds, signal } = {}) {
       const params = { query: promql, ...(timeSeconds === undefined ? {} : { time: String(timeSeconds) }) };
-      const response = await post(http, "/api/v1/query", params, limits, signal);
-      const samples = vectors.read(promql, response.body);
-      if (samples === undefined) return readInstant(dataOf(response, limits));
-      checkSeries(samples.length, maxSeries);
-      return samples;
+      return post("/api/v1/query", params, signal, (response) => {
+        const samples = vectors.read(promql, response.body);
+        if (samples === undefined) return readInstant(dataOf(response, maxSeries));
+        checkSeries(samples.length, maxSeries);
+        return samples;
+      });
     },
-    async queryRange(promql, { startSeconds, endSeconds, stepSeconds, signal }) {
+    queryRange(promql, { startSeconds, endSeconds, stepSeconds, signal }) {
       const params = { query: promql, start: String(startSeconds), end: String(endSeconds), step: String(stepSeconds) };
-      return readMatrix(dataOf(await post(http, "/api/v1/query_range", params, limits, signal), limits));
+      return post("/api/v1/query_range", params, signal, (response) => readMatrix(dataOf(response, maxSeries)));
     },
   };
 }
@@ -123,39 +154,14 @@ const agentTls = ({ ca, certificate, key, serverName, insecureSkipVerify }: TlsO
   ...(insecureSkipVerify === true ? { rejectUnauthorized: false } : {}),
 });
 
-interface Limits {
-  readonly maxResponseBytes: number;
-  readonly maxSeries: number;
-}
-
 interface Response {
   readonly status: number;
+  /** Used again afterwards. */
   readonly body: Buffer;
 }
 
-/** @throws MetricsError when there is no answer, or one that is too large */
-async function post(
-  http: AxiosInstance,
-  path: string,
-  params: Readonly<Record<string, string>>,
-  { maxResponseBytes }: Limits,
-  signal?: AbortSignal,
-): Promise<Response> {
-  try {
-    // POST: a grouped query may be longer than a URL may be.
-    const { status, data } = await http.post<Buffer>(
-      path,
-      new URLSearchParams(params),
-      signal === undefined ? {} : { signal },
-    );
-    return { status, body: data };
-  } catch (error) {
-    throw toMetricsError(error, maxResponseBytes);
-  }
-}
-
 /** @throws MetricsError when the answer says so, or says nothing that can be read */
-function dataOf({ status, body }: Response, { maxSeries }: Limits): NonNullable<Answer["data"]> {
+function dataOf({ status, body }: Response, maxSeries: number): NonNullable<Answer["data"]> {
   const answer = parseAnswer(body);
   if (answer?.status === "success" && answer.data !== undefined) {
     const { result } = answer.data;
@@ -182,12 +188,19 @@ function checkSeries(count: number, maxSeries: number): void {
   if (count > maxSeries) throw new MetricsError("TooLarge", `the answer has ${count} series, more than ${maxSeries}`);
 }
 
-function toMetricsError(error: unknown, maxResponseBytes: number): MetricsError {
-  if (!isAxiosError(error)) return new MetricsError("Failed", String(error));
-  if (error.message.startsWith("maxContentLength")) {
+function toMetricsError(
+  error: unknown,
+  { maxResponseBytes, timeoutMs }: { readonly maxResponseBytes: number; readonly timeoutMs: number },
+): MetricsError {
+  if (error instanceof MetricsError) return error;
+  if (error instanceof BodyTooLargeError)
     return new MetricsError("TooLarge", `the answer has more than ${maxResponseBytes} bytes`);
-  }
-  return new MetricsError("Unreachable", error.code === undefined ? error.message : `${error.code}: ${error.message}`);
+  if (error instanceof DOMException && error.name === "TimeoutError")
+    return new MetricsError("Unreachable", `ECONNABORTED: the answer did not end within ${timeoutMs} ms`);
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  const message = error instanceof Error ? error.message : String(error);
+  if (!isAxiosError(error) && code === undefined) return new MetricsError("Failed", message);
+  return new MetricsError("Unreachable", code === undefined ? message : `${code}: ${message}`);
 }
 
 type Point = readonly [number, string];

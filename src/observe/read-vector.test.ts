@@ -36,7 +36,10 @@ describe("an instant vector read from its bytes", () => {
       fc.property(fc.array(rows, { minLength: 1, maxLength: 4 }), (answers) => {
         const reader = createVectorReader();
         for (const one of answers) {
-          const samples = reader.read("q", answer(one));
+          const body = answer(one);
+          const samples = reader.read("q", body);
+          // The next response comes into the same buffer.
+          body.fill(0);
           expect([...(samples ?? [])]).toEqual(wanted(one));
           expect([samples?.length, samples?.at(0), samples?.at(one.length)]).toEqual([
             one.length,

@@ -8,7 +8,7 @@ import type { Labels, Sample, SampleVector } from "./metrics-source.ts";
 export interface VectorReader {
   /**
    * @param query whose answer it is
-   * @param body of the response, UTF-8; it must not change afterwards
+   * @param body of the response, UTF-8; nothing of it is kept
    * @returns undefined when it is anything but a successful vector in the plain form
    */
   read(query: string, body: Buffer): SampleVector | undefined;
@@ -31,6 +31,7 @@ export function createVectorReader(): VectorReader {
   /** Oldest use first. */
   const layouts = new Set<Layout>();
   const layoutOfQuery = new Map<string, Layout>();
+  const scratch = new Scratch();
 
   function use(query: string, layout: Layout): void {
     layouts.delete(layout);
@@ -59,7 +60,7 @@ export function createVectorReader(): VectorReader {
     read(query, body) {
       const start = startOfSeries(body);
       if (start === undefined) return undefined;
-      const answer = readSeries(body, start, likely(query, body, start));
+      const answer = readSeries(body, start, likely(query, body, start), scratch);
       if (answer === undefined) return undefined;
       use(query, answer.layout);
       return answer.samples;
@@ -101,22 +102,38 @@ class ColumnVector implements SampleVector {
   }
 }
 
-function readSeries(body: Buffer, start: number, before: Layout | undefined): Answer | undefined {
-  const labels: Labels[] = [];
-  const values: number[] = [];
-  const ranges: number[] = [];
-  let isAsBefore = true;
+/** What is written down while an answer is read, and used again for the next. */
+class Scratch {
+  values = new Float64Array(1_024);
+  /** Start and end of each label set in the body. */
+  ranges = new Uint32Array(2_048);
+
+  grow(): void {
+    const { values, ranges } = this;
+    this.values = new Float64Array(2 * values.length);
+    this.values.set(values);
+    this.ranges = new Uint32Array(2 * ranges.length);
+    this.ranges.set(ranges);
+  }
+}
+
+function readSeries(body: Buffer, start: number, before: Layout | undefined, scratch: Scratch): Answer | undefined {
+  /** Absent while all is as before. */
+  let labels: Labels[] | undefined = before === undefined ? [] : undefined;
   let timestampSeconds = Number.NaN;
-  const done = (): Answer => {
-    const isSame = before !== undefined && isAsBefore && before.labels.length === labels.length;
-    const layout = isSame ? before : layoutOf(body, ranges, labels);
-    return { samples: new ColumnVector(layout.labels, timestampSeconds, Float64Array.from(values)), layout };
+  const done = (count: number): Answer => {
+    const values = scratch.values.slice(0, count);
+    if (before !== undefined && labels === undefined && before.labels.length === count)
+      return { samples: new ColumnVector(before.labels, timestampSeconds, values), layout: before };
+    const layout = layoutOf(body, scratch.ranges, labels ?? before?.labels.slice(0, count) ?? []);
+    return { samples: new ColumnVector(layout.labels, timestampSeconds, values), layout };
   };
-  if (body[start] === CLOSE_LIST) return done();
+  if (body[start] === CLOSE_LIST) return done(0);
   let place = 0;
   let timestampText = -1;
   let timestampLength = 0;
-  for (let at = start; ; at++) {
+  let at = start;
+  for (let count = 0; ; ) {
     if (!hasAt(body, at, METRIC)) return undefined;
     const metricStart = at + METRIC.length;
     const same = before === undefined ? undefined : placeOfSame(body, metricStart, before, place);
@@ -125,9 +142,7 @@ function readSeries(body: Buffer, start: number, before: Layout | undefined): An
         ? endOfObject(body, metricStart)
         : metricStart + lengthOf(before, same);
     if (metricEnd === undefined || !hasAt(body, metricEnd, VALUE)) return undefined;
-    const known = same === undefined ? undefined : before?.labels[same];
-    if (same !== place) isAsBefore = false;
-    if (same !== undefined) place = same + 1;
+    if (labels === undefined && same !== place) labels = before?.labels.slice(0, count) ?? [];
 
     const timeStart = metricEnd + VALUE.length;
     if (timestampText === -1) {
@@ -144,17 +159,23 @@ function readSeries(body: Buffer, start: number, before: Layout | undefined): An
     if (body[valueStart - 1] !== QUOTE) return undefined;
     const valueEnd = endOfValue(body, valueStart);
     if (!hasAt(body, valueEnd, END_OF_VALUE)) return undefined;
-    labels.push(known ?? (JSON.parse(body.toString("utf8", metricStart, metricEnd)) as Labels));
-    values.push(numberAt(body, valueStart, valueEnd));
-    ranges.push(metricStart, metricEnd);
+    const known = same === undefined ? undefined : before?.labels[same];
+    labels?.push(known ?? (JSON.parse(body.toString("utf8", metricStart, metricEnd)) as Labels));
+    if (same !== undefined) place = same + 1;
+    if (count === scratch.values.length) scratch.grow();
+    scratch.values[count] = numberAt(body, valueStart, valueEnd);
+    scratch.ranges[2 * count] = metricStart;
+    scratch.ranges[2 * count + 1] = metricEnd;
+    count++;
     at = valueEnd + END_OF_VALUE.length;
-    if (body[at] === CLOSE_LIST) return done();
+    if (body[at] === CLOSE_LIST) return done(count);
     if (body[at] !== COMMA) return undefined;
+    at++;
   }
 }
 
 /** @param ranges of the label sets in the body: start and end of each */
-function layoutOf(body: Buffer, ranges: readonly number[], labels: readonly Labels[]): Layout {
+function layoutOf(body: Buffer, ranges: Uint32Array, labels: readonly Labels[]): Layout {
   const starts = new Uint32Array(labels.length + 1);
   for (let series = 0; series < labels.length; series++) {
     const length = (ranges[2 * series + 1] as number) - (ranges[2 * series] as number);

@@ -1,5 +1,6 @@
 /** An incident: everything stops at once, and afterwards exactly that starts again. */
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { parse } from "yaml";
 import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
 import { FREEZE_ANNOTATION } from "../../src/cli/freeze-annotation.ts";
 import { type LiveWorld, startLiveWorld } from "./live-world.ts";
@@ -88,9 +89,36 @@ test("bad input changes nothing", async () => {
     err: 'error: there is no ScalingPolicy "lama" in namespace serving; there are: llama-70b',
   });
   expect(world.simulation.world.apiServer.resourceVersion()).toBe(before);
-  expect(await world.run(["freeze", "--all", "-n", "default", "--reason", "x"])).toEqual({
-    code: 0,
+});
+
+test("no policy where one looks for them is a failure: nothing is under control by it", async () => {
+  for (const args of [
+    ["freeze", "--all", "--reason", "x"],
+    ["unfreeze", "--all"],
+  ]) {
+    expect(await world.run([...args, "-n", "default"])).toEqual({
+      code: 1,
+      out: "",
+      err: "error: there are no policies in namespace default: -n NAME looks in another, -A in all",
+    });
+  }
+  await world.simulation.world.api.delete(SCALING_POLICIES, { namespace: "serving", name: "llama-70b" });
+  expect(await world.run(["freeze", "--all", "-A", "--reason", "x"])).toEqual({
+    code: 1,
     out: "",
-    err: "no policies in namespace default (-A looks in all)",
+    err: "error: there are no policies in any namespace",
+  });
+});
+
+test("-o json and yaml: what became of each policy", async () => {
+  const freeze = ["freeze", "--all", "--reason", "INC-4"];
+  expect(JSON.parse((await world.run([...freeze, "-o", "json"])).out)).toEqual({
+    items: [{ policy: "serving/llama-70b", result: "changed", message: "Active → Paused (frozen)" }],
+  });
+  expect(parse((await world.run([...freeze, "-o", "yaml"])).out)).toEqual({
+    items: [{ policy: "serving/llama-70b", result: "unchanged", message: "is frozen already: INC-4" }],
+  });
+  expect(JSON.parse((await world.run(["unfreeze", "llama-70b", "-o", "json"])).out)).toEqual({
+    items: [{ policy: "serving/llama-70b", result: "changed", message: "Paused → Active" }],
   });
 });

@@ -50,6 +50,9 @@ const EVERY_COMMAND: readonly (readonly string[])[] = [
   ["get", "policies", "x"],
   ["get", "-w"],
   ["explain", "x"],
+  ["budget"],
+  ["history"],
+  ["budget", "x"],
   ["override", "set", "x", "decode=1", "--for", "1h", "--reason", "r"],
   ["override", "list"],
   ["override", "clear", "x"],
@@ -196,13 +199,21 @@ describe("the cluster", () => {
         spec: { ...example.spec, mode: "Active" },
       });
     }
-    const { code, out, err } = await runCli(["freeze", "--all", "-A", "--reason", "r"], {
-      kubeconfig: files.kubeconfig({ url, token: "t-alice" }),
-    });
+    const alice = { kubeconfig: files.kubeconfig({ url, token: "t-alice" }) };
+    const { code, out, err } = await runCli(["freeze", "--all", "-A", "--reason", "r"], alice);
     expect({ code, out }).toEqual({ code: 1, out: "kube-public/p: Active → Paused (frozen)" });
     expect(err).toMatch(
       /^error: default\/p: not allowed: .*cannot patch .*\nerror: 1 of 2 policies could not be changed; the same command again tries those$/,
     );
+    const again = await runCli(["freeze", "--all", "-A", "--reason", "r", "-o", "json"], alice);
+    expect(again).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^error: 1 of 2 policies could not be changed/),
+    });
+    expect(JSON.parse(again.out).items).toEqual([
+      { policy: "default/p", result: "failed", message: expect.stringMatching(/^not allowed: .*cannot patch/) },
+      { policy: "kube-public/p", result: "unchanged", message: "is frozen already: r" },
+    ]);
   });
 
   test("is something else that answers, or no address at all", async () => {
@@ -308,12 +319,17 @@ describe("the command line", () => {
   test.each([
     "get",
     "explain",
+    "budget",
+    "history",
+    "doctor",
     "plan",
     "override set",
     "override list",
     "override clear",
     "pause",
     "resume",
+    "freeze",
+    "unfreeze",
     "crds",
     "lint",
   ])("%s --help has an example that starts with the command itself", async (command) => {

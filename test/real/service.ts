@@ -110,7 +110,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   };
 }
 
-function withToken(kubeconfigPath: string, token: string): string {
+export function withToken(kubeconfigPath: string, token: string): string {
   const config = parseDocument(readFileSync(kubeconfigPath, "utf8")).toJS() as {
     readonly users: readonly { readonly name: string }[];
   };

@@ -1,5 +1,6 @@
 /** The whole system on virtual time: load in, decisions, gangs and pods out. Each seed repeats exactly. */
 import { describe, expect, test } from "vitest";
+import { GPU_BUDGETS, type GPUBudget } from "../../src/api/autoscaling/gpu-budget.ts";
 import { SCALING_OVERRIDES } from "../../src/api/autoscaling/scaling-override.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
 import { POD_CLIQUE_SCALING_GROUPS } from "../../src/api/grove/pod-clique-scaling-group.ts";
@@ -174,6 +175,25 @@ describe("bounds that people set", () => {
       status: "True",
       message: expect.stringContaining("the shared GPUBudget does not exist"),
     });
+
+    const { api } = simulation.world;
+    const budget = {
+      apiVersion: "autoscaling.grove.io/v1alpha1",
+      kind: "GPUBudget",
+      metadata: { name: "missing" },
+      spec: { capacity: 40, reserve: 0, members: [] },
+    };
+    await api.create(GPU_BUDGETS, budget as GPUBudget);
+    await simulation.clock.advance(60_000);
+    const [shared] = (await api.list(GPU_BUDGETS)).items;
+    expect(shared?.status).toMatchObject({
+      observedGeneration: 1,
+      used: (await policyOf(simulation)).status?.budget?.gpusUsed,
+      members: [{ namespace: "serving", policy: "llama-70b" }],
+    });
+    await api.patch(GPU_BUDGETS, { name: "missing" }, { spec: { capacity: 44 } }, { type: "merge" });
+    await simulation.clock.advance(20_000);
+    expect((await api.get(GPU_BUDGETS, { name: "missing" })).status?.observedGeneration).toBe(2);
   });
 
   test("an override holds until it expires, then metrics decide again", async () => {

@@ -4,13 +4,12 @@
  */
 import type { ScalingPolicy } from "../../api/autoscaling/scaling-policy.ts";
 import type { DecisionStatus, ScalingPolicyStatus, TargetStatus } from "../../api/autoscaling/scaling-policy-status.ts";
-import { parseDurationMs } from "../../api/duration.ts";
 import type { Condition } from "../../api/kubernetes/meta.ts";
-import { parseTime } from "../../api/kubernetes/time.ts";
 import { STAGES, type Stage } from "../../decide/decision.ts";
 import { round } from "../../decide/demand.ts";
 import { sinceText, timeLeft } from "../get/columns.ts";
 import { hang, type Paint, table, wrap } from "../text.ts";
+import { isSilent } from "./silence.ts";
 
 export interface RenderOptions {
   readonly nowMs: number;
@@ -42,9 +41,6 @@ export function title({ metadata, spec }: ScalingPolicy, { paint, width }: Rende
     .join("\n");
 }
 
-/** Statuses are written when something changes, and else once a minute: only a longer silence means something. */
-const SILENCE_MS = 60_000;
-
 function decisionSection(policy: ScalingPolicy, options: RenderOptions): string {
   const { paint, width, nowMs } = options;
   const decision = policy.status?.lastDecision;
@@ -57,9 +53,7 @@ function decisionSection(policy: ScalingPolicy, options: RenderOptions): string 
     );
   }
   const lines = [headline(decision, options), hang("  ", decision.message ?? decision.reason, width)];
-  const silentMs =
-    nowMs - parseTime(decision.time) - SILENCE_MS - 3 * (parseDurationMs(policy.spec.interval ?? "15s") ?? 0);
-  if (silentMs > 0) {
+  if (isSilent(policy, nowMs)) {
     const text = `The last word is ${sinceText(decision.time, nowMs)} old: is the autoscaler running, and does it lead?`;
     lines.push(hang("  ", text, width, paint.warn));
   }

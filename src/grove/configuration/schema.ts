@@ -25,6 +25,9 @@ const concurrentSyncs = (fallback: number) => defaulted(object({ concurrentSyncs
 const server = (fallback: number) =>
   defaulted(object({ bindAddress: defaulted(string(), ""), port: defaulted(port(), fallback) }), {});
 
+/** Unless the configuration names another; upstream's too. */
+export const OPERATOR_LEASE_NAME = "grove-operator-leader-election";
+
 export const OPERATOR_CONFIGURATION = object({
   apiVersion: literals([CONFIGURATION_API_VERSION]),
   kind: literals([CONFIGURATION_KIND]),
@@ -44,7 +47,7 @@ export const OPERATOR_CONFIGURATION = object({
       renewDeadline: defaulted(duration(), "10s"),
       retryPeriod: defaulted(duration(), "2s"),
       resourceLock: defaulted(string(), "leases"),
-      resourceName: defaulted(string(), "grove-operator-leader-election"),
+      resourceName: defaulted(string(), OPERATOR_LEASE_NAME),
       resourceNamespace: defaulted(string(), ""),
     }),
     {},
