@@ -177,7 +177,7 @@ describe("capacity", () => {
     const withGrace = (seconds: number, { spec, ...rest }: PodCliqueSet = example): PodCliqueSet => {
       const cliques = spec.template.cliques.map((clique) => {
         const podSpec = { ...clique.spec.podSpec, terminationGracePeriodSeconds: seconds };
-        return clique.name === "decode" ? { ...clique, spec: { ...clique.spec, podSpec } } : clique;
+        return ["decode", "frontend"].includes(clique.name) ? { ...clique, spec: { ...clique.spec, podSpec } } : clique;
       });
       return { ...rest, spec: { ...spec, template: { ...spec.template, cliques } } };
     };
@@ -197,7 +197,7 @@ describe("capacity", () => {
     const short = await said();
     expect(short.reason).toBe("RequestsTakeLonger");
     expect(short.message).toMatch(
-      /^decode: p99 of its requests is \d+ s, and a pod that goes has 5 s: .*raise terminationGracePeriodSeconds of its cliques above \d+$/,
+      /^frontend: p99 of its requests is \d+ s, and a pod that goes has 5 s: .*; decode: p99 .*raise terminationGracePeriodSeconds of its cliques above \d+$/,
     );
     const { items } = await simulation.world.api.list(EVENTS, { namespace });
     expect(items.filter(({ reason }) => reason === "GracePeriodTooShort").map(({ type }) => type)).toEqual(["Warning"]);

@@ -19,6 +19,7 @@ export function frontendMetrics(frontend: Frontend, model: string, dynamoNamespa
     )
     .histogram("dynamo_frontend_time_to_first_token_seconds", labels, frontend.timeToFirstToken)
     .histogram("dynamo_frontend_inter_token_latency_seconds", labels, frontend.interTokenLatency)
+    .histogram("dynamo_frontend_request_duration_seconds", labels, frontend.requestDuration)
     .histogram("dynamo_frontend_input_sequence_tokens", labels, frontend.inputTokens)
     .histogram("dynamo_frontend_output_sequence_tokens", labels, frontend.outputTokens)
     .toString();

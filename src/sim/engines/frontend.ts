@@ -6,13 +6,19 @@ import type { Attempt } from "./request.ts";
 /** Dynamo's bucket edges; times in seconds, lengths in tokens. */
 const TTFT_BOUNDS = [0.0022, 0.0047, 0.01, 0.022, 0.047, 0.1, 0.22, 0.47, 1, 2.2, 4.7, 10, 22, 47, 100, 220, 480];
 const ITL_BOUNDS = [0.0019, 0.0035, 0.0067, 0.013, 0.024, 0.045, 0.084, 0.16, 0.3, 0.56, 1.1, 2];
+const DURATION_BOUNDS = [1, 1.9, 3.4, 6.3, 12, 22, 40, 75, 140, 260];
 const LENGTH_BOUNDS = [50, 100, 220, 470, 1_000, 2_200, 4_700, 10_000, 22_000, 46_000, 100_000];
+
+type Outcome =
+  | { readonly success: false }
+  | { readonly success: true; readonly durationMs: number; readonly itlMs: number };
 
 export class Frontend {
   readonly key: string;
   readonly serviceMs: number;
   readonly timeToFirstToken = new LatencyHistogram(TTFT_BOUNDS);
   readonly interTokenLatency = new LatencyHistogram(ITL_BOUNDS);
+  readonly requestDuration = new LatencyHistogram(DURATION_BOUNDS);
   readonly inputTokens = new LatencyHistogram(LENGTH_BOUNDS);
   readonly outputTokens = new LatencyHistogram(LENGTH_BOUNDS);
   startedRequests = 0;
@@ -51,7 +57,7 @@ export class Frontend {
     this.inputTokens.observe(attempt.request.inputTokens);
   }
 
-  end(attempt: Attempt, outcome: { readonly success: boolean; readonly itlMs?: number }): void {
+  end(attempt: Attempt, outcome: Outcome): void {
     if (!this.inFlight.delete(attempt)) return;
     if (attempt.firstTokenMs === undefined) this.awaitingFirstToken--;
     if (!outcome.success) {
@@ -59,8 +65,9 @@ export class Frontend {
       return;
     }
     this.succeededRequests++;
+    this.requestDuration.observe(outcome.durationMs / 1000);
     this.outputTokens.observe(attempt.generatedTokens);
-    if (outcome.itlMs !== undefined && attempt.generatedTokens > 1) {
+    if (attempt.generatedTokens > 1) {
       this.interTokenLatency.observe(outcome.itlMs / 1000, attempt.generatedTokens - 1);
     }
   }

@@ -226,7 +226,7 @@ export class ServingSystem {
     const { arrivedMs, inputTokens } = attempt.request;
     const { firstTokenMs = nowMs, generatedTokens } = attempt;
     const itlMs = generatedTokens > 1 ? (nowMs - firstTokenMs) / (generatedTokens - 1) : 0;
-    this.#placement(attempt).frontend?.end(attempt, { success: true, itlMs });
+    this.#placement(attempt).frontend?.end(attempt, { success: true, durationMs: nowMs - arrivedMs, itlMs });
     this.#placements.delete(attempt);
     attempt.request.current = undefined;
     this.log.complete({ ttftMs: firstTokenMs - arrivedMs, itlMs, inputTokens, outputTokens: generatedTokens });
