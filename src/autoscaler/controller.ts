@@ -98,14 +98,15 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
       isLeader: options.isLeader,
       ...(options.actionRate === undefined ? {} : { rate: options.actionRate }),
     }),
-    persist: async (policy, checkpoint) => {
-      await api.patch(
-        SCALING_POLICIES,
-        parseKey(keyOf(policy)),
-        { status: { checkpoint } },
-        { type: "merge", subresource: "status", fieldManager: FIELD_MANAGER },
-      );
-    },
+    persist: (policy, checkpoint) =>
+      unlessRefused(keyOf(policy), "the intent", async () => {
+        await api.patch(
+          SCALING_POLICIES,
+          parseKey(keyOf(policy)),
+          { status: { checkpoint } },
+          { type: "merge", subresource: "status", fieldManager: FIELD_MANAGER },
+        );
+      }),
     clock,
     metrics,
   });
@@ -159,10 +160,22 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
     const startedMs = clock.monotonicMs();
     const turn = await loop.turn(policy, turnSignal);
     turnSignal.throwIfAborted();
-    await publish(policy, turn);
+    await unlessRefused(key, "the status", () => publish(policy, turn));
     // Spread, so that many policies that started together do not turn together for ever.
     const delayMs = turn.nextTurnMs * (0.95 + 0.1 * random.next());
     return { requeueAfterMs: pace.next(key, { startedMs, endedMs: clock.monotonicMs(), delayMs }) };
+  }
+
+  /** What people read comes second to what is decided: a status that cannot be written is written by a later turn, and no turn waits for it. */
+  async function unlessRefused(policyKey: string, what: string, write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const fields = { policy: policyKey, error: String(error) };
+      if (isNotFound(error)) log.debug(fields, `${what} of a policy that is gone`);
+      else log.error(fields, `${what} could not be written: the policy is decided about all the same`);
+    }
   }
 
   async function publish(stored: ScalingPolicy, turn: Turn): Promise<void> {

@@ -71,6 +71,49 @@ describe("the API server", () => {
     }
   });
 
+  test("F10 statuses that cannot be written take nothing from the pace of decisions, nor a scale action", async () => {
+    let isRefused = false;
+    const written: number[] = [];
+    const simulation: Simulation = await start({
+      seed: 303,
+      autoscalerApi: (api) => ({
+        ...api,
+        async patch(resource, ...rest) {
+          if (isRefused && resource.plural === SCALING_POLICIES.plural)
+            throw new ApiError(403, "Forbidden", "scalingpolicies/status may not be patched");
+          return api.patch(resource, ...rest);
+        },
+        async setScale(...all) {
+          written.push(simulation.clock.nowMs());
+          return api.setScale(...all);
+        },
+      }),
+    });
+    simulation.attach(
+      generateTraffic(
+        [2, 24].map((rate) => ({
+          durationSeconds: 900,
+          requestsPerSecond: constant(rate),
+          input: { medianTokens: 1_000, spreadP90: 2 },
+          output: { medianTokens: 900, spreadP90: 1.8 },
+        })),
+        seededRandom(303),
+      ),
+    );
+    await simulation.clock.advance(300_000);
+    isRefused = true;
+    const before = simulation.decisions.length;
+    await simulation.clock.advance(600_000);
+    expect(simulation.decisions.length - before).toBeGreaterThanOrEqual(38);
+    const roseAtMs = simulation.clock.nowMs();
+    await simulation.clock.advance(90_000);
+    expect(written.some((atMs) => atMs > roseAtMs)).toBe(true);
+    const refusedUntil = Number(simulation.decisions.at(-1)?.id);
+    isRefused = false;
+    await simulation.clock.advance(30_000);
+    expect(Number((await policyIn(simulation)).status?.lastDecision?.id)).toBeGreaterThan(refusedUntil);
+  });
+
   test("F22 one leg of a pair is refused: the other is re-planned from what there is, the ratio holds throughout, and both arrive in the end", async () => {
     let refusesDecode = true;
     const simulation = await start({
