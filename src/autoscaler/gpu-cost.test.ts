@@ -1,8 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { ScalingPolicySpec } from "../api/autoscaling/scaling-policy.ts";
 import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
+import type { Pod } from "../api/kubernetes/core.ts";
 import { gpusOfPod, noTemplates, type TemplateGpus } from "./gpu-cost.ts";
+import { heldGpus } from "./held-gpus.ts";
 import { resolve } from "./resolve.ts";
+import { slimPod } from "./slim.ts";
 
 const gpuPod = (gpus: number, claims: readonly Readonly<Record<string, unknown>>[] = []) => ({
   containers: [{ name: "x", resources: gpus === 0 ? {} : { limits: { "nvidia.com/gpu": String(gpus) } } }],
@@ -26,6 +29,48 @@ describe("GPUs of a pod", () => {
     ["a template that is not there", undefined, gpuPod(2, [fromTemplate("gone")])],
   ])("%s", (_, wanted, spec) => {
     expect(gpusOfPod(spec, "serving", templates)).toBe(wanted);
+  });
+});
+
+const asks = (name: string, quantity: string | number, more: object = {}) => ({
+  name: "x",
+  resources: { limits: { [name]: quantity } },
+  ...more,
+});
+
+describe("what counts as a GPU", () => {
+  test.each<[string, string | number, number | undefined]>([
+    ["nvidia.com/gpu", 2, 2],
+    ["amd.com/gpu", "1", 1],
+    ["nvidia.com/mig-3g.40gb", 1, undefined],
+    ["nvidia.com/mig-3g.40gb", 0, 0],
+    ["nvidia.com/gpu.shared", "1", undefined],
+    ["amd.com/cpx_nps4", 1, undefined],
+    ["habana.ai/gaudi", 8, undefined],
+    ["aws.amazon.com/neuroncore", 1, undefined],
+    ["google.com/tpu", 4, undefined],
+    ["nvidia.com/gpu", "x", undefined],
+    ["nvidia.com/hostdev", 1, 0],
+    ["rdma/hca_shared_devices_a", 1, 0],
+    ["memory", "64Gi", 0],
+  ])("%s: %s", (name, quantity, wanted) => {
+    const requests = { containers: [{ name: "x", resources: { requests: { [name]: quantity } } }] };
+    expect(gpusOfPod({ containers: [asks(name, quantity)] }, "serving", noTemplates)).toBe(wanted);
+    expect(gpusOfPod(requests, "serving", noTemplates)).toBe(wanted);
+  });
+
+  test("sidecars run beside the containers, init containers before them, and the caches keep what tells them apart", () => {
+    const gpu = (count: number, more: object = {}) => asks("nvidia.com/gpu", count, more);
+    const sidecar = (count: number) => gpu(count, { restartPolicy: "Always" });
+    const gpusOf = (initContainers: readonly ReturnType<typeof gpu>[]): readonly (number | undefined)[] => {
+      const spec = { containers: [gpu(1)], initContainers };
+      const pod: Pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "p" }, spec };
+      return [gpusOfPod(spec, "", noTemplates), heldGpus([slimPod(pod)], noTemplates)];
+    };
+    expect(gpusOf([sidecar(1)])).toEqual([2, 2]);
+    expect(gpusOf([gpu(1)])).toEqual([1, 1]);
+    expect(gpusOf([gpu(3), sidecar(1)])).toEqual([3, 3]);
+    expect(gpusOf([sidecar(1), gpu(3)])).toEqual([4, 4]);
   });
 });
 

@@ -7,6 +7,16 @@ import { gpusOfClaim, sumOf } from "./device-gpus.ts";
 /** Extended resources that are whole GPUs. */
 export const GPU_RESOURCES = ["nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/xe", "gpu.intel.com/i915"] as const;
 
+/**
+ * Extended resources that are accelerators and not whole GPUs, or whose devices are no GPUs that a budget could add up: slices and shares of NVIDIA's
+ * device plugin, partitions of AMD's, and other vendors' devices. Network devices have names in the same domains (`nvidia.com/hostdev`) and cost none.
+ */
+const UNKNOWN_RESOURCES = [
+  /^nvidia\.com\/(mig-|gpu\.)/,
+  /^amd\.com\/[a-z0-9]+_/,
+  /^habana\.ai\/|^aws\.amazon\.com\/neuron|^google\.com\/tpu$|^huawei\.com\/Ascend/,
+];
+
 /** GPUs of a claim made from a ResourceClaimTemplate of the cluster; undefined: it is not there, or its devices are not known. */
 export type TemplateGpus = (namespace: string, name: string) => number | undefined;
 
@@ -15,25 +25,43 @@ export const noTemplates: TemplateGpus = () => undefined;
 type DevicesOfPod = Pick<PodSpec, "containers" | "initContainers" | "resourceClaims">;
 
 /**
- * GPUs that one more pod takes. A claim that has a name of its own is there once, however many pods share it, so it adds nothing.
- * @returns undefined when a claim's template is not there or asks for devices of an unknown kind: a budget fails closed on it
+ * GPUs that one more pod takes: of its containers and sidecars together, or of the largest init container with the sidecars that started before it
+ * (KEP-753). A claim that has a name of its own is there once, however many pods share it, so it adds nothing.
+ * @returns undefined for a claim whose template is not there, devices of an unknown kind, and a quantity that is none: a budget fails closed on it
  */
-export function gpusOfPod(spec: DevicesOfPod, namespace: string, templateGpus: TemplateGpus): number | undefined {
-  const main = spec.containers.reduce((sum, container) => sum + gpusOfContainer(container), 0);
-  const init = Math.max(0, ...(spec.initContainers ?? []).map(gpusOfContainer));
+export function gpusOfPod(spec: DevicesOfPod, namespace: string, templateGpus: TemplateGpus): Gpus {
+  const main = sumOf(spec.containers, gpusOfContainer);
+  const init = initGpus(spec.initContainers ?? []);
   const claimed = sumOf(spec.resourceClaims ?? [], ({ resourceClaimTemplateName: name }) =>
     typeof name === "string" ? templateGpus(namespace, name) : 0,
   );
-  return claimed === undefined ? undefined : Math.max(main, init) + claimed;
+  if (main === undefined || init === undefined || claimed === undefined) return undefined;
+  return Math.max(main + init.sidecars, init.most) + claimed;
 }
 
-function gpusOfContainer({ resources }: PodSpec["containers"][number]): number {
-  return GPU_RESOURCES.reduce((sum, name) => {
-    const quantity = resources?.limits?.[name] ?? resources?.requests?.[name];
-    return sum + (quantity === undefined ? 0 : (parseQuantity(quantity) ?? 0));
-  }, 0);
+function initGpus(containers: readonly Container[]): { readonly sidecars: number; readonly most: number } | undefined {
+  let sidecars = 0;
+  let most = 0;
+  for (const container of containers) {
+    const gpus = gpusOfContainer(container);
+    if (gpus === undefined) return undefined;
+    if (container.restartPolicy === "Always") sidecars += gpus;
+    else most = Math.max(most, sidecars + gpus);
+  }
+  return { sidecars, most };
 }
 
+function gpusOfContainer({ resources = {} }: Container): Gpus {
+  const asked = { ...resources.requests, ...resources.limits };
+  return sumOf(Object.entries(asked), ([name, quantity]) => {
+    const isGpu = GPU_RESOURCES.some((one) => one === name);
+    if (!isGpu && !UNKNOWN_RESOURCES.some((pattern) => pattern.test(name))) return 0;
+    const count = parseQuantity(quantity);
+    return isGpu || count === 0 ? count : undefined;
+  });
+}
+
+type Container = PodSpec["containers"][number];
 type Gpus = number | undefined;
 type Group = NonNullable<PodCliqueSet["spec"]["template"]["podCliqueScalingGroups"]>[number];
 

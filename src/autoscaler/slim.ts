@@ -100,8 +100,13 @@ const slimPodSpec = ({
     initContainers: initContainers === undefined ? undefined : sameContainers(initContainers.map(slimContainer)),
   });
 
-const slimContainer = ({ name, resources }: PodSpec["containers"][number]): PodSpec["containers"][number] =>
-  resources === undefined ? { name } : { name, resources };
+const slimContainer = ({ name, resources, restartPolicy }: Container): Container => ({
+  name,
+  ...(resources === undefined ? {} : { resources }),
+  ...(restartPolicy === undefined ? {} : { restartPolicy }),
+});
+
+type Container = PodSpec["containers"][number];
 
 type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;

@@ -29,6 +29,8 @@ export interface Container {
     readonly claims?: readonly { readonly name: string; readonly request?: string }[];
   };
   readonly volumeMounts?: readonly Readonly<Record<string, unknown>>[];
+  /** `Always`, of an init container alone: a sidecar. */
+  readonly restartPolicy?: string;
   readonly [field: string]: unknown;
 }
 
