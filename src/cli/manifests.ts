@@ -1,6 +1,6 @@
 /** Reads Kubernetes manifests from files, with errors that name the file and the field. */
 import { readFileSync } from "node:fs";
-import { parseAllDocuments } from "yaml";
+import { type Document, parseAllDocuments } from "yaml";
 import { admit } from "../api/admission.ts";
 import { RESOURCE_DEFINITIONS } from "../api/crds/all.ts";
 import { apiVersionOf, type KubeObject, type Resource } from "../api/kubernetes/meta.ts";
@@ -17,17 +17,29 @@ export function readManifests(file: string): readonly KubeObject[] {
   const objects = parseAllDocuments(text, { merge: true }).flatMap((document) => {
     const [error] = document.errors;
     if (error !== undefined) throw new UsageError(`${file}: ${error.message.split("\n")[0]}`);
-    const value = document.toJS() as (KubeObject & { readonly items?: readonly KubeObject[] }) | null;
+    const value = contentOf(document, file) as (KubeObject & { readonly items?: unknown }) | null;
     if (value === null) return [];
-    return value.kind === "List" ? (value.items ?? []) : [value];
+    if (value.kind !== "List") return [value];
+    const { items = [] } = value;
+    if (!Array.isArray(items)) throw new UsageError(`${file}: items of the List must be a list of objects`);
+    return items as readonly KubeObject[];
   });
   if (objects.length === 0) throw new UsageError(`${file} holds no object`);
-  for (const { apiVersion, kind, metadata } of objects) {
+  for (const object of objects) {
+    const { apiVersion, kind, metadata } = (object ?? {}) as Partial<KubeObject>;
     if (apiVersion === undefined || kind === undefined || metadata?.name === undefined) {
       throw new UsageError(`${file}: every object needs apiVersion, kind and metadata.name`);
     }
   }
   return objects;
+}
+
+function contentOf(document: Document, file: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw new UsageError(`${file}: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 /** The one object of a kind in a file. @throws UsageError naming what is wrong with it, by field */

@@ -45,6 +45,44 @@ describe("lint", () => {
     expect(err.split("\n").every((line) => line.startsWith("error: ") || line.startsWith("warning: "))).toBe(true);
   });
 
+  test.each([
+    [
+      "a List of what is no object",
+      "kind: List\napiVersion: v1\nitems: [null, 3]\n",
+      "every object needs apiVersion, kind and metadata.name",
+    ],
+    ["a List without a list", "kind: List\napiVersion: v1\nitems: 3\n", "items of the List must be a list of objects"],
+    ["an alias of nothing", "spec: &a [1, *b]\n", "Unresolved alias"],
+    ["no object at all", "- 1\n- 2\n", "every object needs apiVersion, kind and metadata.name"],
+  ])("%s is one sentence", async (_, text, message) => {
+    const file = files.file(`${count++}-bad.yaml`, text);
+    for (const command of ["lint", "plan"]) {
+      const { err, code, out } = await runCli([command, "-f", file]);
+      expect({ code, out, lines: err.split("\n").length }).toEqual({ code: 2, out: "", lines: 1 });
+      expect(err).toContain(message);
+    }
+  });
+
+  test("autoscalers of others that lack a spec are no reason to fail", async () => {
+    const file = files.file(
+      `${count++}-others.yaml`,
+      [
+        "{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: a, namespace: serving}, spec: null}",
+        "{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, metadata: {name: b, namespace: serving}}",
+      ].join("\n---\n"),
+    );
+    const { code, err } = await runCli([
+      "lint",
+      "-f",
+      example("policy.yaml"),
+      "-f",
+      example("workload.yaml"),
+      "-f",
+      file,
+    ]);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+  });
+
   test("with the PodCliqueSet at hand: names, and whether the least fits the budget", async () => {
     const workload = example("workload.yaml");
     const { err, code } = await runCli([
