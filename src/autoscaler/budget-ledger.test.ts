@@ -35,6 +35,20 @@ describe("a shared budget", () => {
     expect(ledger.granted(policy("a"), budget, 30)).toBe(30);
   });
 
+  test("what one was granted in a turn that has not ended is not granted to another, whatever a new deal says", () => {
+    const ledger = new BudgetLedger();
+    const urgent = { ...policy("b"), spec: { gpuBudget: { priority: 9 } } } as unknown as ScalingPolicy;
+    ledger.record(policy("a"), budget, decision(50), 10);
+    ledger.record(urgent, budget, decision(10), 10);
+    const granted = ledger.granted(policy("a"), budget, 10);
+    expect(granted).toBe(50);
+    ledger.promise("ns/a", granted);
+    ledger.record(urgent, budget, decision(50), 10);
+    expect(ledger.granted(urgent, budget, 10)).toBe(14);
+    ledger.settle("ns/a");
+    expect(ledger.granted(urgent, budget, 10)).toBe(50);
+  });
+
   test("what is held by policies without an offer is not there for the others", () => {
     const ledger = new BudgetLedger();
     ledger.record(policy("a"), budget, decision(60), 4);
@@ -105,6 +119,7 @@ describe("a shared budget", () => {
             }
             const before = held.get(name) ?? 2;
             const granted = ledger.granted(policy(name), many, before);
+            ledger.promise(`ns/${name}`, granted);
             // Minimum viable sets are kept whatever the others do; 40 of them are far below the capacity.
             // Paused or slow ones hold more than their share for as long as they like.
             const after = before + Math.trunc(takes * (Math.min(granted, most) - before));

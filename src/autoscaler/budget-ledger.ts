@@ -24,6 +24,8 @@ interface Deal {
 /** One budget. */
 interface Book {
   readonly entries: Map<string, Entry>;
+  /** By policy: what it was told it may use in a turn that has not ended; until then that is taken, whatever a new deal says. */
+  readonly promised: Map<string, number>;
   deal?: Deal;
 }
 
@@ -53,9 +55,25 @@ export class BudgetLedger {
     if (book === undefined || own === undefined) return gpusInUse;
     const deal = dealOf(book, budget, outsidersGpus);
     const share = deal.grants.get(key);
-    const others = deal.takenGpus - takenBy(own, share) + deal.outsidersGpus;
+    let others = deal.takenGpus - takenBy(own, share) + deal.outsidersGpus;
+    for (const [other, gpus] of book.promised) {
+      const entry = book.entries.get(other);
+      if (other !== key && entry !== undefined) others += Math.max(0, gpus - takenBy(entry, deal.grants.get(other)));
+    }
     const left = deal.capacity - others;
     return Math.min(share ?? gpusInUse, Math.max(left, gpusInUse));
+  }
+
+  /** @param gpus that the policy was granted and may order before its turn ends */
+  promise(policyKey: string, gpus: number): void {
+    const name = this.#budgetOf.get(policyKey);
+    if (name !== undefined) this.#books.get(name)?.promised.set(policyKey, gpus);
+  }
+
+  /** The policy's turn has ended, with a record or without: what it holds is all that it may have. */
+  settle(policyKey: string): void {
+    const name = this.#budgetOf.get(policyKey);
+    if (name !== undefined) this.#books.get(name)?.promised.delete(policyKey);
   }
 
   /** @param gpusHeld by the policy once what was decided is written */
@@ -64,7 +82,7 @@ export class BudgetLedger {
     const key = keyOf(policy);
     const { name } = budget.metadata;
     if (this.#budgetOf.get(key) !== name) this.forget(key);
-    const book = this.#books.get(name) ?? { entries: new Map() };
+    const book = this.#books.get(name) ?? newBook();
     this.#books.set(name, book);
     this.#budgetOf.set(key, name);
     const member = membersOf(budget).get(key);
@@ -80,6 +98,7 @@ export class BudgetLedger {
     };
     follow(book, key, entry);
     book.entries.set(key, entry);
+    this.settle(key);
   }
 
   forget(policyKey: string): void {
@@ -89,11 +108,12 @@ export class BudgetLedger {
     this.#budgetOf.delete(policyKey);
     follow(book, policyKey, undefined);
     book.entries.delete(policyKey);
+    book.promised.delete(policyKey);
     if (book.entries.size === 0) this.#books.delete(name);
   }
 
   status(budget: GPUBudget): Pick<GPUBudgetStatus, "used" | "requested" | "members"> {
-    const book = this.#books.get(budget.metadata.name) ?? { entries: new Map<string, Entry>() };
+    const book = this.#books.get(budget.metadata.name) ?? newBook();
     const outsidersGpus = book.deal?.outsidersGpus ?? 0;
     const { grants } = dealOf({ ...book }, budget, () => outsidersGpus);
     const entries = [...book.entries.values()].sort((a, b) => (a.offer.key < b.offer.key ? -1 : 1));
@@ -107,6 +127,8 @@ export class BudgetLedger {
     };
   }
 }
+
+const newBook = (): Book => ({ entries: new Map(), promised: new Map() });
 
 function dealOf(book: Book, budget: GPUBudget, outsidersGpus: () => number): Deal {
   const { deal, entries } = book;

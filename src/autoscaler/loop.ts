@@ -1,5 +1,4 @@
 /** One policy, one turn of the loop: observe, decide, act. */
-import type { GPUBudget } from "../api/autoscaling/gpu-budget.ts";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import { isTerminating } from "../api/kubernetes/core.ts";
 import { keyOf } from "../api/kubernetes/meta.ts";
@@ -14,19 +13,19 @@ import type { CheckpointStore } from "../jobs/checkpoint-store.ts";
 import type { EvaluationQueue } from "../jobs/evaluation-queue.ts";
 import type { SharedQueries } from "../observe/shared-queries.ts";
 import type { AutoscalerMetrics } from "./autoscaler-metrics.ts";
-import { BudgetLedger } from "./budget-ledger.ts";
+import type { BudgetLedger } from "./budget-ledger.ts";
 import { type ConditionDraft, decisionConditions, unresolvedConditions } from "./conditions.ts";
 import { ForeignWriters } from "./foreign-writers.ts";
-import { heldGpus } from "./held-gpus.ts";
-import { type AutoscalerInformers, BY_BUDGET, BY_SET } from "./informers.ts";
+import { type AutoscalerInformers, BY_SET } from "./informers.ts";
 import { observe } from "./observe.ts";
 import { type OtherAutoscaler, otherAutoscalersOf } from "./other-autoscalers.ts";
 import { eventsOf, type PolicyEvent } from "./policy-events.ts";
 import { PreparedPolicy, type Problem, type Understood } from "./prepare.ts";
-import { QueueLedger } from "./queue-headroom.ts";
 import { type RememberedDecision, remember } from "./remembered-decision.ts";
 import type { Resolution } from "./resolve.ts";
+import { seenObjects } from "./seen-objects.ts";
 import { counterpartsOf, isShadow, replicasOf, type SeenReplicas, writesSeen } from "./shadow.ts";
+import { type Grant, SharedGpus } from "./shared-gpus.ts";
 import type { DoneWrite, GateResult, WriteGate } from "./write-gate.ts";
 
 export interface LoopOptions {
@@ -40,7 +39,7 @@ export interface LoopOptions {
   /** A checkpoint is that of a process which still runs: its windows go on. Otherwise it is that of one which ended. */
   readonly isOnlooker?: boolean;
   /** What a shared budget grants a policy; default: by the offers of all policies that turn in this loop. */
-  readonly granted?: (policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number) => number;
+  readonly granted?: Grant;
   /** Puts a checkpoint into the policy's status before its writes go out; for stores that keep it there. */
   readonly persist?: (policy: ScalingPolicy, checkpoint: string) => Promise<void>;
 }
@@ -82,30 +81,36 @@ const UNRESOLVED_RETRY_MS = 30_000;
 export class PolicyLoop {
   readonly #options: LoopOptions;
   readonly #states = new Map<string, PolicyState>();
-  readonly #ledger = new BudgetLedger();
-  readonly #queues: QueueLedger;
+  readonly #shared: SharedGpus;
   /** Makes monotonic time comparable over restarts: windows in a checkpoint are in epoch milliseconds that never go back. */
   readonly #anchorMs: number;
 
   constructor(options: LoopOptions) {
     this.#options = options;
-    this.#queues = new QueueLedger(options.informers.templateGpus);
+    this.#shared = new SharedGpus(options.informers, options.granted);
     this.#anchorMs = options.clock.nowMs() - options.clock.monotonicMs();
   }
 
   get ledger(): BudgetLedger {
-    return this.#ledger;
+    return this.#shared.ledger;
   }
 
   forget(key: string): void {
     this.#states.delete(key);
-    this.#ledger.forget(key);
-    this.#queues.forget(key);
+    this.#shared.forget(key);
     this.#options.metrics.forget(key);
   }
 
   /** @param signal ends a turn that took too long: it neither remembers nor writes anything after that */
   async turn(stored: ScalingPolicy, signal?: AbortSignal): Promise<Turn> {
+    try {
+      return await this.#turn(stored, signal);
+    } finally {
+      this.#shared.settle(keyOf(stored));
+    }
+  }
+
+  async #turn(stored: ScalingPolicy, signal: AbortSignal | undefined): Promise<Turn> {
     const { clock, evaluations, gate, metrics } = this.#options;
     const startMs = clock.monotonicMs();
     const state = this.#stateOf(stored);
@@ -116,8 +121,7 @@ export class PolicyLoop {
     const prepared = this.#prepare(stored, state);
     if ("turn" in prepared) {
       // It makes no offer any more: what it holds counts as it is.
-      this.#ledger.forget(keyOf(stored));
-      this.#queues.forget(keyOf(stored));
+      this.#shared.forget(keyOf(stored));
       return prepared.turn;
     }
     const { policy, model, resolution, problems, invalid } = prepared;
@@ -165,7 +169,7 @@ export class PolicyLoop {
 
     // 5. Record: one decision, rendered into everything that people and programs see.
     const decision = settle(decided, result);
-    this.#recordBudget(policy, decision, result);
+    this.#shared.record(policy, decision, result);
     const shadow = this.#compare(policy, decision, state);
     const key = keyOf(policy);
     metrics.decided(key, decision, (clock.monotonicMs() - startMs) / 1000);
@@ -297,46 +301,17 @@ export class PolicyLoop {
     const { namespace = "default" } = policy.metadata;
     const set = informers.sets.get(namespace, policy.spec.targetRef.name);
     if (set === undefined) throw new Error("the PodCliqueSet went away during the turn");
-    const budgetName = policy.spec.gpuBudget.sharedBudgetRef?.name;
-    const budget = budgetName === undefined ? undefined : informers.budgets.get(undefined, budgetName);
     const nowMs = clock.nowMs();
     const context = { informers, queries, nowMs, monotonicMs: this.#anchorMs + clock.monotonicMs() };
 
-    const setTarget = policy.spec.scaleTargets.find(({ level }) => level === "PodCliqueSet");
-    const seenSet =
-      setTarget === undefined
-        ? []
-        : [
-            {
-              target: setTarget.name,
-              objectName: set.metadata.name,
-              replicas: set.spec.replicas,
-              uid: set.metadata.uid ?? "",
-            },
-          ];
-    const seenInside = resolution.targets.flatMap((target) =>
-      Array.from({ length: set.spec.replicas }, (_, setIndex) => {
-        const cache = target.level === "PodClique" ? informers.cliques : informers.groups;
-        const object = cache.get(namespace, target.objectName(setIndex));
-        return object === undefined
-          ? []
-          : [
-              {
-                target: target.name,
-                objectName: object.metadata.name,
-                replicas: object.spec.replicas,
-                uid: object.metadata.uid ?? "",
-              },
-            ];
-      }).flat(),
-    );
+    const seen = seenObjects(policy, set, resolution, informers);
     // A shadow writes nothing, so every write is somebody else's: what counts is whom the active policy gives way to.
     const writer = isShadow(policy) ? this.#activeBeside(policy) : policy;
     const known = writer === undefined ? undefined : this.#states.get(keyOf(writer))?.foreign;
-    const foreign = isShadow(policy) ? [] : state.foreign.observe([...seenSet, ...seenInside], context.monotonicMs);
+    const foreign = isShadow(policy) ? [] : state.foreign.observe(seen, context.monotonicMs);
     for (const _ of foreign) metrics.foreignWrite(keyOf(policy));
     const before = new Set(state.others.map(({ message }) => message));
-    state.others = otherAutoscalersOf(policy, [...seenSet, ...seenInside], informers);
+    state.others = otherAutoscalersOf(policy, seen, informers);
     const foreignWriters = Object.fromEntries([
       ...(known?.held(context.monotonicMs) ?? []).map((target) => [target, "another writer"]),
       ...state.others.map(({ target, name }) => [target, name]),
@@ -349,19 +324,14 @@ export class PolicyLoop {
       {
         foreignWriters,
         ...(state.others.length === 0 ? {} : { ownedTargets: state.others.map(({ target }) => target) }),
-        isSharing: budgetName !== undefined,
-        ...this.#queues.observe(policy, informers.pods.byIndex(BY_SET, keyOf(set)), (name) =>
-          informers.queues.get(undefined, name),
-        ),
-        // Fails closed: nothing grows, and nothing is taken away for want of an object.
-        ...(budgetName !== undefined && budget === undefined ? { isBudgetMissing: true as const } : {}),
+        ...this.#shared.observe(policy, set),
       },
       context,
     );
     const fresh = startups.filter(({ id, startupMs }) => !state.seenReady.has(id) && Number.isFinite(startupMs));
     state.seenReady.clear();
     for (const { id } of startups) state.seenReady.add(id);
-    const granted = budget === undefined ? undefined : this.#granted(writer ?? policy, budget, observation.gpusInUse);
+    const granted = this.#shared.granted(policy, writer ?? policy, observation.gpusInUse);
     return {
       observation: {
         ...observation,
@@ -387,45 +357,6 @@ export class PolicyLoop {
           ),
       ],
     };
-  }
-
-  #granted(policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number): number {
-    const { granted } = this.#options;
-    return granted === undefined
-      ? this.#ledger.granted(policy, budget, gpusInUse, () => this.#outsidersGpus(policy, budget))
-      : granted(policy, budget, gpusInUse);
-  }
-
-  /** GPUs of sets whose policies share the budget and make no offer: not decided yet after a start, or not able to. */
-  #outsidersGpus(policy: ScalingPolicy, budget: GPUBudget): number {
-    const { policies, pods, templateGpus } = this.#options.informers;
-    const setOf = ({ metadata, spec }: ScalingPolicy): string => `${metadata.namespace}/${spec.targetRef.name}`;
-    const members = policies.byIndex(BY_BUDGET, budget.metadata.name);
-    const isKnown = (one: ScalingPolicy): boolean => keyOf(one) === keyOf(policy) || this.#ledger.knows(keyOf(one));
-    const known = new Set(members.filter(isKnown).map(setOf));
-    const outside = new Set(members.map(setOf).filter((set) => !known.has(set)));
-    return [...outside].reduce((sum, set) => sum + heldGpus(pods.byIndex(BY_SET, set), templateGpus), 0);
-  }
-
-  #recordBudget(policy: ScalingPolicy, decision: Decision, { written }: GateResult): void {
-    const { informers } = this.#options;
-    const key = keyOf(policy);
-    if (isShadow(policy)) {
-      this.#ledger.forget(key);
-      this.#queues.forget(key);
-      return;
-    }
-    const added = written.reduce(
-      (sum, { from, to, gpusPerReplica }) => sum + Math.max(0, to - from) * gpusPerReplica,
-      0,
-    );
-    const held = decision.budget.gpusUsed + added;
-    const set = `${policy.metadata.namespace}/${policy.spec.targetRef.name}`;
-    this.#queues.record(policy, informers.pods.byIndex(BY_SET, set), held);
-    const name = policy.spec.gpuBudget.sharedBudgetRef?.name;
-    const budget = name === undefined ? undefined : informers.budgets.get(undefined, name);
-    if (budget === undefined) this.#ledger.forget(key);
-    else this.#ledger.record(policy, budget, decision, held);
   }
 }
 

@@ -1,0 +1,101 @@
+/** GPUs that a policy has not for itself: of a GPUBudget, and of a queue of the scheduler. What was ordered and by whom is remembered between turns. */
+import type { GPUBudget } from "../api/autoscaling/gpu-budget.ts";
+import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
+import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
+import { keyOf } from "../api/kubernetes/meta.ts";
+import type { Decision } from "../decide/decision.ts";
+import type { Observation } from "../decide/observation.ts";
+import { BudgetLedger } from "./budget-ledger.ts";
+import { heldGpus } from "./held-gpus.ts";
+import { type AutoscalerInformers, BY_BUDGET, BY_SET } from "./informers.ts";
+import { QueueLedger } from "./queue-headroom.ts";
+import { isShadow } from "./shadow.ts";
+import type { GateResult } from "./write-gate.ts";
+
+/** What a shared budget grants a policy. */
+export type Grant = (policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number) => number;
+
+export class SharedGpus {
+  readonly ledger = new BudgetLedger();
+  readonly #queues: QueueLedger;
+  readonly #informers: AutoscalerInformers;
+  readonly #grant: Grant | undefined;
+
+  /** @param grant default: by the offers of all policies that are recorded here */
+  constructor(informers: AutoscalerInformers, grant: Grant | undefined) {
+    this.#informers = informers;
+    this.#grant = grant;
+    this.#queues = new QueueLedger(informers.templateGpus);
+  }
+
+  observe(
+    policy: ScalingPolicy,
+    set: PodCliqueSet,
+  ): Pick<Observation, "queue" | "isBudgetMissing"> & { readonly isSharing: boolean } {
+    const { pods, queues } = this.#informers;
+    const isSharing = policy.spec.gpuBudget.sharedBudgetRef !== undefined;
+    return {
+      isSharing,
+      ...this.#queues.observe(policy, pods.byIndex(BY_SET, keyOf(set)), (name) => queues.get(undefined, name)),
+      // Fails closed: nothing grows, and nothing is taken away for want of an object.
+      ...(isSharing && this.#budgetOf(policy) === undefined ? { isBudgetMissing: true as const } : {}),
+    };
+  }
+
+  /**
+   * @param writer the policy that holds the share: of a shadow the active one beside it, which the shadow promises nothing for
+   * @returns undefined for a policy that shares no budget
+   */
+  granted(policy: ScalingPolicy, writer: ScalingPolicy, gpusInUse: number): number | undefined {
+    const budget = this.#budgetOf(policy);
+    if (budget === undefined) return undefined;
+    if (this.#grant !== undefined) return this.#grant(writer, budget, gpusInUse);
+    const gpus = this.ledger.granted(writer, budget, gpusInUse, () => this.#outsidersGpus(writer, budget));
+    if (!isShadow(policy)) this.ledger.promise(keyOf(policy), gpus);
+    return gpus;
+  }
+
+  record(policy: ScalingPolicy, decision: Decision, { written }: GateResult): void {
+    const key = keyOf(policy);
+    if (isShadow(policy)) {
+      this.forget(key);
+      return;
+    }
+    const added = written.reduce(
+      (sum, { from, to, gpusPerReplica }) => sum + Math.max(0, to - from) * gpusPerReplica,
+      0,
+    );
+    const held = decision.budget.gpusUsed + added;
+    this.#queues.record(policy, this.#informers.pods.byIndex(BY_SET, setKeyOf(policy)), held);
+    const budget = this.#budgetOf(policy);
+    if (budget === undefined) this.ledger.forget(key);
+    else this.ledger.record(policy, budget, decision, held);
+  }
+
+  /** The policy's turn has ended, one way or another. */
+  settle(policyKey: string): void {
+    this.ledger.settle(policyKey);
+  }
+
+  forget(policyKey: string): void {
+    this.ledger.forget(policyKey);
+    this.#queues.forget(policyKey);
+  }
+
+  #budgetOf({ spec }: ScalingPolicy): GPUBudget | undefined {
+    const name = spec.gpuBudget.sharedBudgetRef?.name;
+    return name === undefined ? undefined : this.#informers.budgets.get(undefined, name);
+  }
+
+  /** GPUs of sets whose policies share the budget and make no offer: not decided yet after a start, or not able to. */
+  #outsidersGpus(policy: ScalingPolicy, budget: GPUBudget): number {
+    const { policies, pods, templateGpus } = this.#informers;
+    const members = policies.byIndex(BY_BUDGET, budget.metadata.name);
+    const isKnown = (one: ScalingPolicy): boolean => keyOf(one) === keyOf(policy) || this.ledger.knows(keyOf(one));
+    const known = new Set(members.filter(isKnown).map(setKeyOf));
+    const outside = new Set(members.map(setKeyOf).filter((set) => !known.has(set)));
+    return [...outside].reduce((sum, set) => sum + heldGpus(pods.byIndex(BY_SET, set), templateGpus), 0);
+  }
+}
+
+const setKeyOf = ({ metadata, spec }: ScalingPolicy): string => `${metadata.namespace}/${spec.targetRef.name}`;
