@@ -145,6 +145,26 @@ describe.skipIf(skipWithoutPrometheus())("embedded Prometheus against a real one
     expect(known).toBeGreaterThan(20);
   });
 
+  test("what TensorRT-LLM says under its prefix of today is read under the older one too", async () => {
+    const client = createPrometheusClient({ url: real.url });
+    const source: MetricsSource = {
+      ...client,
+      query: (promql) => client.query(promql, { timeSeconds: LAST_MS / 1000 }),
+    };
+    const queries = shareQueries({ source, clock: new VirtualClock(LAST_MS) });
+    for (const signal of LOAD_SIGNALS) {
+      const query = loadSignal("trtllm", signal, { role: "decode", quantile: 0.95 });
+      const [now, old] = await Promise.all(
+        ["serve", "dynamo07"].map(async (end) => {
+          const replicas = FLEET_REPLICAS.filter(({ replica }) => replica === `trtllm-0-decode-${end}`);
+          const reading = await readSignal(query, { queries, replicas, setPods: () => FLEET_PODS });
+          return reading.samples.map(({ value }) => Number.isFinite(value));
+        }),
+      );
+      expect(old, signal).toEqual(now);
+    }
+  });
+
   test.each(REFUSED_QUERIES)("both refuse: %s", async (query) => {
     await same("/api/v1/query", { query, time: String(LAST_MS / 1000) });
     const answer = await ask(embedded.url, "/api/v1/query", { query, time: String(LAST_MS / 1000) });

@@ -52,9 +52,11 @@ export const TRTLLM = {
 
 /** Blocks of each engine times the tokens of one of its blocks. */
 const KV_CAPACITY = firstOf(
-  dated(
-    "sum by (namespace, pod) (trtllm_kv_cache_max_blocks * trtllm_kv_cache_tokens_per_block)",
-    "trtllm_kv_cache_max_blocks",
+  ...["trtllm_", "trtllm:"].map((prefix) =>
+    dated(
+      `sum by (namespace, pod) (${prefix}kv_cache_max_blocks * ${prefix}kv_cache_tokens_per_block)`,
+      `${prefix}kv_cache_max_blocks`,
+    ),
   ),
   dated(
     `sum by (namespace, pod) (${block("max")} * ignoring (kv_cache_block_type) ${block("tokens_per")})`,
