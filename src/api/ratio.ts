@@ -22,6 +22,8 @@ export function compareRatios(a: Ratio, b: Ratio): number {
 }
 
 export const PERCENT_PATTERN = "^[0-9]+(\\.[0-9]+)?%$";
+/** At most 100 %. */
+export const SHARE_PATTERN = "^(100(\\.0+)?|[0-9]{1,2}(\\.[0-9]+)?)%$";
 
 /** "70%" is 0.7. @returns undefined when the text is not a percentage */
 export function parsePercentRatio(text: string): number | undefined {

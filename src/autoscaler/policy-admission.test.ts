@@ -128,6 +128,11 @@ describe("a policy among the objects around it", () => {
       says: "has scaleConfig, so an HPA scales it too: remove scaleConfig from the PodCliqueSet",
     },
     {
+      name: "a budget below the minimum viable set",
+      spec: { gpuBudget: { max: 5 }, minimumViableSet: { overrides: { decode: 4 } } },
+      says: "spec.gpuBudget.max: is 5, but the minimum viable set needs 6 GPUs",
+    },
+    {
       name: "a budget below the minimum",
       spec: { gpuBudget: { max: 3 } },
       says: "spec.gpuBudget.max: is 3, but the minimum viable set needs 4 GPUs: raise it, or lower minReplicas",

@@ -1,4 +1,5 @@
 /** What a policy's names mean in the PodCliqueSet it points to, or why they mean nothing. Pure. */
+import { leastReplicas } from "../api/autoscaling/least-replicas.ts";
 import type { ScaleTarget } from "../api/autoscaling/scale-target.ts";
 import type { ScalingPolicySpec } from "../api/autoscaling/scaling-policy.ts";
 import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
@@ -169,26 +170,28 @@ function fixedGpusOf(set: PodCliqueSet, { scaleTargets }: ScalingPolicySpec, gpu
 }
 
 /** GPUs of the least that a policy keeps. @returns undefined where the cost of a part is unknown */
-export function minimumGpus(
-  { scaleTargets }: ScalingPolicySpec,
-  { targets, fixedGpus }: Resolution,
-): number | undefined {
+export function minimumGpus(spec: ScalingPolicySpec, { targets, fixedGpus }: Resolution): number | undefined {
   const isKnown = fixedGpus !== undefined && targets.every(({ gpusPerReplica }) => gpusPerReplica !== undefined);
-  return isKnown ? knownMinimumGpus(scaleTargets, { targets, fixedGpus }) : undefined;
+  return isKnown ? knownMinimumGpus(spec, { targets, fixedGpus }) : undefined;
 }
 
-function knownMinimumGpus(scaleTargets: readonly ScaleTarget[], { targets, fixedGpus = 0 }: Resolution): number {
-  const sets = scaleTargets.find(({ level }) => level === "PodCliqueSet")?.minReplicas ?? 1;
+function knownMinimumGpus(spec: ScalingPolicySpec, { targets, fixedGpus = 0 }: Resolution): number {
+  const leastOf = (isIt: (target: ScaleTarget) => boolean, otherwise: number): number => {
+    const target = spec.scaleTargets.find(isIt);
+    return target === undefined ? otherwise : leastReplicas(spec, target);
+  };
+  const sets = leastOf(({ level }) => level === "PodCliqueSet", 1);
   const inside = targets.reduce((sum, { name, minAvailable, gpusPerReplica = 0 }) => {
-    const min = scaleTargets.find((target) => target.name === name)?.minReplicas ?? 0;
-    return sum + Math.max(min, minAvailable) * gpusPerReplica;
+    const least = leastOf((target) => target.name === name, 0);
+    return sum + Math.max(least, minAvailable) * gpusPerReplica;
   }, fixedGpus);
   return sets * inside;
 }
 
-function budgetProblems({ gpuBudget, scaleTargets }: ScalingPolicySpec, resolution: Resolution): ResolutionProblem[] {
+function budgetProblems(spec: ScalingPolicySpec, resolution: Resolution): ResolutionProblem[] {
+  const { gpuBudget } = spec;
   if (gpuBudget.max === undefined) return [];
-  const needed = knownMinimumGpus(scaleTargets, resolution);
+  const needed = knownMinimumGpus(spec, resolution);
   if (needed <= gpuBudget.max) return [];
   return [
     {

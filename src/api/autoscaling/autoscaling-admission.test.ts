@@ -328,6 +328,26 @@ describe("ScalingPolicy rules", () => {
       want: ["spec.coupling[0].step.x"],
     },
     {
+      name: "a hard ratio that no state above the minimum viable set satisfies",
+      change: { ...targets({}, { maxReplicas: 2 }), minimumViableSet: { overrides: { prefill: 8 } } },
+      want: ["spec.ratios[0]"],
+    },
+    {
+      name: "a budget below the minimum viable set",
+      change: {
+        ...targets({ gpusPerReplica: 1 }, { gpusPerReplica: 1 }),
+        gpuBudget: { max: 4 },
+        minimumViableSet: { overrides: { prefill: 4, decode: 4 } },
+      },
+      want: ["spec.gpuBudget.max"],
+    },
+    { name: "coverage of all", change: { metricsPolicy: { minCoverage: "100%" } }, want: [] },
+    {
+      name: "coverage of more than all",
+      change: { metricsPolicy: { minCoverage: "101%" } },
+      want: ["spec.metricsPolicy.minCoverage"],
+    },
+    {
       name: "a coupling of nothing",
       change: { coupling: [{ name: "unit", step: {} }] },
       want: ["spec.coupling[0].step"],
@@ -572,4 +592,16 @@ describe("GPUBudget", () => {
   ])("$name", ({ spec, want }) => {
     expect(errorsOf(budget(spec))).toEqual(want);
   });
+});
+
+test("a schedule whose bounds no hard ratio can keep is said", () => {
+  const during = (bounds: Json): readonly string[] =>
+    admit({
+      operation: "CREATE",
+      object: policy({ schedules: [{ name: "night", schedule: "0 22 * * *", duration: "8h", bounds }] }),
+    }).warnings;
+  expect(during({ prefill: { minReplicas: 2 }, decode: { maxReplicas: 4 } })).toEqual([]);
+  expect(during({ prefill: { minReplicas: 8 }, decode: { maxReplicas: 2 } })).toEqual([
+    "spec.schedules[0].bounds: no state inside them satisfies the hard ratios (prefill:decode), which are given up while night lasts; widen them",
+  ]);
 });

@@ -6,6 +6,7 @@ import { compareRatios, parseRatio } from "../ratio.ts";
 import type { FieldError } from "../schema/validate.ts";
 import { checkCouplings } from "./coupling-validation.ts";
 import { inactiveFieldWarnings } from "./inactive-fields.ts";
+import { leastReplicas } from "./least-replicas.ts";
 import { validateMetric } from "./metric-validation.ts";
 import { type Band, type Bounds, leastState, type Tuple } from "./ratio-feasibility.ts";
 import { MAX_SET_REPLICAS, type PolicyMetric, type ScaleTarget } from "./scale-target.ts";
@@ -30,14 +31,19 @@ export function validateScalingPolicy({ spec }: ScalingPolicy): {
   };
   const targets: Targets = new Map(spec.scaleTargets.map((target) => [target.name, target]));
   checkTargets(spec, targets, errors, warnings);
-  const bounds = boundsOf(targets);
-  checkRatios(spec, targets, bounds, checkCouplings(spec, targets, bounds, report, warnings), report);
+  const bounds = boundsOf(spec, targets);
+  const hardBands = checkRatios(spec, targets, bounds, checkCouplings(spec, targets, bounds, report, warnings), report);
   checkBudget(spec, targets, report);
   checkTimes(spec, report);
   checkSchedules(spec, targets, report);
   checkNames(spec, targets, report);
   checkModes(spec, report);
-  if (errors.length === 0) warnings.push(...windowWarnings(spec), ...overlapWarnings(spec));
+  if (errors.length === 0)
+    warnings.push(
+      ...windowWarnings(spec),
+      ...overlapWarnings(spec),
+      ...scheduledRatioWarnings(spec, targets, hardBands),
+    );
   return { errors, warnings: [...warnings, ...inactiveFieldWarnings(spec)] };
 }
 
@@ -110,23 +116,46 @@ function checkBehavior({ behavior }: ScaleTarget, report: Report): void {
   }
 }
 
-function boundsOf(targets: Targets): ReadonlyMap<string, Bounds> {
+/** @param during the bounds of a schedule that is in force, which raise minima and lower maxima */
+function boundsOf(
+  spec: ScalingPolicySpec,
+  targets: Targets,
+  during: PolicySchedule["bounds"] = {},
+): ReadonlyMap<string, Bounds> {
   return new Map(
-    [...targets.values()].map(({ name, minReplicas, maxReplicas }) => [
-      name,
+    [...targets.values()].map((target) => {
+      const { name } = target;
+      const max = Math.min(target.maxReplicas, during[name]?.maxReplicas ?? Number.POSITIVE_INFINITY);
+      const least = Math.max(leastReplicas(spec, target), Math.min(during[name]?.minReplicas ?? 0, max));
       // A state in which nothing runs satisfies every ratio and helps nobody.
-      { min: Math.max(1, minReplicas), max: maxReplicas },
-    ]),
+      return [name, { min: Math.max(1, least), max: Math.max(max, during[name] === undefined ? 0 : least) }];
+    }),
   );
 }
 
+function scheduledRatioWarnings(
+  spec: ScalingPolicySpec,
+  targets: Targets,
+  hardBands: readonly Band[],
+): readonly string[] {
+  if (hardBands.length === 0) return [];
+  return spec.schedules.flatMap(({ name, bounds }, index) =>
+    leastState(boundsOf(spec, targets, bounds), hardBands) === undefined
+      ? [
+          `spec.schedules[${index}].bounds: no state inside them satisfies the hard ratios (${hardBands.map(({ a, b }) => `${a}:${b}`).join(", ")}), which are given up while ${name} lasts; widen them`,
+        ]
+      : [],
+  );
+}
+
+/** @returns the bands that hold for certain */
 function checkRatios(
   { ratios }: ScalingPolicySpec,
   targets: Targets,
   bounds: ReadonlyMap<string, Bounds>,
   couplings: readonly Tuple[],
   report: Report,
-): void {
+): readonly Band[] {
   const names = new Set<string>();
   const hardBands: Band[] = [];
   for (const [index, ratio] of ratios.entries()) {
@@ -154,6 +183,7 @@ function checkRatios(
       "no state inside the bounds satisfies the couplings and the hard ratios together; change a step, widen a ratio or make it Soft",
     );
   }
+  return hardBands;
 }
 
 function checkRatio(ratio: RatioConstraint, path: string, targets: Targets, report: Report): Band | undefined {
@@ -188,20 +218,25 @@ function parseSide(text: string | undefined, field: string, report: Report): Ret
   return ratio;
 }
 
-function checkBudget({ gpuBudget: { min, max } }: ScalingPolicySpec, targets: Targets, report: Report): void {
+function checkBudget(spec: ScalingPolicySpec, targets: Targets, report: Report): void {
+  const { min, max } = spec.gpuBudget;
   if (max === undefined) return;
   if (min !== undefined && max < min) {
     report("spec.gpuBudget.max", `must not be below min (${min}); raise it or lower min`);
   }
   let gpus = 0;
-  for (const { level, minReplicas, gpusPerReplica } of targets.values()) {
-    const each = Number(gpusPerReplica);
-    if (level !== "PodCliqueSet" && Number.isInteger(each)) gpus += each * minReplicas;
+  let sets = 1;
+  for (const target of targets.values()) {
+    const each = Number(target.gpusPerReplica);
+    if (target.level === "PodCliqueSet") sets = Math.max(1, leastReplicas(spec, target));
+    else if (Number.isInteger(each)) gpus += each * leastReplicas(spec, target);
   }
-  const sets = [...targets.values()].find(({ level }) => level === "PodCliqueSet")?.minReplicas ?? 1;
-  const least = gpus * Math.max(1, sets);
+  const least = gpus * sets;
   if (least > max) {
-    report("spec.gpuBudget.max", `the minimum replicas alone need ${least} GPUs; raise it or lower minReplicas`);
+    report(
+      "spec.gpuBudget.max",
+      `the minimum replicas alone need ${least} GPUs; raise it, or lower minReplicas or minimumViableSet.overrides`,
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 /** ScalingPolicy: how one PodCliqueSet follows its load, at all its levels together. */
 import { DURATION_PATTERN } from "../duration.ts";
 import type { Resource } from "../kubernetes/meta.ts";
-import { PERCENT_PATTERN, RATIO_PATTERN } from "../ratio.ts";
+import { PERCENT_PATTERN, RATIO_PATTERN, SHARE_PATTERN } from "../ratio.ts";
 import {
   array,
   boolean,
@@ -36,6 +36,8 @@ const duration = (description?: string) =>
   string({ pattern: DURATION_PATTERN, maxLength: 32, ...(description !== undefined && { description }) });
 const durationOrAuto = (description: string) =>
   string({ pattern: `^auto$|${DURATION_PATTERN}`, maxLength: 32, description });
+/** Of all there are. */
+const share = (description: string) => string({ pattern: SHARE_PATTERN, maxLength: 16, description });
 const percent = (description: string) => string({ pattern: PERCENT_PATTERN, maxLength: 16, description });
 
 const RATIO = object(
@@ -125,7 +127,7 @@ const SLO = object(
   {
     ttft: optional(LATENCY_GOAL),
     itl: optional(LATENCY_GOAL),
-    attainment: defaulted(percent("Share of requests that must meet the goals."), "95%"),
+    attainment: defaulted(share("Share of requests that must meet the goals."), "95%"),
     window: defaulted(duration(), "10m"),
   },
   {
@@ -245,7 +247,7 @@ const FLAP_BUDGET = object({
 
 const METRICS_POLICY = object({
   staleAfter: defaulted(duration(), "60s"),
-  minCoverage: defaulted(percent("Ready replicas that must report."), "70%"),
+  minCoverage: defaulted(share("Ready replicas that must report."), "70%"),
   nonFinite: defaulted(literals(["Missing"]), "Missing"),
   onMissing: defaulted(literals(["Hold", "Fallback"]), "Hold"),
   warmUp: defaulted(
