@@ -54,6 +54,7 @@ function decideAt(
   perSet: readonly (readonly number[])[],
   loads: readonly number[],
   more: Partial<Observation> = {},
+  minAvailable: readonly number[] = [],
 ): Decision {
   const policy = readPolicy(specOf(change));
   const observation: Observation = {
@@ -79,7 +80,7 @@ function decideAt(
         overdue: 0,
         isChanging: false,
       })),
-      minAvailable: 1,
+      minAvailable: minAvailable[index] ?? 1,
       templateReplicas: 1,
       gpusPerReplica: 1,
       metrics: [{ kind: "Total", sample: { value: loads[index] as number, ageMs: 0 } }],
@@ -134,7 +135,7 @@ describe("a coupling", () => {
     const change = { ...unit, scaleTargets: [inner("prefill"), inner("decode", { maxReplicas: 3 })] };
     const decision = decideAt(change, [[2, 2]], [2, 3], {});
     expect(decision.desired.perSet).toEqual([[1, 2]]);
-    const raised = decideAt({ ...change, minimumViableSet: { overrides: { prefill: 2 } } }, [[2, 2]], [2, 3]);
+    const raised = decideAt(change, [[2, 2]], [2, 3], {}, [2]);
     expect(raised.desired.perSet).toEqual([[2, 3]]);
     expect(raised.stages.find(({ reason }) => reason === "HardRatiosRelaxed")?.detail).toMatch(/^coupling unit /);
   });
