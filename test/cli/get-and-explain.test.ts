@@ -3,18 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import type { ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
 import { STAGES } from "../../src/decide/decision.ts";
-import { seededRandom } from "../../src/random.ts";
-import { constant, generateTraffic } from "../../src/sim/traffic/generate.ts";
-import { type LiveWorld, startLiveWorld } from "./live-world.ts";
+import { type LiveWorld, startBusyWorld, startLiveWorld } from "./live-world.ts";
 
 let world: LiveWorld;
 beforeAll(async () => {
-  world = await startLiveWorld({ seed: 5 });
-  const lengths = { input: { medianTokens: 1_000, spreadP90: 2 }, output: { medianTokens: 900, spreadP90: 1.8 } };
-  world.simulation.attach(
-    generateTraffic([{ durationSeconds: 3_600, requestsPerSecond: constant(10), ...lengths }], seededRandom(5)),
-  );
-  await world.simulation.clock.advance(400_000);
+  world = await startBusyWorld(5);
 });
 afterAll(() => world.stop());
 

@@ -3,21 +3,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
 import { formatTime } from "../../src/api/kubernetes/time.ts";
-import { seededRandom } from "../../src/random.ts";
-import { constant, generateTraffic } from "../../src/sim/traffic/generate.ts";
 import { readExample } from "../sim/simulation.ts";
 import { type BareCluster, startBareCluster } from "./bare-cluster.ts";
-import { type LiveWorld, startLiveWorld } from "./live-world.ts";
+import { type LiveWorld, startBusyWorld } from "./live-world.ts";
 
 describe("of a running system", () => {
   let world: LiveWorld;
   beforeAll(async () => {
-    world = await startLiveWorld({ seed: 5 });
-    const lengths = { input: { medianTokens: 1_000, spreadP90: 2 }, output: { medianTokens: 900, spreadP90: 1.8 } };
-    world.simulation.attach(
-      generateTraffic([{ durationSeconds: 3_600, requestsPerSecond: constant(10), ...lengths }], seededRandom(5)),
-    );
-    await world.simulation.clock.advance(400_000);
+    world = await startBusyWorld(5);
   });
   afterAll(() => world.stop());
 

@@ -1,4 +1,6 @@
 /** The whole system on virtual time with HTTP doors, for commands that come from outside. */
+import { seededRandom } from "../../src/random.ts";
+import { constant, generateTraffic } from "../../src/sim/traffic/generate.ts";
 import { openPrometheusDoor } from "../../src/sim/world.ts";
 import { type Simulation, type SimulationOptions, simulate } from "../sim/simulation.ts";
 import { type CliOptions, type CliResult, runCli, type Scratch, scratch } from "./cli.ts";
@@ -33,4 +35,15 @@ export async function startLiveWorld(options: SimulationOptions): Promise<LiveWo
       files.remove();
     },
   };
+}
+
+/** Ten requests a second for some minutes: more than one replica serves, all but the set replicas have been scaled. */
+export async function startBusyWorld(seed: number): Promise<LiveWorld> {
+  const world = await startLiveWorld({ seed });
+  const lengths = { input: { medianTokens: 1_000, spreadP90: 2 }, output: { medianTokens: 900, spreadP90: 1.8 } };
+  world.simulation.attach(
+    generateTraffic([{ durationSeconds: 3_600, requestsPerSecond: constant(10), ...lengths }], seededRandom(seed)),
+  );
+  await world.simulation.clock.advance(400_000);
+  return world;
 }
