@@ -49,6 +49,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   server: ["api", "decide", "kube", "autoscaler", "jobs", "clock.ts", "log.ts"],
   initc: ["api", "kube", "server", "clock.ts", "random.ts", "log.ts"],
   sim: ["api", "decide", "kube", "observe", "clock.ts", "random.ts", "log.ts"],
+  peers: [],
+  trial: ["api", "decide", "peers", "observe", "jobs", "grove", "autoscaler", "sim", "clock.ts", "random.ts", "log.ts"],
+  report: ["trial"],
   cli: [
     "api",
     "decide",
@@ -67,18 +70,19 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Composition roots: they may know the embedded world too. */
-const MAY_USE_SIM = [/^cli\/demo\//];
+const MAY_USE_SIM = [/^cli\/(demo|simulate)\//];
 
 /** npm packages of the pure parts. */
 const PURE_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   decide: ["simple-statistics"],
+  peers: ["simple-statistics"],
   api: ["croner", "yaml"],
 };
 /** What tests share may draw its cases with their tools. */
 const isNoFixture = ({ path }: { readonly path: string }): boolean => !path.endsWith(".fixture.ts");
 
 const isPure = ({ path }: Source): boolean =>
-  (/^(api|decide)\//.test(path) && path !== "api/crds/write.ts") ||
+  (/^(api|decide|peers)\//.test(path) && path !== "api/crds/write.ts") ||
   /^grove\/.*\/(plan|status|compose|victims|gates)\.ts$/.test(path);
 
 describe("import arrows", () => {
@@ -103,7 +107,7 @@ describe("import arrows", () => {
 
   test("autoscaler and sim take names and labels from grove, never its controllers", () => {
     const wrong = sources
-      .filter(({ path }) => /^(autoscaler|sim)\//.test(path))
+      .filter(({ path }) => /^(autoscaler|sim|trial)\//.test(path))
       .flatMap(({ path, imports }) =>
         imports
           .filter((one) => one.startsWith("grove/") && !/^grove\/(names|labels)\.ts$/.test(one))
