@@ -138,7 +138,7 @@ function overHttp(target: ScrapeTarget, baseUrl: string): ScrapeTarget {
   const path = target.labels["__metrics_path__"];
   if (path === undefined) return target;
   return {
-    ...target,
+    labels: target.labels,
     async scrape() {
       const { statusCode, body } = await httpRequest(`${baseUrl}${path}`);
       const text = await body.text();
