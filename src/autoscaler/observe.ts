@@ -25,8 +25,18 @@ import { profileOf } from "./profile-of.ts";
 import { type ReplicaView, viewReplicas } from "./replicas.ts";
 import type { Resolution, ResolvedTarget } from "./resolve.ts";
 
+/** What an observation asks of the caches. */
+export interface ObservedCaches {
+  readonly groups: Pick<AutoscalerInformers["groups"], "get">;
+  readonly cliques: Pick<AutoscalerInformers["cliques"], "get">;
+  readonly pods: Pick<AutoscalerInformers["pods"], "byIndex">;
+  readonly overrides: Pick<AutoscalerInformers["overrides"], "byIndex">;
+  readonly configMaps: Pick<AutoscalerInformers["configMaps"], "get" | "hasSynced" | "failure">;
+  readonly templateGpus: AutoscalerInformers["templateGpus"];
+}
+
 export interface ObserveContext {
-  readonly informers: AutoscalerInformers;
+  readonly informers: ObservedCaches;
   readonly queries: SharedQueries;
   readonly nowMs: number;
   /** Monotonic, anchored to the epoch once, so that windows survive a restart. */

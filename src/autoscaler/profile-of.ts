@@ -22,7 +22,10 @@ export function needsProfile({ spec: { slo, performanceModel } }: ScalingPolicy)
 }
 
 /** Undefined where the policy needs none. */
-export function profileOf(policy: ScalingPolicy, configMaps: Informer<ConfigMap>): ProfileObservation | undefined {
+export function profileOf(
+  policy: ScalingPolicy,
+  configMaps: Pick<Informer<ConfigMap>, "get" | "hasSynced" | "failure">,
+): ProfileObservation | undefined {
   const { profileRef } = policy.spec.performanceModel;
   if (!needsProfile(policy) || profileRef === undefined) return undefined;
   const { namespace } = policy.metadata;

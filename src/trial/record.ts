@@ -1,4 +1,7 @@
 /** What a trial leaves behind: every request, every life of a replica, every order, as plain columns. All times are milliseconds of virtual time. */
+import type { RequestColumns } from "../sim/engines/request-columns.ts";
+
+export { OUTCOME, type RequestColumns } from "../sim/engines/request-columns.ts";
 
 export interface TrialTarget {
   readonly name: string;
@@ -8,22 +11,6 @@ export interface TrialTarget {
   readonly minReplicas: number;
   /** Of a start from placement to readiness: the flap window follows from it. */
   readonly medianStartupMs: number;
-}
-
-export const OUTCOME = { unfinished: 0, completed: 1, failed: 2 } as const;
-
-/** One row a request, by arrival. */
-export interface RequestColumns {
-  readonly count: number;
-  readonly arrivedMs: Float64Array;
-  /** From the arrival at the gateway. NaN: it never had a first token. */
-  readonly ttftMs: Float32Array;
-  /** Mean time between its tokens after the first. NaN until it has ended; 0 for an answer of one token. */
-  readonly itlMs: Float32Array;
-  readonly inputTokens: Uint32Array;
-  readonly outputTokens: Uint32Array;
-  /** Of {@link OUTCOME}. */
-  readonly outcome: Uint8Array;
 }
 
 /** From its creation until its GPUs are free again. NaN: it did not happen, or not before the end. */

@@ -13,10 +13,12 @@ import { engineMetrics } from "./engine-exporters.ts";
 import { EventQueue } from "./event-queue.ts";
 import { frontendMetrics, type GpuReading, gpuMetrics } from "./exporters.ts";
 import { Frontend } from "./frontend.ts";
+import type { InferenceEngine } from "./inference-engine.ts";
 import { createMetricsHttpHandler } from "./metrics-http.ts";
 import { identityOf, type PodIdentity } from "./pod-identity.ts";
 import { PodRegistry, type RegisteredPod } from "./pod-registry.ts";
 import { DEFAULT_PROFILE, type EngineProfile, PROFILES } from "./profiles.ts";
+import type { RequestColumns } from "./request-columns.ts";
 import { type LatencyTargets, RequestLog, type TrafficSummary } from "./request-log.ts";
 import { ServingSystem } from "./serving-system.ts";
 
@@ -54,6 +56,8 @@ export interface DataPlane {
   removePod(key: string): void;
   /** The pod's engine or frontend takes no new requests. */
   drain(key: string): void;
+  /** The engine that the pod is part of, when all its pods are ready. */
+  engineOf(key: string): InferenceEngine | undefined;
   /** Nothing is left to do for the pod. */
   isDrained(key: string): boolean;
   setNode(name: string, gpus: number): void;
@@ -66,6 +70,8 @@ export interface DataPlane {
   podMetrics(key: string): string | undefined;
   nodeMetrics(nodeName: string): string | undefined;
   summary(system: SystemKey, targets: LatencyTargets): TrafficSummary;
+  /** Every request of the system so far. */
+  requests(system: SystemKey): RequestColumns;
   /** Requests that were begun and have not ended, counted where they are. */
   inFlight(system: SystemKey): number;
   /** Breaks what one pod exposes; `undefined` heals it. */
@@ -292,6 +298,11 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       const drained = identity.role === "frontend" ? system.frontend(key) : system.engine(identity.instance);
       if (drained !== undefined) drained.draining = true;
     },
+    engineOf: (key) => {
+      advance();
+      const identity = pods.get(key)?.identity;
+      return identity === undefined ? undefined : systemOf(identity.system).engine(identity.instance)?.engine;
+    },
     isDrained,
     setNode: (name, gpus) => nodes.set(name, gpus),
     removeNode: (name) => nodes.delete(name),
@@ -319,6 +330,10 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     summary(key, latencyTargets) {
       advance();
       return systemOf(keyOfSystem(key)).log.summary(latencyTargets);
+    },
+    requests(key) {
+      advance();
+      return systemOf(keyOfSystem(key)).log.columns();
     },
     inFlight(key) {
       advance();

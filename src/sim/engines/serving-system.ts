@@ -47,7 +47,6 @@ export class ServingSystem {
   readonly log: RequestLog;
   /** Systems without frontend pods take requests at the engines. */
   usesFrontends = false;
-  #nextRequest = 0;
 
   constructor(options: ServingSystemOptions) {
     this.#options = options;
@@ -110,15 +109,17 @@ export class ServingSystem {
   }
 
   arrive(inputTokens: number, outputTokens: number, nowMs: number): void {
-    const request: Request = {
-      id: this.#nextRequest++,
+    const asked = {
       arrivedMs: nowMs,
       inputTokens: Math.max(1, Math.round(inputTokens)),
       outputTokens: Math.max(1, Math.round(outputTokens)),
+    };
+    const request: Request = {
+      ...asked,
+      id: this.log.arrive(asked),
       attempts: 0,
       current: undefined,
     };
-    this.log.arrived++;
     this.#begin(request, nowMs);
     this.#options.events.schedule(nowMs + this.#options.firstTokenTimeoutMs, (atMs) => {
       const { current } = request;
@@ -219,23 +220,24 @@ export class ServingSystem {
     if (attempt.cancelled || attempt.firstTokenMs !== undefined) return;
     this.#placement(attempt).frontend?.firstToken(attempt, nowMs);
     attempt.firstTokenMs = nowMs;
+    this.log.firstToken(attempt.request.id, nowMs - attempt.request.arrivedMs);
   }
 
   #finish(attempt: Attempt, nowMs: number): void {
     if (attempt.cancelled) return;
-    const { arrivedMs, inputTokens } = attempt.request;
+    const { arrivedMs, id } = attempt.request;
     const { firstTokenMs = nowMs, generatedTokens } = attempt;
     const itlMs = generatedTokens > 1 ? (nowMs - firstTokenMs) / (generatedTokens - 1) : 0;
     this.#placement(attempt).frontend?.end(attempt, { success: true, durationMs: nowMs - arrivedMs, itlMs });
     this.#placements.delete(attempt);
     attempt.request.current = undefined;
-    this.log.complete({ ttftMs: firstTokenMs - arrivedMs, itlMs, inputTokens, outputTokens: generatedTokens });
+    this.log.complete(id, { itlMs, outputTokens: generatedTokens });
   }
 
   #fail(attempt: Attempt, nowMs: number): void {
     if (attempt.cancelled) return;
     this.#cancel(attempt, nowMs);
-    this.log.failed++;
+    this.log.fail(attempt.request.id);
   }
 
   /** Its engine or frontend is gone. */
@@ -245,7 +247,7 @@ export class ServingSystem {
     const { arrivedMs, attempts } = attempt.request;
     const { maxAttempts, firstTokenTimeoutMs } = this.#options;
     if (attempts >= maxAttempts || nowMs - arrivedMs >= firstTokenTimeoutMs) {
-      this.log.failed++;
+      this.log.fail(attempt.request.id);
       return;
     }
     this.log.retried++;

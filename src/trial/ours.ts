@@ -1,0 +1,82 @@
+/**
+ * Our autoscaler on a fleet: the observation, the decision and the memory of production, without an API server in between. Every write goes through; what
+ * the gate of production refuses (lease, mode, foreign writers) does not happen here.
+ */
+
+import { noTemplates } from "../autoscaler/gpu-cost.ts";
+import { observe } from "../autoscaler/observe.ts";
+import { PreparedPolicy, type Understood } from "../autoscaler/prepare.ts";
+import type { Clock } from "../clock.ts";
+import { decide } from "../decide/decide.ts";
+import type { Decision } from "../decide/decision.ts";
+import { emptyMemory, type Memory, recordWrites, resumeMemory } from "../decide/memory.ts";
+import type { ScaleWrite } from "../decide/transition.ts";
+import type { MetricsSource } from "../observe/metrics-source.ts";
+import { shareQueries } from "../observe/shared-queries.ts";
+import { cachesOf, setNow } from "./fleet/caches.ts";
+import type { Fleet } from "./fleet/fleet.ts";
+import type { Scaler } from "./scaler.ts";
+import type { Scenario } from "./scenario.ts";
+
+export interface OursOptions {
+  readonly scenario: Scenario;
+  readonly fleet: Fleet;
+  readonly clock: Clock;
+  readonly metricsSource: MetricsSource;
+  readonly onDecision?: (decision: Decision) => void;
+}
+
+/** @throws Error when the policy cannot be followed in this set */
+export function ours({ scenario, fleet, clock, metricsSource, onDecision }: OursOptions): Scaler {
+  const { policy, set, configMaps } = scenario;
+  const { spec, model, resolution } = understand(scenario);
+  const informers = cachesOf(fleet, configMaps);
+  const anchorMs = clock.nowMs() - clock.monotonicMs();
+  let queries = shareQueries({ source: metricsSource, clock });
+  let memory: Memory = emptyMemory;
+  const seenReady = new Set<string>();
+  const write = ({ level, target, setIndex, to }: ScaleWrite): void => {
+    if (level === "PodCliqueSet") {
+      fleet.scaleSet(to);
+      return;
+    }
+    const { ref = "" } = spec.scaleTargets.find(({ name }) => name === target) ?? {};
+    const object = fleet.object(ref, setIndex ?? 0);
+    if (object !== undefined) fleet.scale(object, to);
+  };
+  return {
+    tickMs: model.intervalMs,
+    async tick() {
+      const monotonicMs = anchorMs + clock.monotonicMs();
+      const context = { informers, queries, nowMs: clock.nowMs(), monotonicMs };
+      const { observation, startups } = await observe(
+        { ...policy, spec },
+        setNow(set, fleet),
+        resolution,
+        { foreignWriters: {}, isSharing: false },
+        context,
+      );
+      const fresh = startups.filter(({ id, startupMs }) => !seenReady.has(id) && Number.isFinite(startupMs));
+      seenReady.clear();
+      for (const { id } of startups) seenReady.add(id);
+      const decided = decide(model, { ...observation, startupsMs: fresh.map(({ startupMs }) => startupMs) }, memory);
+      for (const one of decided.decision.transition.now) write(one);
+      memory = recordWrites(decided.memory, model, decided.decision.transition.now, monotonicMs);
+      onDecision?.(decided.decision);
+    },
+    restart() {
+      const checkpoint: unknown = JSON.parse(JSON.stringify(memory));
+      memory = resumeMemory(checkpoint as Memory, anchorMs + clock.monotonicMs());
+      queries = shareQueries({ source: metricsSource, clock });
+    },
+  };
+}
+
+function understand({ policy, set }: Scenario): Understood {
+  const prepared = new PreparedPolicy().of(policy, (name) => (name === set.metadata.name ? set : undefined), {
+    templateGpus: noTemplates,
+    templatesVersion: () => 0,
+  });
+  if ("reason" in prepared) throw new Error(`${prepared.reason}: ${prepared.message}`);
+  return prepared;
+}

@@ -1,0 +1,9 @@
+/** What scales the fleet in a trial. */
+export interface Scaler {
+  /** How often it decides, milliseconds. */
+  readonly tickMs: number;
+  /** One decision on what there is now, and its writes. */
+  tick(): Promise<void> | void;
+  /** It dies and starts anew. */
+  restart(): void;
+}
