@@ -24,7 +24,7 @@ export function engineMetrics(engine: InferenceEngine, format: MetricFormat, dyn
 
 /** Tokens per KV block: vLLM's default. */
 const BLOCK_TOKENS = 16;
-const blocksOf = ({ profile }: InferenceEngine): number => Math.floor(profile.kvCapacityTokens / BLOCK_TOKENS);
+const blocksOf = ({ kvCapacityTokens }: InferenceEngine): number => Math.floor(kvCapacityTokens / BLOCK_TOKENS);
 
 /** 0.11 and later. */
 function vllm(engine: InferenceEngine): MetricText {
@@ -54,7 +54,7 @@ function sglang(engine: InferenceEngine): string {
   const labels = { model_name: engine.profile.modelName, engine_type: type, tp_rank: "0", pp_rank: "0" };
   const text = new MetricText()
     .gauge("sglang:token_usage", labels, engine.kvCacheRatio)
-    .gauge("sglang:max_total_num_tokens", labels, engine.profile.kvCapacityTokens)
+    .gauge("sglang:max_total_num_tokens", labels, engine.kvCapacityTokens)
     .gauge("sglang:num_used_tokens", labels, engine.kvTokens)
     .gauge("sglang:num_running_reqs", labels, engine.runningRequests)
     // A decode worker's backlog waits for KV space in its own queue, not in the queue of compute admission.
