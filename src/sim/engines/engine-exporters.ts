@@ -35,7 +35,7 @@ export function writeEngineMetrics(
 
 /** Tokens per KV block: vLLM's default. */
 const BLOCK_TOKENS = 16;
-const blocksOf = ({ profile }: InferenceEngine): number => Math.floor(profile.kvCapacityTokens / BLOCK_TOKENS);
+const blocksOf = ({ kvCapacityTokens }: InferenceEngine): number => Math.floor(kvCapacityTokens / BLOCK_TOKENS);
 
 /** 0.11 and later. */
 function vllm(writer: MetricWriter, engine: InferenceEngine): void {
@@ -65,7 +65,7 @@ function sglang(writer: MetricWriter, engine: InferenceEngine): void {
   const labels = { model_name: engine.profile.modelName, engine_type: type, tp_rank: "0", pp_rank: "0" };
   writer
     .gauge("sglang:token_usage", labels, engine.kvCacheRatio)
-    .gauge("sglang:max_total_num_tokens", labels, engine.profile.kvCapacityTokens)
+    .gauge("sglang:max_total_num_tokens", labels, engine.kvCapacityTokens)
     .gauge("sglang:num_used_tokens", labels, engine.kvTokens)
     .gauge("sglang:num_running_reqs", labels, engine.runningRequests)
     // A decode worker's backlog waits for KV space in its own queue, not in the queue of compute admission.
