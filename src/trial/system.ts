@@ -1,13 +1,14 @@
 /** The serving system of a trial, from the manifests that a user has: its policy, its set, the profile of its engines. */
-import { parseWholeProfile, type WholeProfile } from "../api/autoscaling/whole-profile.ts";
+
 import type { ScaleTarget } from "../api/autoscaling/scale-target.ts";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
+import { parseWholeProfile, type WholeProfile } from "../api/autoscaling/whole-profile.ts";
 import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
 import { defaultPodCliqueSet } from "../api/grove/pod-clique-set-defaults.ts";
 import type { ConfigMap } from "../api/kubernetes/core.ts";
 import { PROFILE_LABEL } from "../autoscaler/profile-of.ts";
 import { BUILT_IN_PROFILES } from "../sim/engines/built-in-profiles.ts";
-import { DEFAULT_PROFILE, type EngineProfile, engineProfileOf } from "../sim/engines/profiles.ts";
+import { DEFAULT_PROFILE, type EngineProfile, parseEngineProfile } from "../sim/engines/profiles.ts";
 import type { StartUpModel } from "./fleet/start-up.ts";
 
 /** A profile as it was read, with its text. */
@@ -58,7 +59,7 @@ export function servingSystem(input: SystemInput): ServingSystem {
   const assumptions: string[] = [];
   const source = input.profile ?? profileOfPolicy(input) ?? profileOfSet(input, assumptions);
   const { profile } = source;
-  const made = engineProfileOf(profile);
+  const made = parseEngineProfile(source.text);
   if (!made.ok) throw new SystemError(`profile ${profile.name}: ${made.problem.field} ${made.problem.message}`);
   const given = input.set ?? assumedSet(input.policy, profile, assumptions);
   const set = withProfile(defaultPodCliqueSet(given), profile.name, input.policy);
@@ -92,12 +93,16 @@ function profileOfPolicy({ policy, configMaps }: SystemInput): ProfileText | und
 
 /** Without any word the built-in default. */
 function profileOfSet({ set }: SystemInput, assumptions: string[]): ProfileText {
-  const named = set?.spec.template.cliques.map(({ annotations }) => annotations?.[PROFILE]).find((one) => one !== undefined);
+  const named = set?.spec.template.cliques
+    .map(({ annotations }) => annotations?.[PROFILE])
+    .find((one) => one !== undefined);
   const name = named ?? DEFAULT_PROFILE;
   const raw = BUILT_IN_PROFILES.find((one) => one.name === name);
   if (raw === undefined) {
     const known = BUILT_IN_PROFILES.map((one) => one.name).join(", ");
-    throw new SystemError(`annotation ${PROFILE}: "${name}" is none of the built-in profiles (${known}): give --profile FILE`);
+    throw new SystemError(
+      `annotation ${PROFILE}: "${name}" is none of the built-in profiles (${known}): give --profile FILE`,
+    );
   }
   if (named === undefined) assumptions.push(`engines are as fast as ${name}: give --profile FILE for yours`);
   const text = JSON.stringify(raw);
@@ -108,10 +113,13 @@ function profileOfSet({ set }: SystemInput, assumptions: string[]): ProfileText 
 
 function startUpFrom({ name, coldStart }: WholeProfile, fixedSpreadP90: number, assumptions: string[]): StartUpModel {
   if (coldStart === undefined) {
-    assumptions.push(`profile ${name} has no cold_start: a replica is ready after ${ASSUMED_START_MS / 1000} s (median)`);
+    assumptions.push(
+      `profile ${name} has no cold_start: a replica is ready after ${ASSUMED_START_MS / 1000} s (median)`,
+    );
     return { fixedMedianMs: ASSUMED_START_MS, fixedSpreadP90, weightsGiB: 0, podGiBPerSecond: 1 };
   }
-  const { scheduleMs, imagePullMs, processStartMs, compileMs, firstRequestMs, weightsLoadMs, weightsBytesPerNode } = coldStart;
+  const { scheduleMs, imagePullMs, processStartMs, compileMs, firstRequestMs, weightsLoadMs, weightsBytesPerNode } =
+    coldStart;
   const otherMs = scheduleMs + imagePullMs + processStartMs + compileMs + firstRequestMs;
   const weightsGiB = weightsBytesPerNode / GIB;
   return weightsGiB > 0 && weightsLoadMs > 0
@@ -144,12 +152,19 @@ function withProfile(set: PodCliqueSet, profile: string, policy: ScalingPolicy):
 }
 
 /** A policy that names a ConfigMap which is not among the files gets the profile of the engines. */
-function withConfigMap({ policy, configMaps }: SystemInput, { text }: ProfileText, assumptions: string[]): readonly ConfigMap[] {
+function withConfigMap(
+  { policy, configMaps }: SystemInput,
+  { text }: ProfileText,
+  assumptions: string[],
+): readonly ConfigMap[] {
   const { profileRef } = policy.spec.performanceModel;
   const { namespace = "default" } = policy.metadata;
   const inNamespace = configMaps.map((one) => ({ ...one, metadata: { ...one.metadata, namespace } }));
-  if (profileRef === undefined || configMaps.some(({ metadata }) => metadata.name === profileRef.name)) return inNamespace;
-  assumptions.push(`ConfigMap ${profileRef.name} is not among the files: the policy plans with the profile of the engines`);
+  if (profileRef === undefined || configMaps.some(({ metadata }) => metadata.name === profileRef.name))
+    return inNamespace;
+  assumptions.push(
+    `ConfigMap ${profileRef.name} is not among the files: the policy plans with the profile of the engines`,
+  );
   return [
     ...inNamespace,
     {
@@ -181,16 +196,24 @@ function assumedSet(policy: ScalingPolicy, profile: WholeProfile, assumptions: s
         minAvailable: pods,
         podSpec: {
           terminationGracePeriodSeconds: 300,
-          containers: [{ name: "engine", ...(gpus === 0 ? {} : { resources: { limits: { "nvidia.com/gpu": String(gpus) } } }) }],
+          containers: [
+            { name: "engine", ...(gpus === 0 ? {} : { resources: { limits: { "nvidia.com/gpu": String(gpus) } } }) },
+          ],
         },
       },
     };
   };
   const grouped = targets.filter(({ level }) => level === "PodCliqueScalingGroup");
   const nodesOf = ({ role }: ScaleTarget): number =>
-    role === "prefill" ? profile.workers.prefill.nodes : role === "decode" || role === "aggregated" ? profile.workers.decode.nodes : 1;
+    role === "prefill"
+      ? profile.workers.prefill.nodes
+      : role === "decode" || role === "aggregated"
+        ? profile.workers.decode.nodes
+        : 1;
   const cliques = [
-    ...targets.filter(({ level }) => level === "PodClique").map((target) => cliqueOf(target, target.ref ?? target.name, Math.max(1, target.minReplicas))),
+    ...targets
+      .filter(({ level }) => level === "PodClique")
+      .map((target) => cliqueOf(target, target.ref ?? target.name, Math.max(1, target.minReplicas))),
     ...grouped.map((target) => cliqueOf(target, `${target.ref}-worker`, nodesOf(target))),
   ].map((clique) => (grouped.some(({ ref }) => clique.name === `${ref}-worker`) ? clique : withMinimumOfOne(clique)));
   assumptions.push(
@@ -219,4 +242,7 @@ function assumedSet(policy: ScalingPolicy, profile: WholeProfile, assumptions: s
   } as unknown as PodCliqueSet;
 }
 
-const withMinimumOfOne = <T extends { readonly spec: object }>(clique: T): T => ({ ...clique, spec: { ...clique.spec, minAvailable: 1 } });
+const withMinimumOfOne = <T extends { readonly spec: object }>(clique: T): T => ({
+  ...clique,
+  spec: { ...clique.spec, minAvailable: 1 },
+});

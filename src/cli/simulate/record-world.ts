@@ -1,6 +1,7 @@
 /** What a trial of the whole system leaves behind, seen from outside through the caches. A life here is that of a pod. */
-import { isPodReady, isPodScheduled, isTerminating, type Pod } from "../../api/kubernetes/core.ts";
+
 import { parseDurationMs } from "../../api/duration.ts";
+import { isPodReady, isPodScheduled, isTerminating, type Pod } from "../../api/kubernetes/core.ts";
 import { keyOf } from "../../api/kubernetes/meta.ts";
 import { gpusOfPod, noTemplates } from "../../autoscaler/gpu-cost.ts";
 import { type AutoscalerInformers, BY_OBJECT } from "../../autoscaler/informers.ts";
