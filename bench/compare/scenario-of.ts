@@ -4,12 +4,14 @@ import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { admit } from "../../src/api/admission.ts";
 import type { ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
-import { parseWholeProfile } from "../../src/api/autoscaling/whole-profile.ts";
+import { parseWholeProfile, type WholeProfile } from "../../src/api/autoscaling/whole-profile.ts";
+import type { PodCliqueSet } from "../../src/api/grove/pod-clique-set.ts";
 import type { KubeObject } from "../../src/api/kubernetes/meta.ts";
 import { seededRandom } from "../../src/random.ts";
 import type { Arrival } from "../../src/sim/engines/data-plane.ts";
 import { replayTrace } from "../../src/sim/traffic/trace.ts";
 import { readTraceFile } from "../../src/sim/traffic/trace-file.ts";
+import { needsOf } from "../../src/trial/oracles/needs.ts";
 import type { Fault, Scenario } from "../../src/trial/scenario.ts";
 import { servingSystem } from "../../src/trial/system.ts";
 import type { Case, Part } from "./cases.ts";
@@ -44,19 +46,21 @@ export function scenarioOf(one: Case, { data, part, seed, faults = [] }: Scenari
   const text = readFileSync(dataFile(data, "profiles", one.profile), "utf8");
   const parsed = parseWholeProfile(text);
   if (!parsed.ok) throw new Error(`${one.profile}: ${parsed.problem.field} ${parsed.problem.message}`);
+  const arrivals = arrivalsOf(one, { data, part, seed });
   const system = servingSystem({
     policy: policyOf(one),
     configMaps: [],
     profile: { text, profile: parsed.profile },
     startUpSpreadP90: START_UP_SPREAD_P90,
   });
+  const started = withInitialReplicas(system.set, arrivals, one, parsed.profile);
   const { workers } = parsed.profile;
   const gpus = one.maxPrefill * workers.prefill.gpus + one.maxDecode * workers.decode.gpus;
-  const arrivals = arrivalsOf(one, { data, part, seed });
   const lastMs = arrivals.at(-1)?.atMs ?? 0;
   const endMs = Math.min((part.toSeconds - part.fromSeconds + part.warmUpSeconds) * 1000, lastMs);
   return {
     ...system,
+    set: started,
     name: one.name,
     arrivals,
     pool: { nodes: Math.ceil(gpus / GPUS_PER_NODE), gpusPerNode: GPUS_PER_NODE, nodesPerRack: NODES_PER_RACK },
@@ -107,4 +111,39 @@ function arrivalsOf({ traffic }: Case, { data, part, seed }: Omit<ScenarioOption
     rateFactor: traffic.rateFactor,
     random,
   });
+}
+
+const START_INTERVALS_MS = 120_000;
+/** Of the capacity at the goal. */
+const START_USED_RATIO = 0.7;
+
+/** Everybody takes over a system that suits the load of the first two minutes. */
+function withInitialReplicas(
+  set: PodCliqueSet,
+  arrivals: readonly Arrival[],
+  { ttftMs, itlMs, maxPrefill, maxDecode }: Case,
+  profile: WholeProfile,
+): PodCliqueSet {
+  const { replicas } = needsOf({
+    arrivals: arrivals.filter(({ atMs }) => atMs < START_INTERVALS_MS),
+    roles: ["prefill", "decode"],
+    profile,
+    goals: { ttft: { quantile: 0.9, targetMs: ttftMs }, itl: { quantile: 0.9, targetMs: itlMs } },
+    intervalMs: START_INTERVALS_MS / 4,
+    endMs: START_INTERVALS_MS,
+    usedRatio: START_USED_RATIO,
+  });
+  const most = { prefill: maxPrefill, decode: maxDecode };
+  const initial = new Map(
+    (["prefill", "decode"] as const).map((role, index) => [
+      role as string,
+      Math.min(most[role], Math.max(1, Math.ceil(Math.max(...(replicas[index] ?? []))))),
+    ]),
+  );
+  const { template } = set.spec;
+  const cliques = template.cliques.map((clique) => {
+    const replicas = initial.get(clique.name);
+    return replicas === undefined ? clique : { ...clique, spec: { ...clique.spec, replicas, minAvailable: 1 } };
+  });
+  return { ...set, spec: { ...set.spec, template: { ...template, cliques } } };
 }

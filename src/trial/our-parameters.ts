@@ -7,15 +7,23 @@ import type { Parameters, PeerParameter } from "../peers/peer.ts";
 export const OUR_PARAMETERS: Readonly<Record<string, Omit<PeerParameter, "default">>> = {
   attainmentPercent: { min: 90, max: 99.5, scale: "linear", about: "spec.slo.attainment" },
   scaleDownWindowSeconds: { min: 30, max: 900, scale: "log", about: "behavior.scaleDown.stabilizationWindowSeconds" },
+  upTolerance: { min: 0, max: 0.1, scale: "linear", about: "behavior.scaleUp.tolerance" },
   scaleDownPods: { min: 1, max: 8, scale: "integer", about: "behavior.scaleDown: replicas a minute" },
   ttftShare: { min: 0.5, max: 1.2, scale: "linear", about: "spec.slo.ttft.target over the target that is judged" },
   itlShare: { min: 0.5, max: 1.1, scale: "linear", about: "spec.slo.itl.target over the target that is judged" },
-  maxForecastErrorPercent: { min: 5, max: 80, scale: "linear", about: "spec.forecast.maxError" },
+  forecastQuantilePercent: { min: 50, max: 97, scale: "linear", about: "spec.forecast.quantile" },
 };
 
 export function withParameters(policy: ScalingPolicy, parameters: Parameters): ScalingPolicy {
-  const { attainmentPercent, scaleDownWindowSeconds, scaleDownPods, ttftShare, itlShare, maxForecastErrorPercent } =
-    parameters;
+  const {
+    attainmentPercent,
+    scaleDownWindowSeconds,
+    scaleDownPods,
+    upTolerance,
+    ttftShare,
+    itlShare,
+    forecastQuantilePercent,
+  } = parameters;
   const { slo, forecast, scaleTargets } = policy.spec;
   const scaled = (target: string, share: number): string => `${Math.round(milliseconds(target) * share)}ms`;
   return {
@@ -38,12 +46,16 @@ export function withParameters(policy: ScalingPolicy, parameters: Parameters): S
           }),
       forecast: {
         ...forecast,
-        ...(maxForecastErrorPercent === undefined ? {} : { maxError: `${round(maxForecastErrorPercent)}%` }),
+        ...(forecastQuantilePercent === undefined ? {} : { quantile: `p${round(forecastQuantilePercent)}` }),
       },
       scaleTargets: scaleTargets.map((target) => ({
         ...target,
         behavior: {
           ...target.behavior,
+          scaleUp: {
+            ...target.behavior.scaleUp,
+            ...(upTolerance === undefined ? {} : { tolerance: String(upTolerance) }),
+          },
           scaleDown: {
             ...target.behavior.scaleDown,
             ...(scaleDownWindowSeconds === undefined
