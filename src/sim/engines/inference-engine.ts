@@ -15,6 +15,7 @@
  * times are an arithmetic series: whole runs of steps are taken at once, exactly, and cut where the next point of the grid
  * is (ten points a row, each twice as far as the one before). The cost is per request, not per token.
  */
+import { DecodeBatch } from "./decode-batch.ts";
 import { Fifo } from "./fifo.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
 import type { EngineProfile } from "./profiles.ts";
@@ -91,10 +92,11 @@ export class InferenceEngine {
   readonly #transferring = new Set<Attempt>();
   /** Prefilled, waiting for the transfer to end: with the KV tokens they keep. */
   readonly #held = new Map<Attempt, number>();
+  #heldTokens = 0;
   #waitingTokens = 0;
   #prefilling: Attempt[] = [];
   #joining: Attempt[] = [];
-  #decoding: Attempt[] = [];
+  readonly #decoding = new DecodeBatch();
   #step = 0;
   #decodeKvTokens = 0;
   #reservedKvTokens = 0;
@@ -129,7 +131,7 @@ export class InferenceEngine {
   }
 
   get runningRequests(): number {
-    return this.#decoding.length + this.#joining.length + this.#prefilling.length;
+    return this.#decoding.size + this.#joining.length + this.#prefilling.length;
   }
 
   /** Those whose KV is on its way included, as vLLM counts them. */
@@ -147,9 +149,15 @@ export class InferenceEngine {
     return this.#held.size;
   }
 
-  /** Work in tokens, for least-loaded routing. */
-  get loadTokens(): number {
-    return this.kvTokens - this.#heldTokens() + this.#waitingTokens;
+  /**
+   * Work in tokens at `nowMs`, for least-loaded routing. What ends by then takes effect; a run of decode steps that goes on
+   * is only counted, so that asking a hundred engines for every request costs little.
+   */
+  loadTokens(nowMs: number): number {
+    if (this.nextEventMs <= nowMs) this.advanceTo(nowMs);
+    const plan = this.#plan;
+    const ahead = plan?.kind === "decode" ? (stepsWithin(plan, nowMs) - plan.done) * this.#decoding.size : 0;
+    return this.kvTokens + ahead - this.#heldTokens + this.#waitingTokens;
   }
 
   get isEmpty(): boolean {
@@ -207,6 +215,7 @@ export class InferenceEngine {
     const tokens = this.#held.get(attempt);
     if (tokens === undefined) return;
     this.#held.delete(attempt);
+    this.#heldTokens -= tokens;
     this.#reservedKvTokens -= tokens;
     this.#wake(nowMs);
   }
@@ -215,19 +224,19 @@ export class InferenceEngine {
   kill(nowMs: number): readonly Attempt[] {
     this.advanceTo(nowMs);
     const lost = [
-      ...this.#decoding,
+      ...this.#decoding.drain(),
       ...this.#joining,
       ...this.#prefilling,
       ...this.#transferring,
       ...this.#held.keys(),
       ...this.#waiting.drain(),
     ];
-    this.#decoding = [];
     this.#joining = [];
     this.#prefilling = [];
     this.#transferring.clear();
     this.#held.clear();
     this.#recomputing.clear();
+    this.#heldTokens = 0;
     this.#waitingTokens = 0;
     this.#decodeKvTokens = 0;
     this.#reservedKvTokens = 0;
@@ -267,7 +276,7 @@ export class InferenceEngine {
     if (plan === undefined) this.#planNext(nowMs);
     else if (plan.kind === "decode") {
       // What was just reserved is no longer there for the batch to grow into.
-      const room = Math.floor((this.kvCapacityTokens - this.kvTokens) / this.#decoding.length);
+      const room = Math.floor((this.kvCapacityTokens - this.kvTokens) / this.#decoding.size);
       const boundary = this.#joining.length > 0 || this.#canAdmit();
       plan.limit = Math.min(plan.limit, plan.done + (boundary ? 1 : Math.max(1, room)));
     }
@@ -279,17 +288,16 @@ export class InferenceEngine {
     if (this.role === "decode") this.#admitTransfers(startMs);
     this.#makeRoomForNextTokens(startMs);
     const chunks = this.#takeChunks(startMs);
-    const batch = this.#decoding.length;
+    const batch = this.#decoding.size;
     const { stepTimes } = this.profile;
     if (chunks.length > 0) {
       const endMs = startMs + this.#promptsMs(chunks) + stepTimes.decodesBesideMs(batch, this.#decodeKvTokens);
       this.#plan = { kind: "mixed", startMs, endMs, chunks };
     } else if (batch > 0) {
-      const nextFinish = this.#decoding.reduce((least, attempt) => Math.min(least, attempt.finishStep), Infinity);
       const room = Math.floor((this.kvCapacityTokens - this.kvTokens) / batch);
       stepTimes.decodeLine(batch, this.#decodeKvTokens, this.#line);
       const { firstMs, slopeMs, steps } = this.#line;
-      const limit = Math.max(1, Math.min(nextFinish - this.#step, room, steps));
+      const limit = Math.max(1, Math.min(this.#decoding.nextFinishStep - this.#step, room, steps));
       this.#plan = { kind: "decode", startMs, firstMs, slopeMs, done: 0, limit };
     }
   }
@@ -343,16 +351,16 @@ export class InferenceEngine {
     attempt.joinTokens = contextTokens(attempt);
     attempt.finishStep = this.#step + attempt.request.outputTokens - attempt.generatedTokens;
     this.#decodeKvTokens += attempt.joinTokens;
-    this.#decoding.push(attempt);
+    this.#decoding.join(attempt);
   }
 
   /** Preempts, latest first, until every decoding request can get one more token. */
   #makeRoomForNextTokens(nowMs: number): void {
-    const growing = (): number => this.#decoding.length + this.#prefilling.length;
-    while (this.#decoding.length > 0 && this.kvTokens + growing() > this.kvCapacityTokens) {
-      const victim = this.#decoding.pop() as Attempt;
+    const growing = (): number => this.#decoding.size + this.#prefilling.length;
+    while (this.#decoding.size > 0 && this.kvTokens + growing() > this.kvCapacityTokens) {
+      const victim = this.#decoding.takeLatest() as Attempt;
       this.#leaveBatch(victim);
-      if (this.#decoding.length === 0 && this.#reservedKvTokens === 0) {
+      if (this.#decoding.size === 0 && this.#reservedKvTokens === 0) {
         // Alone in the cache and still too large: it ends here, as an engine ends a request at its context length.
         this.#finish(victim, nowMs);
         return;
@@ -386,7 +394,7 @@ export class InferenceEngine {
     // One token to grow for each request in the batch, or an admission would cause a preemption at once.
     return (
       slots < this.profile.maxRequests &&
-      contextTokens(attempt) + this.#decoding.length + this.#prefilling.length + 1 <= free
+      contextTokens(attempt) + this.#decoding.size + this.#prefilling.length + 1 <= free
     );
   }
 
@@ -419,7 +427,7 @@ export class InferenceEngine {
   }
 
   #takeChunks(nowMs: number): readonly Chunk[] {
-    const budget = Math.floor((this.profile.maxBatchedTokens - this.#decoding.length) / this.#ranks.length);
+    const budget = Math.floor((this.profile.maxBatchedTokens - this.#decoding.size) / this.#ranks.length);
     for (const rank of this.#ranks) rank.budget = budget;
     const chunks: Chunk[] = [];
     const take = (attempt: Attempt): void => {
@@ -441,7 +449,7 @@ export class InferenceEngine {
 
   #completeMixed({ startMs, endMs, chunks }: MixedPlan): void {
     this.#busyMs += endMs - startMs;
-    const batch = this.#decoding.length;
+    const batch = this.#decoding.size;
     if (batch > 0) this.interTokenLatency.observe((endMs - startMs) / 1000, batch);
     this.#step++;
     this.#decodeKvTokens += batch;
@@ -455,7 +463,8 @@ export class InferenceEngine {
   }
 
   #completePrefill(attempt: Attempt, endMs: number): void {
-    this.#prefilling = this.#prefilling.filter((other) => other !== attempt);
+    // Prompts are computed in order, so that it is the first or close to it.
+    this.#prefilling.splice(this.#prefilling.indexOf(attempt), 1);
     if (this.#recomputing.delete(attempt)) {
       this.#reservedKvTokens -= contextTokens(attempt);
       this.#startDecoding(attempt);
@@ -468,6 +477,7 @@ export class InferenceEngine {
       this.endToEnd.observe((endMs - attempt.engineArrivedMs) / 1000);
       this.finishedRequests++;
       this.#held.set(attempt, contextTokens(attempt));
+      this.#heldTokens += contextTokens(attempt);
       attempt.generatedTokens = 1;
       this.#listener.prefilled(attempt, endMs);
       return;
@@ -488,7 +498,7 @@ export class InferenceEngine {
   #completeDecodes(plan: DecodePlan, nowMs: number): void {
     const steps = stepsWithin(plan, nowMs) - plan.done;
     if (steps <= 0) return;
-    const batch = this.#decoding.length;
+    const batch = this.#decoding.size;
     const firstMs = plan.firstMs + plan.slopeMs * plan.done;
     this.interTokenLatency.observeRamp(firstMs / 1000, plan.slopeMs / 1000, steps, batch);
     this.#busyMs += seriesMs(plan, plan.done + steps) - seriesMs(plan, plan.done);
@@ -500,12 +510,10 @@ export class InferenceEngine {
 
   /** Requests that have their last token leave the batch. */
   #retire(atMs: number): void {
-    const finished = this.#decoding.filter(({ finishStep }) => finishStep <= this.#step);
-    if (finished.length === 0) return;
-    this.#decoding = this.#decoding.filter(({ finishStep }) => finishStep > this.#step);
-    for (const attempt of finished) {
-      this.#leaveBatch(attempt);
-      this.#finish(attempt, atMs);
+    for (let done = this.#decoding.takeFinished(this.#step); done !== undefined; ) {
+      this.#leaveBatch(done);
+      this.#finish(done, atMs);
+      done = this.#decoding.takeFinished(this.#step);
     }
   }
 
@@ -513,12 +521,6 @@ export class InferenceEngine {
     this.finishedRequests++;
     this.endToEnd.observe((atMs - attempt.engineArrivedMs) / 1000);
     this.#listener.finished(attempt, atMs);
-  }
-
-  #heldTokens(): number {
-    let tokens = 0;
-    for (const kept of this.#held.values()) tokens += kept;
-    return tokens;
   }
 }
 

@@ -5,8 +5,10 @@ export interface Request {
   readonly inputTokens: number;
   readonly outputTokens: number;
   attempts: number;
-  /** The attempt under way; undefined when the request has ended. */
+  /** The attempt under way; undefined between two of them, and when the request has ended. */
   current: Attempt | undefined;
+  /** Completed or failed for good. */
+  ended: boolean;
 }
 
 export interface Attempt {

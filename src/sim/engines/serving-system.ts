@@ -21,6 +21,7 @@ export interface EngineHandle {
   /** Prefilled here, with no decode engine to go to. */
   readonly handoffs: Attempt[];
   scheduledMs: number;
+  readonly wake: (atMs: number) => void;
 }
 
 export interface ServingSystemOptions {
@@ -33,8 +34,8 @@ export interface ServingSystemOptions {
 }
 
 interface Placement {
-  frontend?: Frontend;
-  prefill?: EngineHandle;
+  frontend: Frontend | undefined;
+  prefill: EngineHandle | undefined;
 }
 
 export class ServingSystem {
@@ -42,6 +43,10 @@ export class ServingSystem {
   readonly #engines = new Map<string, EngineHandle>();
   readonly #frontends = new Map<string, Frontend>();
   readonly #placements = new Map<Attempt, Placement>();
+  /** The decode engines of each set replica. */
+  readonly #decoders = new Map<string, EngineHandle[]>();
+  /** In the order of their timeouts. */
+  readonly #impatient = new Fifo<Request>();
   /** Arrived while no frontend was ready. */
   readonly #ingress = new Fifo<Attempt>();
   readonly log: RequestLog;
@@ -76,6 +81,7 @@ export class ServingSystem {
       draining: false,
       handoffs: [],
       scheduledMs: Number.POSITIVE_INFINITY,
+      wake: (atMs) => this.#wake(handle, atMs),
       engine: new InferenceEngine(profile, role, {
         prefilled: (attempt, atMs) => this.#handOff(attempt, handle, atMs),
         transferring: (attempt, atMs) => this.#transfer(attempt, handle, atMs),
@@ -86,6 +92,7 @@ export class ServingSystem {
       }),
     };
     this.#engines.set(key, handle);
+    if (role === "decode") this.#decoders.set(setReplica, [...this.#decodersOf(setReplica), handle]);
     this.#offerWork(nowMs);
   }
 
@@ -94,6 +101,11 @@ export class ServingSystem {
     const handle = this.#engines.get(key);
     if (handle === undefined) return;
     this.#engines.delete(key);
+    const { setReplica } = handle;
+    this.#decoders.set(
+      setReplica,
+      this.#decodersOf(setReplica).filter((decoder) => decoder !== handle),
+    );
     for (const attempt of handle.engine.kill(nowMs)) this.#lose(attempt, nowMs);
   }
 
@@ -120,17 +132,32 @@ export class ServingSystem {
       id: this.log.arrive(asked),
       attempts: 0,
       current: undefined,
+      ended: false,
     };
     this.#begin(request, nowMs);
-    this.#options.events.schedule(nowMs + this.#options.firstTokenTimeoutMs, (atMs) => {
-      const { current } = request;
-      if (current !== undefined && current.firstTokenMs === undefined) this.#fail(current, atMs);
+    this.#impatient.push(request);
+    if (this.#impatient.length === 1) this.#awaitTimeout(request);
+  }
+
+  /** One event for the oldest request instead of one for each: nearly all have ended long before. */
+  #awaitTimeout({ arrivedMs }: Request): void {
+    const { events, firstTokenTimeoutMs } = this.#options;
+    events.schedule(arrivedMs + firstTokenTimeoutMs, (atMs) => {
+      for (let oldest = this.#impatient.peek(); oldest !== undefined; oldest = this.#impatient.peek()) {
+        if (!oldest.ended && oldest.arrivedMs + firstTokenTimeoutMs > atMs) {
+          this.#awaitTimeout(oldest);
+          return;
+        }
+        this.#impatient.shift();
+        const { current } = oldest;
+        if (current !== undefined && current.firstTokenMs === undefined) this.#fail(current, atMs);
+      }
     });
   }
 
   #begin(request: Request, nowMs: number): void {
     const attempt = newAttempt(request);
-    this.#placements.set(attempt, {});
+    this.#placements.set(attempt, nowhere());
     this.#enter(attempt, nowMs);
   }
 
@@ -141,7 +168,8 @@ export class ServingSystem {
       return;
     }
     const frontend = least(
-      [...this.#frontends.values()].filter(({ draining }) => !draining),
+      this.#frontends.values(),
+      ({ draining }) => !draining,
       (candidate) => candidate.readyAtMs(nowMs),
     );
     if (frontend === undefined) {
@@ -168,13 +196,18 @@ export class ServingSystem {
 
   /** Prefill engines count only where a decode engine can take over. */
   #firstEngine(nowMs: number): EngineHandle | undefined {
-    const open = [...this.#engines.values()].filter(({ draining }) => !draining);
-    const decoding = new Set(open.filter(({ engine }) => engine.role === "decode").map(({ setReplica }) => setReplica));
-    const candidates = open.filter(
-      ({ engine, setReplica }) =>
-        engine.role === "aggregated" || (engine.role === "prefill" && decoding.has(setReplica)),
+    return least(
+      this.#engines.values(),
+      ({ draining, engine, setReplica }) =>
+        !draining &&
+        (engine.role === "aggregated" ||
+          (engine.role === "prefill" && this.#decodersOf(setReplica).some((decoder) => !decoder.draining))),
+      ({ engine }) => engine.loadTokens(nowMs),
     );
-    return leastLoaded(candidates, nowMs);
+  }
+
+  #decodersOf(setReplica: string): readonly EngineHandle[] {
+    return this.#decoders.get(setReplica) ?? [];
   }
 
   #handOff(attempt: Attempt, prefill: EngineHandle, nowMs: number): void {
@@ -182,10 +215,11 @@ export class ServingSystem {
       this.#releaseLater(attempt, prefill, nowMs);
       return;
     }
-    const candidates = [...this.#engines.values()].filter(
-      ({ draining, engine, setReplica }) => !draining && engine.role === "decode" && setReplica === prefill.setReplica,
+    const decode = least(
+      this.#decodersOf(prefill.setReplica),
+      ({ draining }) => !draining,
+      ({ engine }) => engine.loadTokens(nowMs),
     );
-    const decode = leastLoaded(candidates, nowMs);
     if (decode === undefined) {
       prefill.handoffs.push(attempt);
       return;
@@ -204,12 +238,12 @@ export class ServingSystem {
   #transfer(attempt: Attempt, decode: EngineHandle, nowMs: number): void {
     const arrivalMs = nowMs + transferMs(decode.engine.profile, attempt.request.inputTokens);
     this.#options.events.schedule(arrivalMs, (atMs) => {
-      const { prefill } = this.#placements.get(attempt) ?? {};
+      const { prefill } = this.#placement(attempt);
       if (attempt.cancelled) decode.engine.abandon(attempt, atMs);
       else {
         prefill?.engine.release(attempt, atMs);
         const placement = this.#placement(attempt);
-        delete placement.prefill;
+        placement.prefill = undefined;
         decode.engine.join(attempt, atMs);
       }
       if (prefill !== undefined) this.#touch(prefill);
@@ -232,12 +266,14 @@ export class ServingSystem {
     this.#placement(attempt).frontend?.end(attempt, { success: true, durationMs: nowMs - arrivedMs, itlMs });
     this.#placements.delete(attempt);
     attempt.request.current = undefined;
+    attempt.request.ended = true;
     this.log.complete(id, { itlMs, outputTokens: generatedTokens });
   }
 
   #fail(attempt: Attempt, nowMs: number): void {
     if (attempt.cancelled) return;
     this.#cancel(attempt, nowMs);
+    attempt.request.ended = true;
     this.log.fail(attempt.request.id);
   }
 
@@ -248,6 +284,7 @@ export class ServingSystem {
     const { arrivedMs, attempts } = attempt.request;
     const { maxAttempts, firstTokenTimeoutMs } = this.#options;
     if (attempts >= maxAttempts || nowMs - arrivedMs >= firstTokenTimeoutMs) {
+      attempt.request.ended = true;
       this.log.fail(attempt.request.id);
       return;
     }
@@ -286,31 +323,34 @@ export class ServingSystem {
     const nextMs = handle.engine.nextEventMs;
     if (nextMs === handle.scheduledMs) return;
     handle.scheduledMs = nextMs;
-    if (nextMs === Number.POSITIVE_INFINITY) return;
-    this.#options.events.schedule(nextMs, (atMs) => {
-      if (handle.scheduledMs !== nextMs || this.#engines.get(handle.key) !== handle) return;
-      handle.scheduledMs = Number.NaN;
-      handle.engine.advanceTo(atMs);
-      this.#touch(handle);
-    });
+    if (nextMs < Number.POSITIVE_INFINITY) this.#options.events.schedule(nextMs, handle.wake);
+  }
+
+  /** The time of an event of this engine has come, unless it was planned anew since. */
+  #wake(handle: EngineHandle, atMs: number): void {
+    if (handle.scheduledMs !== atMs || this.#engines.get(handle.key) !== handle) return;
+    handle.scheduledMs = Number.NaN;
+    handle.engine.advanceTo(atMs);
+    this.#touch(handle);
   }
 
   #placement(attempt: Attempt): Placement {
-    return this.#placements.get(attempt) ?? {};
+    return this.#placements.get(attempt) ?? nowhere();
   }
 }
 
-/** Engines are advanced lazily: brought to the present first, or the choice would depend on who looked when. */
-function leastLoaded(candidates: readonly EngineHandle[], nowMs: number): EngineHandle | undefined {
-  for (const { engine } of candidates) engine.advanceTo(nowMs);
-  return least(candidates, ({ engine }) => engine.loadTokens);
-}
+const nowhere = (): Placement => ({ frontend: undefined, prefill: undefined });
 
 /** The first of the least: maps keep the order of insertion, so ties are broken the same way every time. */
-function least<T>(candidates: readonly T[], cost: (candidate: T) => number): T | undefined {
+function least<T>(
+  candidates: Iterable<T>,
+  isOpen: (candidate: T) => boolean,
+  cost: (candidate: T) => number,
+): T | undefined {
   let best: T | undefined;
   let bestCost = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
+    if (!isOpen(candidate)) continue;
     const candidateCost = cost(candidate);
     if (candidateCost < bestCost) {
       best = candidate;
