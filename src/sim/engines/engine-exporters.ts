@@ -30,7 +30,7 @@ const blocksOf = ({ kvCapacityTokens }: InferenceEngine): number => Math.floor(k
 function vllm(engine: InferenceEngine): MetricText {
   const labels = { model_name: engine.profile.modelName, engine: "0" };
   const cache = { ...labels, block_size: String(BLOCK_TOKENS), num_gpu_blocks: String(blocksOf(engine)) };
-  return new MetricText()
+  const text = new MetricText()
     .gauge("vllm:kv_cache_usage_perc", labels, engine.kvCacheRatio)
     .gauge("vllm:num_requests_running", labels, engine.runningRequests)
     .gauge("vllm:num_requests_waiting", labels, engine.waitingRequests)
@@ -44,12 +44,18 @@ function vllm(engine: InferenceEngine): MetricText {
     .histogram("vllm:inter_token_latency_seconds", labels, engine.interTokenLatency)
     .histogram("vllm:e2e_request_latency_seconds", labels, engine.endToEnd)
     .gauge("vllm:cache_config_info", cache, 1);
+  const { prefixCache } = engine;
+  if (prefixCache === undefined) return text;
+  return text
+    .counter("vllm:prefix_cache_queries_total", labels, prefixCache.queriedTokens)
+    .counter("vllm:prefix_cache_hits_total", labels, prefixCache.hitTokens);
 }
 
 /** With `--enable-metrics`; the queues of disaggregation under their names of May 2026. */
 function sglang(engine: InferenceEngine): string {
   const { role, transferringRequests, heldRequests } = engine;
   const queued = engine.waitingRequests - transferringRequests;
+  const cached = engine.prefixCache?.hitTokens ?? 0;
   const type = role === "aggregated" ? "unified" : role;
   const labels = { model_name: engine.profile.modelName, engine_type: type, tp_rank: "0", pp_rank: "0" };
   const text = new MetricText()
@@ -65,7 +71,8 @@ function sglang(engine: InferenceEngine): string {
     .gauge("sglang:num_decode_transfer_queue_reqs", labels, transferringRequests)
     .counter("sglang:prompt_tokens_total", labels, engine.promptTokens)
     .counter("sglang:generation_tokens_total", labels, engine.generationTokens)
-    .counter("sglang:realtime_tokens_total", { ...labels, mode: "prefill_compute" }, engine.promptTokens)
+    .counter("sglang:realtime_tokens_total", { ...labels, mode: "prefill_compute" }, engine.promptTokens - cached)
+    .counter("sglang:realtime_tokens_total", { ...labels, mode: "prefill_cache" }, cached)
     .counter("sglang:realtime_tokens_total", { ...labels, mode: "decode" }, engine.generationTokens)
     .counter("sglang:num_requests_total", labels, engine.finishedRequests)
     .counter("sglang:num_retracted_requests_total", labels, engine.preemptions)

@@ -7,6 +7,9 @@
  * least prompt tokens to compute; ranks have equal shares of the token budget and step together, so the slowest counts.
  * Decodes are spread evenly over the ranks, as the tables assume.
  *
+ * With prefix caching a prompt begins after the blocks at its beginning that are there already; its last token is always
+ * computed. What requests share takes room once. Decode workers get the KV of whole prompts and share nothing.
+ *
  * A request is admitted when a sequence slot is free and its tokens fit in the free KV cache. When the cache cannot grow
  * by one token per running request, the request that joined last gives its blocks back and is computed again later.
  *
@@ -18,6 +21,7 @@
 import { DecodeBatch } from "./decode-batch.ts";
 import { Fifo } from "./fifo.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
+import { PREFIX_BLOCK_TOKENS, PrefixCache, tokensBetween } from "./prefix-cache.ts";
 import type { EngineProfile } from "./profiles.ts";
 import type { Attempt } from "./request.ts";
 import type { DecodeLine } from "./step-times.ts";
@@ -85,6 +89,8 @@ export class InferenceEngine {
   generationTokens = 0;
   finishedRequests = 0;
   preemptions = 0;
+  /** Prompt tokens looked for in the prefix cache, and found; undefined without one. */
+  readonly prefixCache: { queriedTokens: number; hitTokens: number } | undefined;
 
   readonly #listener: EngineListener;
   readonly #waiting = new Fifo<Attempt>();
@@ -104,8 +110,15 @@ export class InferenceEngine {
   #busyMs = 0;
   readonly #line: DecodeLine = { firstMs: 0, slopeMs: 0, steps: 0 };
   readonly #ranks: readonly RankLoad[];
+  readonly #prefixes: PrefixCache | undefined;
+  #backlogTokens = 0;
 
-  constructor(profile: EngineProfile, role: EngineRole, listener: EngineListener) {
+  constructor(
+    profile: EngineProfile,
+    role: EngineRole,
+    listener: EngineListener,
+    { prefixCaching = false }: { readonly prefixCaching?: boolean } = {},
+  ) {
     this.profile = profile;
     this.role = role;
     const worker = profile.workers[role === "prefill" ? "prefill" : "decode"];
@@ -119,10 +132,14 @@ export class InferenceEngine {
       largest: 0,
     }));
     this.#listener = listener;
+    if (prefixCaching && role !== "decode") {
+      this.#prefixes = new PrefixCache();
+      this.prefixCache = { queriedTokens: 0, hitTokens: 0 };
+    }
   }
 
   get kvTokens(): number {
-    return this.#decodeKvTokens + this.#reservedKvTokens;
+    return this.#decodeKvTokens + this.#reservedKvTokens - (this.#prefixes?.duplicateTokens ?? 0);
   }
 
   /** In [0, 1]. */
@@ -160,6 +177,16 @@ export class InferenceEngine {
     return this.kvTokens + ahead - this.#heldTokens + this.#waitingTokens;
   }
 
+  /** Prompt tokens that are still to be computed, as far as it was known when they came. */
+  get backlogTokens(): number {
+    return this.#backlogTokens;
+  }
+
+  /** Prompt tokens that this request would not have to compute here. */
+  cachedTokens({ request }: Attempt): number {
+    return this.#prefixes === undefined ? 0 : tokensBetween(request, 0, this.#prefixes.match(request));
+  }
+
   get isEmpty(): boolean {
     return this.runningRequests + this.waitingRequests + this.#held.size === 0;
   }
@@ -186,6 +213,10 @@ export class InferenceEngine {
     }
     this.#waiting.push(attempt);
     this.#waitingTokens += contextTokens(attempt);
+    if (this.role !== "decode") {
+      attempt.backlogTokens = attempt.request.inputTokens - this.cachedTokens(attempt);
+      this.#backlogTokens += attempt.backlogTokens;
+    }
     this.#wake(nowMs);
   }
 
@@ -215,6 +246,7 @@ export class InferenceEngine {
     const tokens = this.#held.get(attempt);
     if (tokens === undefined) return;
     this.#held.delete(attempt);
+    this.#releaseBlocks(attempt);
     this.#heldTokens -= tokens;
     this.#reservedKvTokens -= tokens;
     this.#wake(nowMs);
@@ -240,6 +272,8 @@ export class InferenceEngine {
     this.#waitingTokens = 0;
     this.#decodeKvTokens = 0;
     this.#reservedKvTokens = 0;
+    this.#backlogTokens = 0;
+    this.#prefixes?.clear();
     for (const rank of this.#ranks) rank.pendingTokens = 0;
     this.#plan = undefined;
     return lost;
@@ -287,6 +321,7 @@ export class InferenceEngine {
     this.#takeJoining();
     if (this.role === "decode") this.#admitTransfers(startMs);
     this.#makeRoomForNextTokens(startMs);
+    this.#prefixes?.trim(this.kvCapacityTokens - this.kvTokens);
     const chunks = this.#takeChunks(startMs);
     const batch = this.#decoding.size;
     const { stepTimes } = this.profile;
@@ -377,6 +412,36 @@ export class InferenceEngine {
     const steps = this.#step - attempt.joinStep;
     attempt.generatedTokens += steps;
     this.#decodeKvTokens -= attempt.joinTokens + steps;
+    this.#releaseBlocks(attempt);
+  }
+
+  #releaseBlocks(attempt: Attempt): void {
+    this.#prefixes?.release(attempt.request, attempt.heldBlocks);
+    attempt.heldBlocks = 0;
+  }
+
+  /** What of its prompt is computed by now is there for others. */
+  #shareBlocks(attempt: Attempt): void {
+    const { request, prefilledTokens, heldBlocks } = attempt;
+    if (this.#prefixes === undefined || request.blocks === undefined) return;
+    const isWhole = prefilledTokens >= request.inputTokens;
+    const blocks = isWhole ? request.blocks.length : Math.floor(prefilledTokens / PREFIX_BLOCK_TOKENS);
+    if (blocks <= heldBlocks) return;
+    this.#prefixes.hold(request, heldBlocks, blocks);
+    attempt.heldBlocks = blocks;
+  }
+
+  /** Takes what is there of the beginning of a prompt; the last token is computed all the same. */
+  #findBlocks(attempt: Attempt): void {
+    if (this.#prefixes === undefined) return;
+    const { request } = attempt;
+    const blocks = this.#prefixes.match(request);
+    this.#prefixes.hold(request, 0, blocks);
+    attempt.heldBlocks = blocks;
+    attempt.prefilledTokens = Math.min(tokensBetween(request, 0, blocks), contextTokens(attempt) - 1);
+    if (this.prefixCache === undefined || this.#recomputing.has(attempt)) return;
+    this.prefixCache.queriedTokens += request.inputTokens;
+    this.prefixCache.hitTokens += attempt.prefilledTokens;
   }
 
   #canAdmit(): boolean {
@@ -390,7 +455,7 @@ export class InferenceEngine {
 
   #fits(attempt: Attempt): boolean {
     const slots = this.runningRequests + this.#transferring.size;
-    const free = this.kvCapacityTokens - this.kvTokens;
+    const free = this.kvCapacityTokens - this.kvTokens + (this.#prefixes?.heldTokens(attempt.request) ?? 0);
     // One token to grow for each request in the batch, or an admission would cause a preemption at once.
     return (
       slots < this.profile.maxRequests &&
@@ -405,6 +470,7 @@ export class InferenceEngine {
       this.#waiting.shift();
       this.#recomputing.delete(head);
       this.#waitingTokens -= contextTokens(head);
+      this.#computed(head);
     }
     return undefined;
   }
@@ -414,7 +480,14 @@ export class InferenceEngine {
     attempt.admittedMs ??= nowMs;
     this.#waitingTokens -= contextTokens(attempt);
     this.#reservedKvTokens += contextTokens(attempt);
+    this.#findBlocks(attempt);
+    this.#prefixes?.trim(this.kvCapacityTokens - this.kvTokens);
     return attempt;
+  }
+
+  #computed(attempt: Attempt): void {
+    this.#backlogTokens -= attempt.backlogTokens;
+    attempt.backlogTokens = 0;
   }
 
   #admitTransfers(nowMs: number): void {
@@ -458,6 +531,7 @@ export class InferenceEngine {
     for (const { attempt, tokens } of chunks) {
       attempt.prefilledTokens += tokens;
       this.#rankOf(attempt).pendingTokens -= tokens;
+      this.#shareBlocks(attempt);
       if (attempt.prefilledTokens >= contextTokens(attempt)) this.#completePrefill(attempt, endMs);
     }
   }
@@ -465,6 +539,7 @@ export class InferenceEngine {
   #completePrefill(attempt: Attempt, endMs: number): void {
     // Prompts are computed in order, so that it is the first or close to it.
     this.#prefilling.splice(this.#prefilling.indexOf(attempt), 1);
+    this.#computed(attempt);
     if (this.#recomputing.delete(attempt)) {
       this.#reservedKvTokens -= contextTokens(attempt);
       this.#startDecoding(attempt);
@@ -484,8 +559,10 @@ export class InferenceEngine {
     }
     this.#reservedKvTokens -= contextTokens(attempt);
     this.#deliverFirstToken(attempt, endMs);
-    if (attempt.generatedTokens >= attempt.request.outputTokens) this.#finish(attempt, endMs);
-    else this.#startDecoding(attempt);
+    if (attempt.generatedTokens >= attempt.request.outputTokens) {
+      this.#releaseBlocks(attempt);
+      this.#finish(attempt, endMs);
+    } else this.#startDecoding(attempt);
   }
 
   /** On a decode engine the token came with the transfer: the prefill engine computed it. */

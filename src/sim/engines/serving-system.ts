@@ -1,8 +1,8 @@
 /**
  * One serving system (all pods of one PodCliqueSet): routes requests over its frontends and engines.
  *
- * A frontend sends a request to the least loaded prefill or aggregated engine of any set replica; a prefill engine hands
- * its KV to the least loaded decode engine of its own set replica, where the transfer is local. A request whose engine,
+ * A frontend sends a request to a prefill or aggregated engine of any set replica; a prefill engine hands its KV to a
+ * decode engine of its own set replica, where the transfer is local. Which one is the routing's choice. A request whose engine,
  * prefill engine or frontend dies is tried once more from the start, then fails.
  */
 import type { EventQueue } from "./event-queue.ts";
@@ -12,6 +12,7 @@ import { type EngineRole, InferenceEngine } from "./inference-engine.ts";
 import { type EngineProfile, transferMs } from "./profiles.ts";
 import { type Attempt, newAttempt, type Request } from "./request.ts";
 import type { RequestLog } from "./request-log.ts";
+import { Router, type Routing } from "./routing.ts";
 
 export interface EngineHandle {
   readonly key: string;
@@ -31,6 +32,16 @@ export interface ServingSystemOptions {
   /** Attempts in all, for requests whose engine dies. */
   readonly maxAttempts: number;
   readonly log: RequestLog;
+  /** Default: least-loaded. */
+  readonly routing?: Routing;
+  /** Default: false. Engines that compute prompts keep what others may begin with. */
+  readonly prefixCaching?: boolean;
+}
+
+interface Arriving {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly blocks?: readonly number[];
 }
 
 interface Placement {
@@ -43,6 +54,8 @@ export class ServingSystem {
   readonly #engines = new Map<string, EngineHandle>();
   readonly #frontends = new Map<string, Frontend>();
   readonly #placements = new Map<Attempt, Placement>();
+  readonly #entryRouter: Router;
+  readonly #decodeRouter: Router;
   /** The decode engines of each set replica. */
   readonly #decoders = new Map<string, EngineHandle[]>();
   /** In the order of their timeouts. */
@@ -55,6 +68,8 @@ export class ServingSystem {
 
   constructor(options: ServingSystemOptions) {
     this.#options = options;
+    this.#entryRouter = new Router(options.routing ?? "least-loaded");
+    this.#decodeRouter = new Router(options.routing ?? "least-loaded");
     this.log = options.log;
   }
 
@@ -82,14 +97,19 @@ export class ServingSystem {
       handoffs: [],
       scheduledMs: Number.POSITIVE_INFINITY,
       wake: (atMs) => this.#wake(handle, atMs),
-      engine: new InferenceEngine(profile, role, {
-        prefilled: (attempt, atMs) => this.#handOff(attempt, handle, atMs),
-        transferring: (attempt, atMs) => this.#transfer(attempt, handle, atMs),
-        // Clients are behind their engine by what is neither queue nor computing.
-        firstToken: (attempt, atMs) => this.#firstToken(attempt, atMs + profile.ttftOverheadMs),
-        finished: (attempt, atMs) => this.#finish(attempt, atMs + profile.ttftOverheadMs),
-        rejected: (attempt, atMs) => this.#fail(attempt, atMs),
-      }),
+      engine: new InferenceEngine(
+        profile,
+        role,
+        {
+          prefilled: (attempt, atMs) => this.#handOff(attempt, handle, atMs),
+          transferring: (attempt, atMs) => this.#transfer(attempt, handle, atMs),
+          // Clients are behind their engine by what is neither queue nor computing.
+          firstToken: (attempt, atMs) => this.#firstToken(attempt, atMs + profile.ttftOverheadMs),
+          finished: (attempt, atMs) => this.#finish(attempt, atMs + profile.ttftOverheadMs),
+          rejected: (attempt, atMs) => this.#fail(attempt, atMs),
+        },
+        { prefixCaching: this.#options.prefixCaching ?? false },
+      ),
     };
     this.#engines.set(key, handle);
     if (role === "decode") this.#decoders.set(setReplica, [...this.#decodersOf(setReplica), handle]);
@@ -121,11 +141,12 @@ export class ServingSystem {
     for (const attempt of [...frontend.inFlight]) this.#lose(attempt, nowMs);
   }
 
-  arrive(inputTokens: number, outputTokens: number, nowMs: number): void {
+  arrive({ inputTokens, outputTokens, blocks }: Arriving, nowMs: number): void {
     const asked = {
       arrivedMs: nowMs,
       inputTokens: Math.max(1, Math.round(inputTokens)),
       outputTokens: Math.max(1, Math.round(outputTokens)),
+      ...(blocks === undefined ? {} : { blocks }),
     };
     const request: Request = {
       ...asked,
@@ -167,11 +188,7 @@ export class ServingSystem {
       this.#route(attempt, nowMs);
       return;
     }
-    const frontend = least(
-      this.#frontends.values(),
-      ({ draining }) => !draining,
-      (candidate) => candidate.readyAtMs(nowMs),
-    );
+    const frontend = soonest(this.#frontends.values(), nowMs);
     if (frontend === undefined) {
       this.#ingress.push(attempt);
       return;
@@ -183,7 +200,7 @@ export class ServingSystem {
   }
 
   #route(attempt: Attempt, nowMs: number): void {
-    const handle = this.#firstEngine(nowMs);
+    const handle = this.#firstEngine(attempt, nowMs);
     const { frontend } = this.#placement(attempt);
     if (handle === undefined) {
       (frontend?.unrouted ?? this.#ingress).push(attempt);
@@ -195,14 +212,15 @@ export class ServingSystem {
   }
 
   /** Prefill engines count only where a decode engine can take over. */
-  #firstEngine(nowMs: number): EngineHandle | undefined {
-    return least(
+  #firstEngine(attempt: Attempt, nowMs: number): EngineHandle | undefined {
+    return this.#entryRouter.pick(
       this.#engines.values(),
       ({ draining, engine, setReplica }) =>
         !draining &&
         (engine.role === "aggregated" ||
           (engine.role === "prefill" && this.#decodersOf(setReplica).some((decoder) => !decoder.draining))),
-      ({ engine }) => engine.loadTokens(nowMs),
+      attempt,
+      nowMs,
     );
   }
 
@@ -215,10 +233,11 @@ export class ServingSystem {
       this.#releaseLater(attempt, prefill, nowMs);
       return;
     }
-    const decode = least(
+    const decode = this.#decodeRouter.pick(
       this.#decodersOf(prefill.setReplica),
       ({ draining }) => !draining,
-      ({ engine }) => engine.loadTokens(nowMs),
+      attempt,
+      nowMs,
     );
     if (decode === undefined) {
       prefill.handoffs.push(attempt);
@@ -342,20 +361,11 @@ export class ServingSystem {
 const nowhere = (): Placement => ({ frontend: undefined, prefill: undefined });
 
 /** The first of the least: maps keep the order of insertion, so ties are broken the same way every time. */
-function least<T>(
-  candidates: Iterable<T>,
-  isOpen: (candidate: T) => boolean,
-  cost: (candidate: T) => number,
-): T | undefined {
-  let best: T | undefined;
-  let bestCost = Number.POSITIVE_INFINITY;
-  for (const candidate of candidates) {
-    if (!isOpen(candidate)) continue;
-    const candidateCost = cost(candidate);
-    if (candidateCost < bestCost) {
-      best = candidate;
-      bestCost = candidateCost;
-    }
+function soonest(frontends: Iterable<Frontend>, nowMs: number): Frontend | undefined {
+  let best: Frontend | undefined;
+  for (const frontend of frontends) {
+    if (!frontend.draining && (best === undefined || frontend.readyAtMs(nowMs) < best.readyAtMs(nowMs)))
+      best = frontend;
   }
   return best;
 }
