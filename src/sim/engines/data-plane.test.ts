@@ -131,6 +131,24 @@ describe("one request", () => {
     await clock.advance(2);
     expect(plane.summary(SYSTEM, LATENCY)).toMatchObject({ failed: 1, inFlight: 0 });
   });
+
+  test("every client has its own timeout, those behind requests that were served as well", async () => {
+    const { clock, plane } = world();
+    const request = { inputTokens: 1000, outputTokens: 11 };
+    plane.setPod(pod({ clique: "worker" }), true);
+    plane.attachTraffic(
+      SYSTEM,
+      [0, 100_000, 200_000, 650_000].map((atMs) => ({ ...request, atMs })),
+    );
+    await clock.advance(50_000);
+    plane.removePod("serving/llama-0-worker-0");
+    const failed: number[] = [];
+    for (const atMs of [699_999, 700_001, 799_999, 800_001, 1_249_999, 1_250_001]) {
+      await clock.advance(atMs - clock.monotonicMs());
+      failed.push(plane.summary(SYSTEM, LATENCY).failed);
+    }
+    expect(failed).toEqual([0, 1, 1, 2, 2, 3]);
+  });
 });
 
 describe("instances", () => {
@@ -350,5 +368,56 @@ describe("metrics", () => {
     expect(plane.podMetrics(key)).not.toBe(before);
     plane.stopScraping(true);
     expect(() => plane.targets()[0]?.scrape()).toThrow("connection refused");
+  });
+});
+
+describe("scraped without text", () => {
+  test("every engine, every pod that comes, goes, breaks and heals: the same samples as through the exposition", async () => {
+    const { clock, plane } = world();
+    const engines = ["vllm", "sglang", "trtllm", "dynamo"];
+    const workers = engines.map((engine, index) =>
+      pod({ clique: "worker", index, annotations: { "sim.grove.io/engine": engine } }),
+    );
+    plane.setNode("node-0", 8);
+    plane.setPod(pod({ clique: "frontend" }), true);
+    for (const worker of workers) plane.setPod(worker, true);
+    plane.attachTraffic(SYSTEM, steady(20, 300));
+    const prometheusOf = (strip: boolean) =>
+      createPrometheus({
+        clock,
+        targets: () =>
+          plane
+            .targets()
+            .map(({ labels, scrape, write }) =>
+              strip || write === undefined ? { labels, scrape } : { labels, scrape: () => expect.fail("text"), write },
+            ),
+      });
+    const [byText, directly] = [prometheusOf(true), prometheusOf(false)];
+    const first = workers[0] as Pod;
+    const events: Readonly<Record<number, () => void>> = {
+      3: () => plane.setMetricFault(keyOf(workers[1] as Pod), "nan"),
+      5: () => plane.setMetricFault(keyOf(workers[1] as Pod), undefined),
+      6: () => plane.removePod(keyOf(first)),
+      8: () => plane.setPod(first, true),
+      10: () => plane.stopScraping(true),
+      11: () => plane.stopScraping(false),
+      12: () => plane.removeNode("node-0"),
+    };
+    const samplesOf = ({ store }: ReturnType<typeof createPrometheus>) =>
+      store.select([]).map(({ labels, samples }) => ({
+        labels: Object.fromEntries(labels),
+        samples: Array.from({ length: samples.length }, (_, at) => [
+          samples.timeAt(at),
+          samples.isStale(at) ? "stale" : samples.valueAt(at),
+        ]),
+      }));
+    for (let round = 0; round < 16; round++) {
+      events[round]?.();
+      await directly.scraper.scrapeOnce();
+      await byText.scraper.scrapeOnce();
+      await clock.advance(5_000);
+    }
+    expect(samplesOf(directly)).toEqual(samplesOf(byText));
+    expect(directly.store.seriesCount).toBeGreaterThan(200);
   });
 });

@@ -1,8 +1,13 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Pod } from "../../api/kubernetes/core.ts";
 import { VirtualClock } from "../../clock.ts";
 import { type Arrival, createDataPlane, type DataPlane, type DataPlaneOptions } from "./data-plane.ts";
+import { InferenceEngine } from "./inference-engine.ts";
+import { type EngineProfile, PROFILES } from "./profiles.ts";
+import { newAttempt } from "./request.ts";
+import { Router, type Routing } from "./routing.ts";
 
+const PROFILE = Object.values(PROFILES)[0] as EngineProfile;
 const SYSTEM = { namespace: "serving", partOf: "llama" };
 
 const pod = (clique: string, index: number): Pod => ({
@@ -54,20 +59,56 @@ test("round-robin goes over decode engines too", async () => {
   expect(finished).toEqual([2, 2]);
 });
 
-test("kv-aware: to where the beginning is, unless too much waits there", async () => {
-  const { clock, plane } = world({ worker: 2 }, { routing: "kv-aware", prefixCaching: true });
-  plane.attachTraffic(SYSTEM, [
-    ...apart(long(1, 2, 3, 4), long(9), long(1, 2, 3, 4, 5), long(1, 2, 6)),
-    // At once: the second of them finds 20 blocks to compute where the beginning of its prompt is.
-    { ...long(1, 2, ...Array.from({ length: 20 }, (_, index) => 100 + index)), atMs: 30_000 },
-    { ...long(1, 2, 7), atMs: 30_000 },
-  ]);
-  await clock.advance(29_000);
-  // All idle and nothing cached: ties go to the first, so the second prompt comes there as well.
-  expect(prompts(plane, "worker", 2)).toEqual([(4 + 1 + 5 + 3) * 512, 0]);
-  expect(read(plane, "worker-0", "vllm:prefix_cache_hits_total")).toBe((4 + 2) * 512);
-  await clock.advance(30_000);
-  expect(prompts(plane, "worker", 2)).toEqual([(4 + 1 + 5 + 3 + 22) * 512, 3 * 512]);
+describe("kv-aware: the fewest blocks to compute and in use together", () => {
+  /** Decodes what it got for as long as the test lasts. */
+  function engineWith(...requests: readonly Omit<Arrival, "atMs">[]): { readonly engine: InferenceEngine } {
+    const silent = () => undefined;
+    const listener = {
+      prefilled: silent,
+      transferring: silent,
+      firstToken: silent,
+      finished: silent,
+      rejected: silent,
+    };
+    const engine = new InferenceEngine(PROFILE, "aggregated", listener, { prefixCaching: true });
+    for (const request of requests) engine.submit(attemptOf(request), 0);
+    engine.advanceTo(1_000);
+    return { engine };
+  }
+  const attemptOf = (request: Omit<Arrival, "atMs">) =>
+    newAttempt({ id: 0, arrivedMs: 0, attempts: 0, current: undefined, ended: false, ...request });
+  const endless = (blocks: number, first: number) => ({
+    inputTokens: 512 * blocks,
+    outputTokens: 100_000,
+    blocks: Array.from({ length: blocks }, (_, index) => first + index),
+  });
+  const choice = (
+    routing: Routing,
+    engines: readonly { readonly engine: InferenceEngine }[],
+    request: Omit<Arrival, "atMs">,
+  ) => {
+    const picked = new Router(routing).pick(engines, () => true, attemptOf(request), 1_000);
+    return picked === undefined ? -1 : engines.indexOf(picked);
+  };
+
+  test("the beginning of a prompt weighs against load", () => {
+    const engines = [engineWith(endless(4, 100), long(1, 2, 3, 4, 5, 6, 7, 8)), engineWith()];
+    const request = long(1, 2, 3, 4, 5, 6, 7, 8, 9);
+    // 1 to compute and 4 in use against 9 to compute.
+    expect(choice("kv-aware", engines, request)).toBe(0);
+    expect(choice("least-loaded", engines, request)).toBe(1);
+    // 4 + 4 against 7.
+    expect(choice("kv-aware", engines, long(1, 2, 3, 200, 201, 202, 203))).toBe(1);
+  });
+
+  test("a prompt that is still to be computed counts twice: now for computing, then for its room", () => {
+    const busy = engineWith(endless(10, 100));
+    const behind = engineWith();
+    behind.engine.submit(attemptOf(endless(6, 200)), 1_000);
+    // 10 in use, against 6 in use and to compute.
+    expect(choice("kv-aware", [behind, busy], long(300))).toBe(1);
+    expect(choice("least-loaded", [behind, busy], long(300))).toBe(0);
+  });
 });
 
 test("kv-aware without shared beginnings evens out what is to be computed", async () => {
