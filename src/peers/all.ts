@@ -1,10 +1,12 @@
 /** Every autoscaler that a trial can run against ours, in the order of reports. */
+import { AIBRIX_APA, AIBRIX_APA_FIXED } from "./aibrix/apa.ts";
 import { DYNAMO_LOAD, DYNAMO_LOAD_LATENCY, DYNAMO_SLA, DYNAMO_SLA_LOAD } from "./dynamo/current.ts";
 import { DYNAMO_LOAD_V1 } from "./dynamo/load-v1.ts";
 import { DYNAMO_SLA_V1 } from "./dynamo/sla-v1.ts";
 import { HPA, HPA_EXTERNAL } from "./hpa/hpa.ts";
 import { KEDA, KEDA_PRODUCTION_STACK } from "./keda/keda.ts";
 import { KPA } from "./knative/kpa.ts";
+import { KTHENA } from "./kthena/kthena.ts";
 import type { PeerDefinition } from "./peer.ts";
 
 export const PEERS: readonly PeerDefinition[] = [
@@ -13,10 +15,13 @@ export const PEERS: readonly PeerDefinition[] = [
   KEDA,
   KEDA_PRODUCTION_STACK,
   KPA,
+  AIBRIX_APA,
+  AIBRIX_APA_FIXED,
   DYNAMO_LOAD_V1,
   DYNAMO_LOAD,
   DYNAMO_LOAD_LATENCY,
   DYNAMO_SLA_LOAD,
   DYNAMO_SLA_V1,
   DYNAMO_SLA,
+  KTHENA,
 ];
