@@ -6,9 +6,7 @@
  */
 import { finite } from "../finite.ts";
 import type { RoleCounts } from "../peer.ts";
-
-/** Relative distance from the target within which nothing moves. */
-const isWithin = (ratio: number, tolerance: number): boolean => 1 - tolerance <= ratio && ratio <= 1 + tolerance;
+import { isWithinTolerance } from "../tolerance.ts";
 
 const milli = (value: number): number => Math.trunc(value * 1000);
 
@@ -38,7 +36,7 @@ export function podsAverageValue(
   const ratio = ratioOf(values, target);
   const countsPending = pending > 0 && ratio > 1;
   if (missing === 0 && !countsPending) {
-    return isWithin(ratio, tolerance) ? specReplicas : Math.ceil(ratio * values.length);
+    return isWithinTolerance(ratio, tolerance) ? specReplicas : Math.ceil(ratio * values.length);
   }
   const filled = [
     ...values,
@@ -47,7 +45,7 @@ export function podsAverageValue(
   ];
   const refilled = ratioOf(filled, target);
   const flips = (ratio < 1 && refilled > 1) || (ratio > 1 && refilled < 1);
-  if (isWithin(refilled, tolerance) || flips) return specReplicas;
+  if (isWithinTolerance(refilled, tolerance) || flips) return specReplicas;
   const proposal = Math.ceil(refilled * filled.length);
   const isAgainst = (refilled < 1 && proposal > specReplicas) || (refilled > 1 && proposal < specReplicas);
   return isAgainst ? specReplicas : proposal;
@@ -68,5 +66,5 @@ export function externalAverageValue(
   if (value === undefined) return undefined;
   const perReplica = milli(targetValue);
   const sum = milli(value);
-  return isWithin(sum / (perReplica * specReplicas), tolerance) ? specReplicas : Math.ceil(sum / perReplica);
+  return isWithinTolerance(sum / (perReplica * specReplicas), tolerance) ? specReplicas : Math.ceil(sum / perReplica);
 }
