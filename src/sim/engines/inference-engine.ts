@@ -3,19 +3,23 @@
  *
  * Each step has a token budget: every decoding request takes one token, the rest goes to prompts in order, in chunks.
  *
- * - step with prompts: c0 + c1·chunk tokens + Σ c2·(chunk² + 2·done·chunk) + the decode terms of the batch without c0;
- * - step without: decode c0 + c1·batch + c2·KV tokens.
+ * What a step takes is in `step-times.ts`. A worker of several data-parallel ranks binds each prompt to the rank with the
+ * least prompt tokens to compute; ranks have equal shares of the token budget and step together, so the slowest counts.
+ * Decodes are spread evenly over the ranks, as the tables assume.
  *
  * A request is admitted when a sequence slot is free and its tokens fit in the free KV cache. When the cache cannot grow
  * by one token per running request, the request that joined last gives its blocks back and is computed again later.
  *
- * While only decodes run, the batch does not change until a request finishes, joins or the cache is full, and the step
- * times are an arithmetic series: whole runs of steps are taken at once, so the cost is per request, not per token.
+ * While only decodes run, the batch does not change until a request finishes, joins or the cache is full. The mean context
+ * then grows by one token a step, and the grid of step times is linear in it between two of its points, so that the step
+ * times are an arithmetic series: whole runs of steps are taken at once, exactly, and cut where the next point of the grid
+ * is (ten points a row, each twice as far as the one before). The cost is per request, not per token.
  */
 import { Fifo } from "./fifo.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
 import type { EngineProfile } from "./profiles.ts";
 import type { Attempt } from "./request.ts";
+import type { DecodeLine } from "./step-times.ts";
 
 export type EngineRole = "prefill" | "decode" | "aggregated";
 
@@ -34,7 +38,12 @@ interface MixedPlan {
   readonly kind: "mixed";
   readonly startMs: number;
   readonly endMs: number;
-  readonly chunks: readonly { readonly attempt: Attempt; readonly tokens: number }[];
+  readonly chunks: readonly Chunk[];
+}
+
+interface Chunk {
+  readonly attempt: Attempt;
+  readonly tokens: number;
 }
 
 interface DecodePlan {
@@ -47,6 +56,16 @@ interface DecodePlan {
   limit: number;
 }
 
+/** The prompts of one data-parallel rank: to compute in all, and in the step that is planned. */
+interface RankLoad {
+  pendingTokens: number;
+  budget: number;
+  tokens: number;
+  squares: number;
+  attended: number;
+  largest: number;
+}
+
 /** vLLM's bucket edges, in seconds. */
 const TTFT_BOUNDS = [
   0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160,
@@ -57,6 +76,7 @@ const E2E_BOUNDS = [0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60
 export class InferenceEngine {
   readonly profile: EngineProfile;
   readonly role: EngineRole;
+  readonly kvCapacityTokens: number;
   readonly timeToFirstToken = new LatencyHistogram(TTFT_BOUNDS);
   readonly interTokenLatency = new LatencyHistogram(ITL_BOUNDS);
   readonly endToEnd = new LatencyHistogram(E2E_BOUNDS);
@@ -80,10 +100,22 @@ export class InferenceEngine {
   #reservedKvTokens = 0;
   #plan: MixedPlan | DecodePlan | undefined;
   #busyMs = 0;
+  readonly #line: DecodeLine = { firstMs: 0, slopeMs: 0, steps: 0 };
+  readonly #ranks: readonly RankLoad[];
 
   constructor(profile: EngineProfile, role: EngineRole, listener: EngineListener) {
     this.profile = profile;
     this.role = role;
+    const worker = profile.workers[role === "prefill" ? "prefill" : "decode"];
+    this.kvCapacityTokens = worker.kvTokens;
+    this.#ranks = Array.from({ length: worker.ranks }, () => ({
+      pendingTokens: 0,
+      budget: 0,
+      tokens: 0,
+      squares: 0,
+      attended: 0,
+      largest: 0,
+    }));
     this.#listener = listener;
   }
 
@@ -93,7 +125,7 @@ export class InferenceEngine {
 
   /** In [0, 1]. */
   get kvCacheRatio(): number {
-    return this.kvTokens / this.profile.kvCapacityTokens;
+    return this.kvTokens / this.kvCapacityTokens;
   }
 
   get runningRequests(): number {
@@ -139,7 +171,8 @@ export class InferenceEngine {
   submit(attempt: Attempt, nowMs: number): void {
     this.advanceTo(nowMs);
     attempt.engineArrivedMs = nowMs;
-    if (attempt.request.inputTokens + 1 > this.profile.kvCapacityTokens) {
+    // A request lives on one rank.
+    if (attempt.request.inputTokens + 1 > this.kvCapacityTokens / this.#ranks.length) {
       this.#listener.rejected(attempt, nowMs);
       return;
     }
@@ -198,6 +231,7 @@ export class InferenceEngine {
     this.#waitingTokens = 0;
     this.#decodeKvTokens = 0;
     this.#reservedKvTokens = 0;
+    for (const rank of this.#ranks) rank.pendingTokens = 0;
     this.#plan = undefined;
     return lost;
   }
@@ -233,7 +267,7 @@ export class InferenceEngine {
     if (plan === undefined) this.#planNext(nowMs);
     else if (plan.kind === "decode") {
       // What was just reserved is no longer there for the batch to grow into.
-      const room = Math.floor((this.profile.kvCapacityTokens - this.kvTokens) / this.#decoding.length);
+      const room = Math.floor((this.kvCapacityTokens - this.kvTokens) / this.#decoding.length);
       const boundary = this.#joining.length > 0 || this.#canAdmit();
       plan.limit = Math.min(plan.limit, plan.done + (boundary ? 1 : Math.max(1, room)));
     }
@@ -244,34 +278,56 @@ export class InferenceEngine {
     this.#takeJoining();
     if (this.role === "decode") this.#admitTransfers(startMs);
     this.#makeRoomForNextTokens(startMs);
-    const chunks = this.#takeChunks();
+    const chunks = this.#takeChunks(startMs);
     const batch = this.#decoding.length;
-    const [, perRequest, perKvToken] = this.profile.decodeMs;
-    const batchMs = perRequest * batch + perKvToken * this.#decodeKvTokens;
+    const { stepTimes } = this.profile;
     if (chunks.length > 0) {
-      const endMs = startMs + this.#prefillMs(chunks) + batchMs;
+      const endMs = startMs + this.#promptsMs(chunks) + stepTimes.decodesBesideMs(batch, this.#decodeKvTokens);
       this.#plan = { kind: "mixed", startMs, endMs, chunks };
     } else if (batch > 0) {
       const nextFinish = this.#decoding.reduce((least, attempt) => Math.min(least, attempt.finishStep), Infinity);
-      const room = Math.floor((this.profile.kvCapacityTokens - this.kvTokens) / batch);
-      this.#plan = {
-        kind: "decode",
-        startMs,
-        firstMs: this.profile.decodeMs[0] + batchMs,
-        slopeMs: perKvToken * batch,
-        done: 0,
-        limit: Math.max(1, Math.min(nextFinish - this.#step, room)),
-      };
+      const room = Math.floor((this.kvCapacityTokens - this.kvTokens) / batch);
+      stepTimes.decodeLine(batch, this.#decodeKvTokens, this.#line);
+      const { firstMs, slopeMs, steps } = this.#line;
+      const limit = Math.max(1, Math.min(nextFinish - this.#step, room, steps));
+      this.#plan = { kind: "decode", startMs, firstMs, slopeMs, done: 0, limit };
     }
   }
 
-  #prefillMs(chunks: MixedPlan["chunks"]): number {
-    const [fixed, perToken, perTokenSquared] = this.profile.prefillMs;
-    let ms = fixed;
-    for (const { attempt, tokens } of chunks) {
-      ms += perToken * tokens + perTokenSquared * (tokens * tokens + 2 * attempt.prefilledTokens * tokens);
+  /** Of the slowest rank. */
+  #promptsMs(chunks: readonly Chunk[]): number {
+    for (const rank of this.#ranks) {
+      rank.tokens = 0;
+      rank.squares = 0;
+      rank.attended = 0;
+      rank.largest = 0;
     }
-    return ms;
+    for (const { attempt, tokens } of chunks) {
+      const rank = this.#rankOf(attempt);
+      rank.tokens += tokens;
+      rank.squares += tokens * tokens;
+      rank.attended += tokens * attempt.prefilledTokens;
+      rank.largest = Math.max(rank.largest, tokens);
+    }
+    let slowestMs = 0;
+    for (const { tokens, squares, attended, largest } of this.#ranks) {
+      if (tokens === 0) continue;
+      slowestMs = Math.max(slowestMs, this.profile.stepTimes.promptsMs(tokens, squares, attended, largest));
+    }
+    return slowestMs;
+  }
+
+  #rankOf({ rank }: Attempt): RankLoad {
+    return this.#ranks[rank] as RankLoad;
+  }
+
+  /** The one with the least prompt tokens to compute, among those that have room in this step. */
+  #leastLoadedRank(): number {
+    let best = -1;
+    this.#ranks.forEach(({ budget, pendingTokens }, index) => {
+      if (budget > 0 && (best < 0 || pendingTokens < (this.#ranks[best] as RankLoad).pendingTokens)) best = index;
+    });
+    return best;
   }
 
   #takeJoining(): void {
@@ -293,7 +349,7 @@ export class InferenceEngine {
   /** Preempts, latest first, until every decoding request can get one more token. */
   #makeRoomForNextTokens(nowMs: number): void {
     const growing = (): number => this.#decoding.length + this.#prefilling.length;
-    while (this.#decoding.length > 0 && this.kvTokens + growing() > this.profile.kvCapacityTokens) {
+    while (this.#decoding.length > 0 && this.kvTokens + growing() > this.kvCapacityTokens) {
       const victim = this.#decoding.pop() as Attempt;
       this.#leaveBatch(victim);
       if (this.#decoding.length === 0 && this.#reservedKvTokens === 0) {
@@ -326,7 +382,7 @@ export class InferenceEngine {
 
   #fits(attempt: Attempt): boolean {
     const slots = this.runningRequests + this.#transferring.size;
-    const free = this.profile.kvCapacityTokens - this.kvTokens;
+    const free = this.kvCapacityTokens - this.kvTokens;
     // One token to grow for each request in the batch, or an admission would cause a preemption at once.
     return (
       slots < this.profile.maxRequests &&
@@ -345,8 +401,9 @@ export class InferenceEngine {
     return undefined;
   }
 
-  #admit(): Attempt {
+  #admit(nowMs: number): Attempt {
     const attempt = this.#waiting.shift() as Attempt;
+    attempt.admittedMs ??= nowMs;
     this.#waitingTokens -= contextTokens(attempt);
     this.#reservedKvTokens += contextTokens(attempt);
     return attempt;
@@ -355,23 +412,27 @@ export class InferenceEngine {
   #admitTransfers(nowMs: number): void {
     for (let head = this.#head(); head !== undefined; head = this.#head()) {
       if (this.#needsPrefill(head) || !this.#fits(head)) return;
-      const attempt = this.#admit();
+      const attempt = this.#admit(nowMs);
       this.#transferring.add(attempt);
       this.#listener.transferring(attempt, nowMs);
     }
   }
 
-  #takeChunks(): MixedPlan["chunks"] {
-    let budget = this.profile.maxBatchedTokens - this.#decoding.length;
-    const chunks: { attempt: Attempt; tokens: number }[] = [];
+  #takeChunks(nowMs: number): readonly Chunk[] {
+    const budget = Math.floor((this.profile.maxBatchedTokens - this.#decoding.length) / this.#ranks.length);
+    for (const rank of this.#ranks) rank.budget = budget;
+    const chunks: Chunk[] = [];
     const take = (attempt: Attempt): void => {
-      const tokens = Math.min(budget, contextTokens(attempt) - attempt.prefilledTokens);
+      const rank = this.#rankOf(attempt);
+      const tokens = Math.min(rank.budget, contextTokens(attempt) - attempt.prefilledTokens);
       if (tokens > 0) chunks.push({ attempt, tokens });
-      budget -= tokens;
+      rank.budget -= tokens;
     };
     for (const attempt of this.#prefilling) take(attempt);
-    while (budget > 0 && this.#canAdmit()) {
-      const attempt = this.#admit();
+    for (let rank = this.#leastLoadedRank(); rank >= 0 && this.#canAdmit(); rank = this.#leastLoadedRank()) {
+      const attempt = this.#admit(nowMs);
+      attempt.rank = rank;
+      this.#rankOf(attempt).pendingTokens += contextTokens(attempt) - attempt.prefilledTokens;
       this.#prefilling.push(attempt);
       take(attempt);
     }
@@ -388,6 +449,7 @@ export class InferenceEngine {
     this.#retire(endMs);
     for (const { attempt, tokens } of chunks) {
       attempt.prefilledTokens += tokens;
+      this.#rankOf(attempt).pendingTokens -= tokens;
       if (attempt.prefilledTokens >= contextTokens(attempt)) this.#completePrefill(attempt, endMs);
     }
   }

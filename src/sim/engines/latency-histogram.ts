@@ -49,6 +49,15 @@ export class LatencyHistogram {
     });
   }
 
+  /** The counts of {@link buckets}, appended. */
+  cumulativeInto(values: number[]): void {
+    let total = 0;
+    for (const count of this.#counts) {
+      total += count;
+      values.push(total);
+    }
+  }
+
   get sumSeconds(): number {
     return this.#sumSeconds;
   }

@@ -15,10 +15,14 @@ export interface Attempt {
   cancelled: boolean;
   /** Prompt tokens computed so far by the engine that holds it. */
   prefilledTokens: number;
+  /** Data-parallel rank that computes the prompt. */
+  rank: number;
   /** Output tokens so far. */
   generatedTokens: number;
   /** When it came to the engine that holds it. */
   engineArrivedMs: number;
+  /** When its first engine took it out of the queue. */
+  admittedMs: number | undefined;
   firstTokenMs: number | undefined;
   /** Step of its engine at which it joined the decoding batch, and the step that gives its last token. */
   joinStep: number;
@@ -33,8 +37,10 @@ export function newAttempt(request: Request): Attempt {
     request,
     cancelled: false,
     prefilledTokens: 0,
+    rank: 0,
     generatedTokens: 0,
     engineArrivedMs: 0,
+    admittedMs: undefined,
     firstTokenMs: undefined,
     joinStep: 0,
     finishStep: 0,

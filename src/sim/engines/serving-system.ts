@@ -79,8 +79,9 @@ export class ServingSystem {
       engine: new InferenceEngine(profile, role, {
         prefilled: (attempt, atMs) => this.#handOff(attempt, handle, atMs),
         transferring: (attempt, atMs) => this.#transfer(attempt, handle, atMs),
-        firstToken: (attempt, atMs) => this.#firstToken(attempt, atMs),
-        finished: (attempt, atMs) => this.#finish(attempt, atMs),
+        // Clients are behind their engine by what is neither queue nor computing.
+        firstToken: (attempt, atMs) => this.#firstToken(attempt, atMs + profile.ttftOverheadMs),
+        finished: (attempt, atMs) => this.#finish(attempt, atMs + profile.ttftOverheadMs),
         rejected: (attempt, atMs) => this.#fail(attempt, atMs),
       }),
     };
