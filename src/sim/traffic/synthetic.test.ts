@@ -27,6 +27,11 @@ describe("syntheticScenario", () => {
     expect(at.map((minutes) => rateAt(name, minutes))).toEqual(want.map((rate) => expect.closeTo(rate, 1)));
   });
 
+  test("before its start and after its end there is no load", () => {
+    const ramp = syntheticScenario("ramp", 2);
+    expect([-1, 90 * MINUTE].map((at) => loadAt(ramp, at))).toEqual([[], []]);
+  });
+
   test("all are named, and each keeps its own rate at any scale", () => {
     expect(SYNTHETIC_SCENARIOS).toHaveLength(11);
     for (const name of SYNTHETIC_SCENARIOS) {
