@@ -36,14 +36,14 @@ export function summarize(
 ): MeasureSummary {
   const [first] = trials;
   if (first === undefined) throw new RangeError("there is no trial to summarize");
-  const over = (valueOf: (trial: TrialMeasures) => number | undefined): Estimate | null =>
-    estimate(trials.map(valueOf), random) ?? null;
+  const over = (read: (trial: TrialMeasures) => number | undefined): Estimate | null =>
+    estimate(trials.map(read), random) ?? null;
   const each = <Key extends string>(
     keys: object,
-    valueOf: (trial: TrialMeasures, key: Key) => number | undefined,
+    read: (trial: TrialMeasures, key: Key) => number | undefined,
   ): Estimates<Key> =>
     Object.fromEntries(
-      (Object.keys(keys) as Key[]).map((key) => [key, over((trial) => valueOf(trial, key))]),
+      (Object.keys(keys) as Key[]).map((key) => [key, over((trial) => read(trial, key))]),
     ) as Estimates<Key>;
   const oracleOf = new Map(oracle.map((trial) => [trial.seed, trial]));
   return {
