@@ -108,6 +108,12 @@ function length({ medianTokens, spreadP90 }: LengthShape, random: Random): numbe
   return Math.max(1, Math.round(medianTokens * Math.exp(sigma * standardNormal(random))));
 }
 
+/** Without the rounding to whole tokens. */
+export function lengthMean({ medianTokens, spreadP90 }: LengthShape): number {
+  const sigma = Math.log(spreadP90) / Z90;
+  return medianTokens * Math.exp(sigma ** 2 / 2);
+}
+
 /** Box and Muller. */
 export function standardNormal(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
