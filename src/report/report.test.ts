@@ -223,6 +223,6 @@ test("the libraries and their licences are found where they are installed", () =
     ["D3", true, true],
     ["Observable Plot", true, true],
   ]);
-  expect(script).toContain("figure.pareto");
+  expect(script).toContain("paretoPlot");
   expect(style).toContain("prefers-color-scheme: dark");
 });
