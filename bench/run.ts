@@ -7,6 +7,8 @@ const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const parts: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   world: async () => (await import("./world.ts")).benchWorld(),
   solver: async () => (await import("./solver.ts")).benchSolver(),
+  validate: async () => (await import("./validate.ts")).benchValidate(),
+  engine: async () => (await import("./engine.ts")).benchEngine(),
   decide: async () => (await import("./decide.ts")).benchDecide(),
   fleet: async () => (await import("./fleet.ts")).benchFleet(),
   operator: async () => (await import("./operator.ts")).benchOperator(),

@@ -96,7 +96,9 @@ describe("import arrows", () => {
     const wrong = sources.flatMap((source) => {
       const folder = folderOf(source.path);
       const allowed = new Set([folder, ...(ARROWS[folder] ?? [])]);
-      if (MAY_USE_SIM.some((root) => root.test(source.path))) allowed.add("sim");
+      if (MAY_USE_SIM.some((root) => root.test(source.path))) {
+        for (const one of ["sim", "peers", "trial", "report"]) allowed.add(one);
+      }
       return source.imports
         .filter(isOwn)
         .filter((path) => !allowed.has(folderOf(path)))

@@ -330,7 +330,7 @@ describe("decide", () => {
     const policy = policyOf({
       ratios: [],
       targets: [targetPolicy("decode", { behavior, metrics })],
-      forecast: { enabled: true, method: "HoltWinters", seasonMs: 86_400_000, maxErrorRatio: 0.4 },
+      forecast: { enabled: true, method: "HoltWinters", seasonMs: 86_400_000, maxErrorRatio: 0.4, quantile: 0.5 },
     });
     const plant = new Plant({ replicas: [5], loads: [2] });
     let memory = emptyMemory;

@@ -61,11 +61,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   // 1, 2: collect and demand
   const slo = sizeForSlo(policy, observation, memory.slo);
   const measured = policy.targets.map((target, index) =>
-    joinSlo(
-      measure(target, index, policy, observation, memory),
-      slo.terms[index],
-      totalsOf(observation, index).current,
-    ),
+    joinSlo(measure(target, index, policy, observation, memory), slo.terms[index], totalsOf(observation, index)),
   );
   const measuredSet = policy.set === undefined ? undefined : measureSet(policy.set, policy, observation, memory);
   const zero = zeroStateOf(
@@ -365,8 +361,13 @@ function foresee(
   horizonMs: number,
 ): ForecastResult {
   const known = memory.forecasts[target.name];
-  if (!demand.isUnknown && !demand.isHold && demand.reason !== "ScaledToZero")
-    return forecastDemand(demand.replicas, monotonicMs, horizonMs, policy.forecast, known);
+  // A queue grows for as long as replicas start: its slope says nothing about the load that comes.
+  const isFlow = demand.flowReplicas !== undefined || demand.isBacklog !== true;
+  if (!demand.isUnknown && !demand.isHold && demand.reason !== "ScaledToZero" && isFlow) {
+    const flow = demand.flowReplicas ?? demand.replicas;
+    const forecast = forecastDemand(flow, monotonicMs, horizonMs, policy.forecast, known);
+    return { ...forecast, replicas: Math.max(demand.replicas, forecast.replicas) };
+  }
   // What is not known is neither a sample nor a base to forecast from.
   return {
     replicas: demand.replicas,

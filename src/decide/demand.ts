@@ -42,6 +42,10 @@ export interface Demand {
   readonly replicas: number;
   readonly reason: DemandReason;
   readonly detail: string;
+  /** What is for the load that comes, without what has piled up; absent: all of `replicas`, or nothing known where a queue asks for the most. */
+  readonly flowReplicas?: number;
+  /** A queue asks for the most. */
+  readonly isBacklog?: true;
   /** No metric may shrink the target now, because something is unknown. */
   readonly holdsDown: boolean;
   /** Why, where it is not that something is unknown. */
@@ -113,7 +117,12 @@ export function demandOf(input: DemandInput): Demand {
   const said = pressed ?? winner;
   const holdsDown = pressed !== undefined || winner.reason === "CoverageTooLow";
   const reason = isBrake(said) && said.reason !== "NotReady" ? "Brake" : said.reason;
-  return demand(replicas, reason, describe({ ...said, reason }), holdsDown, false, metrics);
+  const one = demand(replicas, reason, describe({ ...said, reason }), holdsDown, false, metrics);
+  const isQueue = (metric: MetricDemand): boolean => target.metrics[metrics.indexOf(metric)]?.isBacklog === true;
+  if (!isQueue(winner)) return one;
+  const others = known.filter((metric) => !isQueue(metric) && !isBrake(metric));
+  const flow = others.length === 0 ? {} : { flowReplicas: Math.max(...others.map((other) => other.replicas ?? 0)) };
+  return { ...one, isBacklog: true, ...flow };
 }
 
 function metricDemand(metric: MetricPolicy, collected: CollectedMetric, input: DemandInput): MetricDemand {

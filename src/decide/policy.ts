@@ -96,6 +96,8 @@ export interface Policy {
     /** Absent: measured lead time plus one interval. */
     readonly horizonMs?: number;
     readonly maxErrorRatio: number;
+    /** Of what may come within the horizon, in [0.5, 1). */
+    readonly quantile: number;
   };
   readonly slo?: SloPolicy;
   readonly coldStart: {
@@ -138,6 +140,7 @@ export function readPolicy(spec: ScalingPolicySpec): Policy {
       seasonMs: durationMs(forecast.season),
       ...(forecast.horizon === "auto" ? {} : { horizonMs: durationMs(forecast.horizon) }),
       maxErrorRatio: percentRatio(forecast.maxError),
+      quantile: Number(forecast.quantile.slice(1)) / 100,
     },
     ...(spec.slo === undefined ? {} : { slo: readSlo(spec.slo, spec.performanceModel.source ?? "None") }),
     coldStart: {

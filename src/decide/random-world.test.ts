@@ -124,7 +124,13 @@ function randomPolicy(random: Random): Policy {
     ...(chance(random, 0.3)
       ? { fallback: { failureThreshold: 2, behavior: "static" as const, replicas: { a: between(random, 1, 8) } } }
       : {}),
-    forecast: { enabled: chance(random, 0.5), method: "HoltWinters", seasonMs: 86_400_000, maxErrorRatio: 0.4 },
+    forecast: {
+      enabled: chance(random, 0.5),
+      method: "HoltWinters",
+      seasonMs: 86_400_000,
+      maxErrorRatio: 0.4,
+      quantile: 0.5,
+    },
     coldStart: {
       countStarting: true,
       pendingTimeoutMs: PENDING_TIMEOUT_MS,

@@ -86,6 +86,8 @@ export interface PeerPerformance {
   /** KV cache of one decode or aggregated replica. */
   readonly kvTokens: number;
   readonly maxRequests: number;
+  /** Prompt tokens of one forward pass. Absent: 8,192, what vLLM takes on GPUs of this size. */
+  readonly maxBatchedTokens?: number;
   readonly prefillGpus: number;
   readonly decodeGpus: number;
 }

@@ -19,8 +19,10 @@ import type { MetricsSource } from "../observe/metrics-source.ts";
 import type { Random } from "../random.ts";
 import { type ApiServer, createApiServer } from "./api-server/api-server.ts";
 import { createDataPlane, type DataPlane } from "./engines/data-plane.ts";
+import type { EngineProfile } from "./engines/profiles.ts";
 import { createNodes } from "./kubelet/create-nodes.ts";
 import { type Kubelet, startKubelet } from "./kubelet/kubelet.ts";
+import type { StartupTimes } from "./kubelet/startup.ts";
 import { createPrometheus, type Prometheus } from "./prometheus/prometheus.ts";
 import type { ScrapeTarget } from "./prometheus/scraper.ts";
 import { startScheduler } from "./scheduler/scheduler.ts";
@@ -33,6 +35,12 @@ export interface WorldOptions {
   readonly gpusPerNode?: number;
   /** Multiplies the measured start-up times of the engines (minutes for large models). */
   readonly startupScale?: number;
+  /** Instead of those of the profiles. */
+  readonly startup?: StartupTimes;
+  /** Beside the built-in ones. */
+  readonly profiles?: Readonly<Record<string, EngineProfile>>;
+  /** What a client waits for its first token. */
+  readonly firstTokenTimeoutMs?: number;
   readonly scrapeIntervalMs?: number;
   readonly namespaces?: readonly string[];
   readonly log?: Logger;
@@ -58,10 +66,20 @@ export async function createWorld(options: WorldOptions, doors?: EngineDoor): Pr
   await apiServer.installCustomResources(customResourceDefinitions());
   for (const name of options.namespaces ?? []) await createNamespace(api, name);
 
-  const dataPlane = createDataPlane({ clock });
+  const { profiles, firstTokenTimeoutMs, startup } = options;
+  const dataPlane = createDataPlane({
+    clock,
+    ...(profiles === undefined ? {} : { profiles }),
+    ...(firstTokenTimeoutMs === undefined ? {} : { firstTokenTimeoutMs }),
+  });
   doors?.serve(dataPlane);
   const shared = { api, clock, random, signal, ...(log === undefined ? {} : { log }) };
-  const kubelet = startKubelet({ ...shared, dataPlane, startupScale: options.startupScale ?? 1 });
+  const kubelet = startKubelet({
+    ...shared,
+    dataPlane,
+    startupScale: options.startupScale ?? 1,
+    ...(startup === undefined ? {} : { startup }),
+  });
   startScheduler(shared);
   await createNodes(api, {
     clock,
@@ -138,7 +156,7 @@ function overHttp(target: ScrapeTarget, baseUrl: string): ScrapeTarget {
   const path = target.labels["__metrics_path__"];
   if (path === undefined) return target;
   return {
-    ...target,
+    labels: target.labels,
     async scrape() {
       const { statusCode, body } = await httpRequest(`${baseUrl}${path}`);
       const text = await body.text();

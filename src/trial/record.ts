@@ -24,7 +24,7 @@ export interface ReplicaLife {
   /** On nodes: from here it holds its GPUs. */
   readonly placedMs: number;
   readonly readyMs: number;
-  /** Told to go. */
+  /** Told to go. NaN with a `goneMs`: its node was lost. */
   readonly stoppedMs: number;
   /** Its GPUs are free. */
   readonly goneMs: number;

@@ -1,17 +1,17 @@
 /** One trial: one autoscaler on one fleet under one traffic, on virtual time, from one seed. */
 
-import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import { parseDurationMs } from "../api/duration.ts";
 import { VirtualClock } from "../clock.ts";
-import { readPolicy } from "../decide/policy.ts";
 import type { MetricsSource } from "../observe/metrics-source.ts";
 import { type Random, seededRandom } from "../random.ts";
 import { createDataPlane, type DataPlane } from "../sim/engines/data-plane.ts";
 import { createPrometheus, type Prometheus } from "../sim/prometheus/prometheus.ts";
+import { bandsOf } from "./bands.ts";
 import { Fleet } from "./fleet/fleet.ts";
-import type { RatioBand, TrialRecord, TrialTarget } from "./record.ts";
+import type { TrialRecord } from "./record.ts";
 import type { Scaler } from "./scaler.ts";
 import type { Fault, Scenario } from "./scenario.ts";
+import { trialTargets } from "./targets.ts";
 
 /** What a scaler is made of. */
 export interface Stage {
@@ -40,8 +40,8 @@ export interface TrialOptions {
 /** A decision comes after the scrape of the same instant. */
 const DECISION_DELAY_MS = 500;
 /** Requests that arrived inside the window get this long to end. */
-const COOL_DOWN_MS = 600_000;
-const MAX_START_MS = 7_200_000;
+export const COOL_DOWN_MS = 600_000;
+export const MAX_START_MS = 7_200_000;
 /** The longest window of any query; a quarter of an hour more than most. */
 const RETENTION_MS = 3_600_000;
 const MINUTE_MS = 60_000;
@@ -121,26 +121,13 @@ export async function runTrial(options: TrialOptions): Promise<TrialRecord> {
   }
   stop.abort();
   dataPlane.advance();
-  const targets = inSet.map(({ role = "other", name, minReplicas, ref = "" }): TrialTarget => {
-    const model = scenario.startUpOf(fleet.cliqueNames(ref)[0] ?? "");
-    return {
-      name,
-      role,
-      gpusPerReplica: fleet.gpusPerReplica(ref),
-      minReplicas: Math.max(minReplicas, fleet.object(ref, 0)?.minAvailable ?? 1),
-      medianStartupMs: model.fixedMedianMs + (1000 * model.weightsGiB) / model.podGiBPerSecond,
-    };
-  });
   const gpuBudget = policy.spec.gpuBudget?.max;
   return {
     autoscaler: options.autoscaler,
     seed,
     window: { startMs: startMs + window.startMs, endMs: startMs + window.endMs },
-    targets,
-    bands: bandsOf(
-      policy,
-      inSet.map(({ name }) => name),
-    ),
+    targets: trialTargets(scenario),
+    bands: bandsOf(policy),
     ...(gpuBudget === undefined ? {} : { gpuBudget }),
     requests: dataPlane.requests(system),
     lives: livesAtEnd.length === 0 ? fleet.lives() : livesAtEnd,
@@ -163,16 +150,6 @@ export async function runTrial(options: TrialOptions): Promise<TrialRecord> {
     };
     clock.setTimer(delayMs, next);
   }
-}
-
-function bandsOf({ spec }: ScalingPolicy, targets: readonly string[]): readonly RatioBand[] {
-  return readPolicy(spec).ratios.map(({ name, between: [a, b], min, max }) => ({
-    name,
-    a: targets.indexOf(a),
-    b: targets.indexOf(b),
-    min: min === undefined ? 0 : min.numerator / min.denominator,
-    max: max === undefined ? Number.POSITIVE_INFINITY : max.numerator / max.denominator,
-  }));
 }
 
 interface Breakable {

@@ -1,5 +1,7 @@
 /** What is tried: a serving system, what it runs on, its traffic, and what goes wrong. Plain data but for the arrivals. */
+
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
+import type { WholeProfile } from "../api/autoscaling/whole-profile.ts";
 import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
 import type { ConfigMap } from "../api/kubernetes/core.ts";
 import type { Arrival } from "../sim/engines/data-plane.ts";
@@ -15,6 +17,8 @@ export interface Scenario {
   readonly set: PodCliqueSet;
   /** Those that the policy refers to. */
   readonly configMaps: readonly ConfigMap[];
+  /** How fast one engine is: what planners that take a profile, and oracles, may know. */
+  readonly profile: WholeProfile;
   /** Beside the built-in ones; the annotation `sim.grove.io/profile` of a clique names one. */
   readonly profiles: Readonly<Record<string, EngineProfile>>;
   readonly pool: GpuPoolShape;
@@ -23,7 +27,7 @@ export interface Scenario {
   /** Of a clique of the template. */
   readonly startUpOf: (clique: string) => StartUpModel;
   /** From the moment the set is available for the first time. */
-  readonly arrivals: Iterable<Arrival>;
+  readonly arrivals: readonly Arrival[];
   /** Of the arrivals' time: before it the system settles, after it requests end. */
   readonly window: { readonly startMs: number; readonly endMs: number };
   readonly scrapeIntervalMs: number;

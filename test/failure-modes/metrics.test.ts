@@ -192,6 +192,7 @@ describe("metrics that are not there", () => {
         seasonMs: 86_400_000,
         horizonMs: 2 * MINUTE_MS,
         maxErrorRatio: 0.2,
+        quantile: 0.5,
       },
     });
     const plant = one(1, 1);

@@ -5,6 +5,8 @@
  * limits and the calibration against measured runs. `docs/slo.md` lists the fields.
  */
 
+import { at, number, ProfileError, rows } from "./profile-fields.ts";
+
 export interface PerformanceProfile {
   readonly name: string;
   readonly prefill: {
@@ -41,12 +43,17 @@ export interface ProfileProblem {
   readonly message: string;
 }
 
-export type ParsedProfile =
-  | { readonly ok: true; readonly profile: PerformanceProfile }
+export type Parsed<T> =
+  | { readonly ok: true; readonly profile: T }
   | { readonly ok: false; readonly problem: ProfileProblem };
 
+export type ParsedProfile = Parsed<PerformanceProfile>;
+
 /** Never throws. @param text JSON */
-export function parseProfile(text: string): ParsedProfile {
+export const parseProfile = (text: string): ParsedProfile => parseWith(text, readProfile);
+
+/** @param read throws {@link ProfileError} for what is wrong */
+export function parseWith<T>(text: string, read: (raw: unknown) => T): Parsed<T> {
   let raw: unknown;
   try {
     raw = JSON.parse(text);
@@ -54,25 +61,14 @@ export function parseProfile(text: string): ParsedProfile {
     return { ok: false, problem: { field: "", message: "is not JSON" } };
   }
   try {
-    return { ok: true, profile: readProfile(raw) };
+    return { ok: true, profile: read(raw) };
   } catch (error) {
     if (error instanceof ProfileError) return { ok: false, problem: { field: error.field, message: error.message } };
     throw error;
   }
 }
 
-class ProfileError extends Error {
-  readonly field: string;
-  constructor(field: string, message: string) {
-    super(message);
-    this.field = field;
-  }
-}
-
-/** Tables of the real profiles have up to 120 points. */
-const MAX_POINTS = 2_000;
-
-function readProfile(raw: unknown): PerformanceProfile {
+export function readProfile(raw: unknown): PerformanceProfile {
   const schema = at(raw, "schema");
   if (schema !== PROFILE_SCHEMA) throw new ProfileError("schema", `must be "${PROFILE_SCHEMA}"`);
   const name = at(raw, "name");
@@ -136,19 +132,6 @@ function rising(points: readonly (readonly [number, number])[]): readonly (reado
   });
 }
 
-function rows(raw: unknown, field: string, columns: number): readonly (readonly number[])[] {
-  const list = at(raw, field);
-  if (!Array.isArray(list) || list.length === 0) throw new ProfileError(field, "must be a list of points");
-  if (list.length > MAX_POINTS) throw new ProfileError(field, `has ${list.length} points: at most ${MAX_POINTS}`);
-  return list.map((row: unknown, index) => {
-    const numbers = Array.isArray(row) ? (row as unknown[]).slice(0, columns) : [];
-    if (numbers.length < columns || !numbers.every(isPositive)) {
-      throw new ProfileError(`${field}[${index}]`, `must be ${columns} numbers above 0`);
-    }
-    return numbers;
-  });
-}
-
 function readFit(raw: unknown, field: string): readonly [number, number, number] {
   const list = at(raw, field);
   const [c0, c1, c2] = Array.isArray(list) ? (list as unknown[]) : [];
@@ -157,30 +140,3 @@ function readFit(raw: unknown, field: string): readonly [number, number, number]
   }
   return [c0, c1, c2] as [number, number, number];
 }
-
-/** A plain number, or `{value, unit, source}` as the profiles write what has a source. */
-function number(
-  raw: unknown,
-  field: string,
-  { min, fallback }: { readonly min: number; readonly fallback?: number },
-): number {
-  const found = at(raw, field);
-  if (found === undefined && fallback !== undefined) return fallback;
-  const value = typeof found === "object" && found !== null ? at(found, "value") : found;
-  if (typeof value !== "number" || !Number.isFinite(value) || value < min) {
-    throw new ProfileError(field, `must be a number, ${min} or more`);
-  }
-  return value;
-}
-
-function at(raw: unknown, path: string): unknown {
-  let value = raw;
-  for (const key of path.split(".")) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
-    value = (value as Readonly<Record<string, unknown>>)[key];
-  }
-  return value;
-}
-
-const isPositive = (value: unknown): value is number =>
-  typeof value === "number" && Number.isFinite(value) && value > 0;

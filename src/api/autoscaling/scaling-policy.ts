@@ -165,6 +165,14 @@ const FORECAST = object({
   horizon: defaulted(durationOrAuto("`auto`: the measured p90 start-up time plus one interval."), "auto"),
   season: defaulted(duration(), "24h"),
   maxError: defaulted(percent("Rolling error (WAPE) above which forecasts are ignored."), "40%"),
+  quantile: defaulted(
+    string({
+      pattern: "^p(50|[5-9][0-9](\\.[0-9]+)?)$",
+      description:
+        "Of what may come within the horizon, by how far forecasts were too low: sized for this quantile. `p50`: for the forecast itself.",
+    }),
+    "p80",
+  ),
 });
 
 const COLD_START = object({

@@ -36,7 +36,7 @@ function factorAfter(observedMs: number, change: Partial<CorrectionInput> = {}):
     role: "decode",
     slo: "itl",
     goal: { quantile: 0.5, targetMs: 50 },
-    load: { requestsPerSecond: 4, waiting: 0, running: 40, shape },
+    load: { requestsPerSecond: 4, arrivalsPerSecond: 4, waiting: 0, running: 40, shape },
     readyReplicas: 2,
     observedMs,
     known: { itl: { factor: 1, atMs: 0 } },
@@ -70,7 +70,7 @@ test("prefill is compared with its queue: 100 ms services at ρ = 0.5 are 261 ms
     role: "prefill",
     slo: "ttft",
     goal: { quantile: 0.9, targetMs: 200 },
-    load: { requestsPerSecond: 10, waiting: 0, shape },
+    load: { requestsPerSecond: 10, arrivalsPerSecond: 10, waiting: 0, shape },
     known: { ttft: { factor: 1, atMs: 0 } },
   } as const;
   // Waits of 100 ms on average: 0.5 e^(−w/100) = 0.1 at w = 161 ms.
@@ -80,6 +80,10 @@ test("prefill is compared with its queue: 100 ms services at ρ = 0.5 are 261 ms
 
 test("overload and unknown lengths say nothing about speed", () => {
   const prefill = { role: "prefill", slo: "ttft", known: { ttft: { factor: 1.3, atMs: 0 } } } as const;
-  expect(factorAfter(9_000, { ...prefill, load: { requestsPerSecond: 50, waiting: 0, shape } })).toBe(1.3);
-  expect(factorAfter(9_000, { ...prefill, load: { requestsPerSecond: 5, waiting: 0 } })).toBe(1.3);
+  expect(
+    factorAfter(9_000, { ...prefill, load: { requestsPerSecond: 50, arrivalsPerSecond: 50, waiting: 0, shape } }),
+  ).toBe(1.3);
+  expect(factorAfter(9_000, { ...prefill, load: { requestsPerSecond: 5, arrivalsPerSecond: 5, waiting: 0 } })).toBe(
+    1.3,
+  );
 });

@@ -1,8 +1,14 @@
 /** The latency goals as one more metric of a target: the most wins, and what is unknown shrinks nothing. Pure. */
+import type { Totals } from "../current.ts";
 import type { Demand, MetricDemand } from "../demand.ts";
 import type { SloTerm } from "./slo-term.ts";
 
-export function joinSlo(demand: Demand, term: SloTerm | undefined, currentReplicas: number): Demand {
+/**
+ * @param demand of the target's own metrics
+ * @param totals of the target
+ */
+export function joinSlo(demand: Demand, term: SloTerm | undefined, totals: Totals): Demand {
+  const currentReplicas = totals.current;
   if (term === undefined) return demand;
   // A fallback was configured for exactly this.
   if (demand.reason === "Fallback" && term.kind !== "Known") return demand;
@@ -19,31 +25,52 @@ export function joinSlo(demand: Demand, term: SloTerm | undefined, currentReplic
         ? hold({ ...demand, metrics }, currentReplicas, `slo: ${term.detail}`, isAlone || demand.isUnknown)
         : { ...demand, metrics, holdsDown: true };
     case "Known":
-      return known({ ...demand, metrics }, term, currentReplicas, isAlone);
+      return known(withoutQueue({ ...demand, metrics }, term, totals), term, currentReplicas, isAlone);
     default:
       return term satisfies never;
   }
 }
 
-function known(
-  demand: Demand,
-  { replicas, detail, isMissed }: Extract<SloTerm, { kind: "Known" }>,
-  currentReplicas: number,
-  isAlone: boolean,
-): Demand {
+/** Of what serves: what a queue may add to it while nothing starts. */
+const QUEUE_GROWTH = 0.25;
+
+/**
+ * Where the load is known, what waits is part of it, and what it needs is ordered. A queue that stands all the same, with everything ready that was
+ * ordered, says that a replica serves less than it should: then it adds a little, and a little more at the next look.
+ */
+function withoutQueue(demand: Demand, term: KnownTerm, { current, ready, starting, pending }: Totals): Demand {
+  if (demand.isBacklog !== true || demand.isHold || demand.replicas <= term.replicas) return demand;
+  const isWhole = starting + pending === 0 && ready >= current;
+  const most = isWhole ? ready + Math.max(1, QUEUE_GROWTH * ready) : current;
+  const replicas = Math.max(term.replicas, demand.flowReplicas ?? 0, Math.min(demand.replicas, most));
+  if (replicas === demand.replicas) return demand;
+  const why = isWhole
+    ? "what waits is in the load already, a quarter more than serve"
+    : "what waits is in the load already, and replicas are on their way";
+  return { ...demand, replicas, reason: "BacklogLimited", detail: `${demand.detail}; ${why}` };
+}
+
+type KnownTerm = Extract<SloTerm, { kind: "Known" }>;
+
+function known(demand: Demand, term: KnownTerm, currentReplicas: number, isAlone: boolean): Demand {
+  const { replicas, detail, isMissed, flowReplicas, isRemembered } = term;
+  const ownFlow = demand.isBacklog === true || isAlone ? demand.flowReplicas : demand.replicas;
+  const flow = Math.max(flowReplicas, ownFlow ?? 0);
+  const holdsDown = demand.holdsDown || isRemembered === true;
   const raised: Demand =
     isAlone || replicas > demand.replicas
       ? {
           ...demand,
           replicas,
+          flowReplicas: flow,
           reason: "SLO",
           detail,
           isHold: false,
           // It was measured; what else is unknown still shrinks nothing.
           isUnknown: false,
-          holdsDown: demand.holdsDown,
+          holdsDown,
         }
-      : demand;
+      : { ...demand, flowReplicas: flow, holdsDown };
   if (!isMissed || raised.replicas >= currentReplicas) return raised;
   return {
     ...raised,

@@ -3,6 +3,7 @@ import type { PerformanceProfile } from "../../api/autoscaling/performance-profi
 import { totalsOf } from "../current.ts";
 import type { Measured, Observation, TargetLoad } from "../observation.ts";
 import type { Policy, TargetPolicy } from "../policy.ts";
+import { arrivalsOf, type SystemHistory } from "./arrivals.ts";
 import type { RequestShape } from "./replica-capacity.ts";
 
 /** Lengths as they were, slowly following: a minute's mean over few requests is noise. */
@@ -18,6 +19,10 @@ export interface ShapeMemory {
 export interface Load {
   /** Of the whole target; what waits is to be served within a minute. */
   readonly requestsPerSecond: number;
+  /** Part of it that comes now. */
+  readonly arrivalsPerSecond: number;
+  /** Not measured now: as it was a moment ago. */
+  readonly isRemembered?: true;
   /** Absent: not known yet, and nothing was remembered. */
   readonly shape?: RequestShape;
   /** Requests in the engines, over the whole target. */
@@ -37,10 +42,21 @@ const ASSUMED_VARIATION = 1;
 /** A prompt is never wholly cached: engines compute its last block. */
 const MAX_HIT_RATIO = 0.99;
 
+/** What one decision keeps of the load of a target for the next. */
+export interface LoadMemory {
+  readonly shape?: ShapeMemory;
+  /** On the input side of the target. */
+  readonly inSystem?: SystemHistory;
+  readonly last?: { readonly atMs: number; readonly arrivalsPerSecond: number };
+}
+
 export interface LoadContext {
   readonly policy: Policy;
   readonly observation: Observation;
 }
+
+/** New replicas have no rates yet, and with many of them too few report: the load has not gone because more serve it. */
+const REMEMBERED_MS = 90_000;
 
 /** The value of a signal that can be used: fresh, finite, not negative. */
 export function usable(measured: Measured | undefined, staleAfterMs: number): number | undefined {
@@ -60,8 +76,8 @@ export function usable(measured: Measured | undefined, staleAfterMs: number): nu
 export function loadOf(
   { policy, observation }: LoadContext,
   index: number,
-  known: ShapeMemory | undefined,
-): { readonly load: Load | undefined; readonly shape: ShapeMemory | undefined } {
+  known: LoadMemory,
+): { readonly load: Load | undefined; readonly memory: LoadMemory } {
   const { staleAfterMs } = policy.metricsPolicy;
   const target = policy.targets[index] as TargetPolicy;
   const sum = (role: TargetPolicy["role"], key: keyof TargetLoad): number | undefined => {
@@ -78,30 +94,54 @@ export function loadOf(
   const inputSide = (key: keyof TargetLoad) => (fromPrefill ? (sum("prefill", key) ?? own(key)) : own(key));
   const outputSide = (key: keyof TargetLoad) => (target.role === "prefill" ? sum("decode", key) : own(key));
 
-  const measuredRate = inputSide("requestsPerSecond");
+  const { monotonicMs } = observation;
+  const done = inputSide("requestsPerSecond");
   const running = own("runningRequests");
   const promptRate = inputSide("promptTokensPerSecond");
-  const shape = follow(known, observation.monotonicMs, {
-    ...optional("inputTokens", ratio(promptRate, measuredRate)),
+  const shape = follow(known.shape, monotonicMs, {
+    ...optional("inputTokens", ratio(promptRate, done)),
     ...optional("outputTokens", ratio(outputSide("generationTokensPerSecond"), outputSide("requestsPerSecond"))),
     ...optional("prefixHitRatio", hitRatio(inputSide("computedPromptTokensPerSecond"), promptRate)),
     ...optional("kvShare", kvShareOf(own("kvCacheUsage"), running, totalsOf(observation, index).ready)),
   });
-  if (measuredRate === undefined) return { load: undefined, shape };
+  const kept = shape === undefined ? {} : { shape };
+  const waiting = own("waitingRequests") ?? 0;
+  const load = (arrivalsPerSecond: number): Load => ({
+    arrivalsPerSecond,
+    requestsPerSecond: arrivalsPerSecond + waiting / BACKLOG_DRAIN_SECONDS,
+    waiting,
+    ...optional("running", running),
+    ...optional("kvShare", shape?.kvShare),
+    ...(shape === undefined ? {} : { shape: requestShape(shape, observation.targets[index]?.load) }),
+  });
+  if (done === undefined) {
+    const { last } = known;
+    const isRecent = last !== undefined && monotonicMs - last.atMs <= REMEMBERED_MS && monotonicMs >= last.atMs;
+    return {
+      load: isRecent ? { ...load(last.arrivalsPerSecond), isRemembered: true } : undefined,
+      memory: { ...kept, ...(isRecent ? { last } : {}) },
+    };
+  }
   // Requests count when they are done. In an engine that also decodes that is much later than their prompt is.
   const byPrompts = shape === undefined || target.role !== "aggregated" ? 0 : (promptRate ?? 0) / shape.inputTokens;
-  const waiting = own("waitingRequests") ?? 0;
+  const arrivals = arrivalsOf(
+    Math.max(done, byPrompts),
+    byPrompts > done ? inputSide("waitingRequests") : plus(inputSide("runningRequests"), inputSide("waitingRequests")),
+    known.inSystem ?? [],
+    monotonicMs,
+  );
   return {
-    shape,
-    load: {
-      requestsPerSecond: Math.max(measuredRate, byPrompts) + waiting / BACKLOG_DRAIN_SECONDS,
-      waiting,
-      ...optional("running", running),
-      ...optional("kvShare", shape?.kvShare),
-      ...(shape === undefined ? {} : { shape: requestShape(shape, observation.targets[index]?.load) }),
+    load: load(arrivals.perSecond),
+    memory: {
+      ...kept,
+      inSystem: arrivals.history,
+      last: { atMs: monotonicMs, arrivalsPerSecond: arrivals.perSecond },
     },
   };
 }
+
+const plus = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined || b === undefined ? undefined : a + b;
 
 /**
  * The shape with the context that running requests were seen to hold. It makes the cache's limit independent of the profile's: engines are often given

@@ -2,11 +2,11 @@
 import type { AttainmentBuckets } from "./attainment.ts";
 import type { Correction } from "./correction.ts";
 import type { LatencySamples } from "./learn.ts";
-import type { ShapeMemory } from "./load.ts";
+import type { LoadMemory } from "./load.ts";
 import type { SloName } from "./slo-term.ts";
 
 export interface SloTargetMemory {
-  readonly shape?: ShapeMemory;
+  readonly load?: LoadMemory;
   readonly corrections: Partial<Record<SloName, Correction>>;
   readonly samples: Partial<Record<SloName, LatencySamples>>;
   /** Of its own latency: a goal that users miss for another target's sake does not make this one larger. */
@@ -25,10 +25,12 @@ export const emptySloMemory: SloMemory = { targets: {}, attainment: {} };
 /** Windows are in monotonic time; what lies ahead of the clock would count for ever. */
 export function resumeSloMemory(stored: SloMemory, nowMs: number): SloMemory {
   const targets = Object.fromEntries(
-    Object.entries(stored.targets).map(([name, { steady: _, shape, corrections, samples, attainment }]) => [
+    Object.entries(stored.targets).map(([name, { steady: _, load, corrections, samples, attainment }]) => [
       name,
       {
-        ...(shape === undefined ? {} : { shape: { ...shape, atMs: Math.min(shape.atMs, nowMs) } }),
+        ...(load?.shape === undefined
+          ? {}
+          : { load: { shape: { ...load.shape, atMs: Math.min(load.shape.atMs, nowMs) } } }),
         ...(attainment === undefined ? {} : { attainment }),
         corrections: Object.fromEntries(
           Object.entries(corrections).map(([slo, one]) => [slo, { ...one, atMs: Math.min(one.atMs, nowMs) }]),

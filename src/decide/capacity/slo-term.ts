@@ -33,6 +33,10 @@ export type SloTerm =
       readonly value: number;
       readonly capacity: number;
       readonly detail: string;
+      /** Replicas for what comes, without what has piled up: what a forecast may go by. */
+      readonly flowReplicas: number;
+      /** The load is that of a moment ago: nothing shrinks. */
+      readonly isRemembered?: true;
       /** The measured latency is above the goal, and more replicas would help: nothing shrinks. */
       readonly isMissed: boolean;
       /** Goals that not even an idle replica meets. */
@@ -71,17 +75,31 @@ export function termOf(input: TermInput): SloTerm {
   }
   if (load === undefined) return { kind: "Unknown", detail: "the request rate of the target is not measured" };
   if (load.requestsPerSecond === 0 && (load.running ?? 0) === 0) {
-    return { kind: "Known", replicas: 0, value: 0, capacity: 1, detail: "no requests", isMissed: false };
+    return {
+      kind: "Known",
+      replicas: 0,
+      flowReplicas: 0,
+      value: 0,
+      capacity: 1,
+      detail: "no requests",
+      isMissed: false,
+    };
   }
   const term = source === "Online" ? learned(input, load) : fromProfile(input, load);
   if (term.kind !== "Known") return term;
   if (!Number.isFinite(term.replicas)) return { kind: "Unknown", detail: "the load is not a number" };
-  return { ...term, replicas: Math.min(MAX_REPLICAS, Math.max(0, term.replicas)) };
+  const bounded = (replicas: number): number => Math.min(MAX_REPLICAS, Math.max(0, replicas));
+  return {
+    ...term,
+    replicas: bounded(term.replicas),
+    flowReplicas: bounded(Math.min(term.replicas, term.flowReplicas)),
+    ...(load.isRemembered === true ? { isRemembered: true as const } : {}),
+  };
 }
 
 function fromProfile(input: TermInput, load: Load): SloTerm {
   const { role, goals, profile, corrections, isMissed } = input;
-  const { requestsPerSecond, running, waiting } = load;
+  const { requestsPerSecond, arrivalsPerSecond, running, waiting } = load;
   const shape = profile?.kind === "Profile" ? shapeFor(load, profile.profile) : undefined;
   if (profile?.kind !== "Profile" || shape === undefined) {
     return { kind: "Unknown", detail: "how long prompts are is not measured" };
@@ -103,12 +121,14 @@ function fromProfile(input: TermInput, load: Load): SloTerm {
   const queued = role === "decode" ? Math.min(waiting, running ?? 0) : 0;
   const bySlots = running === undefined ? 0 : (running + queued) / slots;
   const replicas = Math.max(byRate, bySlots);
+  const flowReplicas = Math.max(arrivalsPerSecond / perReplica, running === undefined ? 0 : running / slots);
   const goal = goalText(goals);
   const limit = limitText(capacity, goal);
   const notes = [
     ...noteCorrections(goals, corrections),
     ...(safety < 1 ? [`${Math.round((1 - safety) * 100)} % kept back, the goal was missed too often`] : []),
     ...(waiting > 0 ? [`${round(waiting)} waiting included`] : []),
+    ...(load.isRemembered === true ? ["as it was a moment ago, too few replicas report"] : []),
   ];
   const tail = notes.length === 0 ? "" : ` (${notes.join(", ")})`;
   const detail =
@@ -118,6 +138,7 @@ function fromProfile(input: TermInput, load: Load): SloTerm {
   return {
     kind: "Known",
     replicas,
+    flowReplicas,
     value: byRate >= bySlots ? requestsPerSecond : (running ?? 0) + queued,
     capacity: byRate >= bySlots ? perReplica : slots,
     detail,
@@ -165,9 +186,11 @@ function learned({ goals, samples, nowMs, safety, isMissed }: TermInput, load: L
     if (best !== undefined && best.replicas >= replicas) continue;
     const unit = slo === "itl" ? "requests in decode" : "prompt tokens/s to compute";
     const how = `learned, confidence ${Math.round(model.confidenceRatio * 100)} %${model.isExtrapolated && !isCacheFull ? ", as far as it may be extrapolated" : ""}`;
+    const come = { ...load, requestsPerSecond: load.arrivalsPerSecond, waiting: 0 };
     best = {
       kind: "Known",
       replicas,
+      flowReplicas: (learnedLoad(come, slo) ?? total) / perReplica,
       value: total,
       capacity: perReplica,
       isMissed,
@@ -212,7 +235,7 @@ function goalText(goals: TermInput["goals"]): string {
 }
 
 function limitText({ limitedBy, isAttainable }: Capacity, goal: string): string {
-  if (!isAttainable) return `at 80 % of what it can do, because not even an idle one meets ${goal}`;
+  if (!isAttainable) return `at no more than 80 % of what it can do, because not even an idle one meets ${goal}`;
   switch (limitedBy) {
     case "KVCache":
       return "with a full KV cache";

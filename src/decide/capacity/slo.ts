@@ -10,7 +10,7 @@ import type { Policy, SloPolicy, TargetPolicy } from "../policy.ts";
 import { attainmentRatio, recordAttainment, safetyFactor } from "./attainment.ts";
 import { correctFromProfile } from "./correct-profile.ts";
 import { addSample } from "./learn.ts";
-import { type Load, loadOf, type ShapeMemory, usable } from "./load.ts";
+import { type Load, type LoadMemory, loadOf, usable } from "./load.ts";
 import type { LatencyGoal } from "./replica-capacity.ts";
 import { emptySloMemory, type SloMemory, type SloTargetMemory } from "./slo-memory.ts";
 import { learnedLoad, type SloName, type SloTerm, termOf } from "./slo-term.ts";
@@ -60,16 +60,23 @@ export function sizeForSlo(policy: Policy, observation: Observation, known: SloM
     const goals = goalsOf(target, slo);
     if (goals.ttft === undefined && goals.itl === undefined) return { term: undefined, kept: undefined };
     const before = memory.targets[target.name] ?? { corrections: {}, samples: {} };
-    const { load, shape } = loadOf({ policy, observation }, index, before.shape);
+    const { load, memory: seen } = loadOf({ policy, observation }, index, before.load ?? {});
     const own = {
       ttft: ownMs(policy, observation, index, "ttft") ?? observed.ttft,
       itl: ownMs(policy, observation, index, "itl") ?? observed.itl,
     };
-    const attained = record(slo, observation.monotonicMs, before.attainment ?? {}, own);
-    const kept = remember({ ...before, attainment: attained }, { policy, observation, index, goals, load, shape });
+    const steady = steadyOf(before, observation, index);
+    // What is missed for want of replicas that were asked for, or by what they left behind, is no word against the model.
+    const isTelling = isSteady(steady, load, observation.monotonicMs);
+    const judged = isTelling ? own : { ttft: undefined, itl: undefined };
+    const attained = record(slo, observation.monotonicMs, before.attainment ?? {}, judged);
+    const kept = remember(
+      { ...before, attainment: attained },
+      { policy, observation, index, goals, load, seen, steady, isTelling },
+    );
     const term = termOf({
       role: target.role,
-      goals,
+      goals: sizingGoals(goals, slo.attainmentRatio),
       source: slo.source,
       ...(observation.profile === undefined ? {} : { profile: observation.profile }),
       load,
@@ -145,6 +152,24 @@ function goalsOf({ role }: TargetPolicy, { ttft, itl }: SloPolicy): Goals {
   return { ...(first === undefined ? {} : { ttft: first }), ...(next === undefined ? {} : { itl: next }) };
 }
 
+/**
+ * So many requests must be in time: sized for their quantile where that is more than the one that is measured. At p90 one in ten is late by design,
+ * whatever share is asked for.
+ */
+function sizingGoals(goals: Goals, attainmentRatio: number): Goals {
+  const strictly = (goal: LatencyGoal): LatencyGoal => ({
+    ...goal,
+    quantile: Math.max(goal.quantile, Math.min(attainmentRatio, MAX_QUANTILE)),
+  });
+  return {
+    ...(goals.ttft === undefined ? {} : { ttft: strictly(goals.ttft) }),
+    ...(goals.itl === undefined ? {} : { itl: strictly(goals.itl) }),
+  };
+}
+
+/** No tail of a queue is known beyond it. */
+const MAX_QUANTILE = 0.999;
+
 const KEYS = { ttft: "timeToFirstToken", itl: "interTokenLatency" } as const satisfies Record<
   SloName,
   keyof TargetLoad
@@ -174,33 +199,42 @@ interface RememberContext {
   readonly index: number;
   readonly goals: Goals;
   readonly load: Load | undefined;
-  readonly shape: ShapeMemory | undefined;
+  readonly seen: LoadMemory;
+  readonly steady: SloTargetMemory["steady"];
+  readonly isTelling: boolean;
+}
+
+/** The replicas that are ready, since when there are exactly these and nothing starts. */
+function steadyOf(before: SloTargetMemory, observation: Observation, index: number): SloTargetMemory["steady"] {
+  const { current, ready, starting, pending } = totalsOf(observation, index);
+  const isWhole = ready > 0 && current === ready && starting + pending === 0;
+  if (!isWhole) return undefined;
+  return before.steady?.replicas === ready ? before.steady : { replicas: ready, sinceMs: observation.monotonicMs };
+}
+
+function isSteady(steady: SloTargetMemory["steady"], load: Load | undefined, nowMs: number): boolean {
+  return (
+    steady !== undefined &&
+    nowMs - steady.sinceMs >= STEADY_MS &&
+    load !== undefined &&
+    load.isRemembered !== true &&
+    load.waiting <= MAX_WAITING * steady.replicas
+  );
 }
 
 /** What this decision teaches about a target; nothing while its replicas change or a backlog drains. */
 function remember(before: SloTargetMemory, context: RememberContext): SloTargetMemory {
-  const { policy, observation, index, goals, load, shape } = context;
+  const { policy, observation, index, goals, load, seen, steady, isTelling } = context;
   const now = observation.monotonicMs;
-  const { current, ready, starting, pending } = totalsOf(observation, index);
-  const isWhole = ready > 0 && current === ready && starting + pending === 0;
-  const steady = !isWhole
-    ? undefined
-    : before.steady?.replicas === ready
-      ? before.steady
-      : { replicas: ready, sinceMs: now };
   const base: SloTargetMemory = {
     corrections: before.corrections,
     samples: before.samples,
+    load: seen,
     ...(before.attainment === undefined ? {} : { attainment: before.attainment }),
-    ...(shape === undefined ? {} : { shape }),
     ...(steady === undefined ? {} : { steady }),
   };
-  const isTelling =
-    steady !== undefined &&
-    now - steady.sinceMs >= STEADY_MS &&
-    load !== undefined &&
-    load.waiting <= MAX_WAITING * ready;
-  if (!isTelling) return base;
+  if (!isTelling || steady === undefined || load === undefined) return base;
+  const ready = steady.replicas;
   const role = policy.targets[index]?.role ?? "other";
   let { corrections, samples } = base;
   for (const slo of SLOS) {

@@ -10,6 +10,7 @@ const options = (overrides: Partial<Policy["forecast"]> = {}): Policy["forecast"
   method: "HoltWinters",
   seasonMs: DAY_MS,
   maxErrorRatio: 0.4,
+  quantile: 0.5,
   ...overrides,
 });
 

@@ -1,9 +1,14 @@
 /**
  * Stage 3: what the demand will be when a replica that is ordered now is ready. It only ever raises the demand.
  *
+ * What comes is not what was forecast: over a start of minutes a load wanders and bursts. So the forecast is raised to a quantile of what may come, by how
+ * far the same method has been too low over the same horizon: the safety stock of inventory control for a stochastic lead-time demand (base stock at the
+ * critical quantile; E. A. Silver, D. F. Pyke, D. J. Thomas, "Inventory and Production Management in Supply Chains", chapter 6).
+ *
  * Every method forecasts at every decision, and each is scored against what came. `Auto` follows the one with the least error over the last season, for
  * in a quiet hour all are right; whichever is followed is ignored while its recent error (rolling WAPE) is more than the policy allows.
  */
+import { probit } from "simple-statistics";
 import type { Policy } from "../policy.ts";
 import { type ForecastMethod, type History, METHODS, predict } from "./methods.ts";
 import { emptySeason, recordInSeason, type SeasonMemory } from "./season.ts";
@@ -19,6 +24,9 @@ export interface ForecastMemory {
   /** Absolute error of each of `METHODS` with the weight of the past falling over a season, by which `Auto` chooses. */
   readonly seasonErrors: readonly number[];
   readonly scoredMs: number;
+  /** Of each of `METHODS`: weighted squares of by how much, relative to itself, what came was above it; and the sum of the weights. */
+  readonly shortfalls: readonly number[];
+  readonly shortfallWeight: number;
 }
 
 export const noForecasts = (seasonMs: number): ForecastMemory => ({
@@ -29,6 +37,8 @@ export const noForecasts = (seasonMs: number): ForecastMemory => ({
   demandSum: 0,
   seasonErrors: METHODS.map(() => 0),
   scoredMs: 0,
+  shortfalls: METHODS.map(() => 0),
+  shortfallWeight: 0,
 });
 
 /** 15 minutes at one decision in 15 s: long enough for a trend, short enough to forget the last one. */
@@ -43,6 +53,13 @@ const ERROR_MEMORY = 0.95;
 const CLEARLY_BETTER = 0.9;
 /** A trend is not followed to more than this multiple of the demand now. */
 const MAX_RAISE = 2;
+/** Half of what was too low an hour ago is forgotten. */
+const SHORTFALL_HALF_LIFE_MS = 3_600_000;
+/** Before anything is known a forecast counts as a tenth too low at one in six, as if that had been seen this often. */
+const PRIOR_SHORTFALL = 0.1;
+const PRIOR_WEIGHT = 4;
+/** More than this on top is a burst that no stock is for. */
+const MAX_HEADROOM = 1;
 
 export interface ForecastResult {
   /** Never below the measured demand. */
@@ -50,6 +67,8 @@ export interface ForecastResult {
   readonly horizonMs: number;
   readonly method: ForecastMethod;
   readonly errorRatio?: number;
+  /** What is kept on top of the forecast for what it does not foresee, as a share of it. */
+  readonly headroomRatio?: number;
   readonly isTrusted: boolean;
   readonly memory: ForecastMemory;
 }
@@ -76,15 +95,18 @@ export function forecastDemand(
   const index = METHODS.indexOf(method);
   const errorRatio = demandSum > 0 ? (errorSums[index] as number) / demandSum : undefined;
   const isTrusted = errorRatio === undefined || errorRatio <= options.maxErrorRatio;
-  const predicted = Math.min(predictions[index] as number, MAX_RAISE * demandReplicas);
+  const followed = isTrusted ? index : METHODS.indexOf("LastValue");
+  const headroomRatio = headroomOf(scores, followed, options.quantile);
+  const predicted = Math.min(predictions[followed] as number, MAX_RAISE * demandReplicas) * (1 + headroomRatio);
 
   const open = memory.open.filter(([atMs = 0]) => atMs > nowMs);
   const lastDueMs = open.at(-1)?.[0] ?? Number.NEGATIVE_INFINITY;
   if (open.length < MAX_OPEN && dueMs - lastDueMs >= horizonMs / MAX_OPEN) open.push([dueMs, ...predictions]);
   return {
-    replicas: isTrusted ? Math.max(demandReplicas, predicted) : demandReplicas,
+    replicas: Math.max(demandReplicas, predicted),
     horizonMs,
     method,
+    headroomRatio,
     ...(errorRatio === undefined ? {} : { errorRatio }),
     isTrusted,
     memory: { history, season, open, ...scores },
@@ -96,18 +118,35 @@ function score(
   demandReplicas: number,
   nowMs: number,
 ): Omit<ForecastMemory, "history" | "season" | "open"> {
-  let { errorSums, demandSum, seasonErrors, scoredMs } = memory;
+  let { errorSums, demandSum, seasonErrors, scoredMs, shortfalls, shortfallWeight } = memory;
   for (const [atMs = 0, ...predictions] of memory.open) {
     if (atMs > nowMs) continue;
     const errors = predictions.map((replicas) => Math.abs(replicas - demandReplicas));
     const kept = Math.exp(Math.min(0, scoredMs - nowMs) / memory.season.seasonMs);
     seasonErrors = seasonErrors.map((sum, index) => sum * kept + (errors[index] as number));
+    const remembered = 2 ** (Math.min(0, scoredMs - nowMs) / SHORTFALL_HALF_LIFE_MS);
+    shortfalls = shortfalls.map((sum, index) => {
+      const replicas = predictions[index] as number;
+      return sum * remembered + (Math.max(0, demandReplicas - replicas) / Math.max(1, replicas)) ** 2;
+    });
+    shortfallWeight = shortfallWeight * remembered + 1;
     scoredMs = nowMs;
     errorSums = errorSums.map((sum, index) => sum * ERROR_MEMORY + (errors[index] as number));
     // Below one replica a large relative error is a small absolute one: it costs at most one replica.
     demandSum = demandSum * ERROR_MEMORY + Math.max(1, demandReplicas);
   }
-  return { errorSums, demandSum, seasonErrors, scoredMs };
+  return { errorSums, demandSum, seasonErrors, scoredMs, shortfalls, shortfallWeight };
+}
+
+/** Errors to both sides alike: the mean square of those to one side is half the variance. */
+function headroomOf(
+  { shortfalls, shortfallWeight }: Pick<ForecastMemory, "shortfalls" | "shortfallWeight">,
+  method: number,
+  quantile: number,
+): number {
+  const halfVariance =
+    ((shortfalls[method] as number) + (PRIOR_WEIGHT * PRIOR_SHORTFALL ** 2) / 2) / (shortfallWeight + PRIOR_WEIGHT);
+  return Math.min(MAX_HEADROOM, Math.max(0, probit(quantile)) * Math.sqrt(2 * halfVariance));
 }
 
 function withSample(history: History, nowMs: number, demandReplicas: number): History {

@@ -11,7 +11,13 @@ import { type EngineProfile, PROFILES } from "./profiles.ts";
 const SYSTEM = { namespace: "serving", partOf: "llama" };
 const LATENCY = { ttftMs: 500, itlMs: 50 };
 const EIGHT_B = PROFILES["llama-3.1-8b-bf16-h100-tp1"] as EngineProfile;
-const SMALL: EngineProfile = { ...EIGHT_B, name: "small", kvCapacityTokens: 6_000, maxRequests: 16 };
+const SMALL_WORKER = { ...EIGHT_B.workers.decode, kvTokens: 6_000 };
+const SMALL: EngineProfile = {
+  ...EIGHT_B,
+  name: "small",
+  workers: { prefill: SMALL_WORKER, decode: SMALL_WORKER },
+  maxRequests: 16,
+};
 
 interface PodShape {
   readonly clique: string;
@@ -80,12 +86,13 @@ describe("one request", () => {
     plane.attachTraffic(SYSTEM, single);
     await clock.advance(10_000);
     const summary = plane.summary(SYSTEM, LATENCY);
-    const prefillMs = 4.31158 + 0.0181786 * 1000 + 4.30451e-7 * 1e6;
-    const stepMs = (kvTokens: number): number => 6.35631 + 0.0103362 + 4.52309e-5 * kvTokens;
+    const prefillMs = 12.019 + ((22.109 - 12.019) * (1000 - 512)) / 512;
+    // Up to 1024 tokens of context no run of ten steps is cut.
+    const stepMs = (kvTokens: number): number => 1.05 * (6.168 + ((6.181 - 6.168) * (kvTokens - 512)) / 512);
     // Ten steps, the first with the prompt and one token in the cache.
     const meanStepMs = Array.from({ length: 10 }, (_, i) => stepMs(1001 + i)).reduce((a, b) => a + b) / 10;
     expect(summary).toMatchObject({ arrived: 1, completed: 1, outputTokens: 11, sloAttainmentRatio: 1 });
-    expect(summary.ttftMs.p50).toBeCloseTo(prefillMs, 3);
+    expect(summary.ttftMs.p50).toBeCloseTo(prefillMs + 25, 3);
     expect(summary.itlMs.p50).toBeCloseTo(meanStepMs, 3);
   });
 
@@ -95,9 +102,9 @@ describe("one request", () => {
     plane.setPod(pod({ clique: "decode" }), true);
     plane.attachTraffic(SYSTEM, single);
     await clock.advance(10_000);
-    const prefillMs = 4.31158 + 0.0181786 * 1000 + 4.30451e-7 * 1e6;
+    const prefillMs = 12.019 + ((22.109 - 12.019) * (1000 - 512)) / 512;
     const transferMs = 5 + (1000 * 131_072) / 25e6;
-    expect(plane.summary(SYSTEM, LATENCY).ttftMs.p50).toBeCloseTo(prefillMs + transferMs, 3);
+    expect(plane.summary(SYSTEM, LATENCY).ttftMs.p50).toBeCloseTo(prefillMs + transferMs + 25, 3);
     expect(plane.podMetrics("serving/llama-0-decode-0")).toContain(
       'vllm:generation_tokens_total{model_name="meta-llama/Llama-3.1-8B-Instruct",engine="0"} 10\n',
     );
@@ -123,6 +130,24 @@ describe("one request", () => {
     expect(plane.summary(SYSTEM, LATENCY).failed).toBe(0);
     await clock.advance(2);
     expect(plane.summary(SYSTEM, LATENCY)).toMatchObject({ failed: 1, inFlight: 0 });
+  });
+
+  test("every client has its own timeout, those behind requests that were served as well", async () => {
+    const { clock, plane } = world();
+    const request = { inputTokens: 1000, outputTokens: 11 };
+    plane.setPod(pod({ clique: "worker" }), true);
+    plane.attachTraffic(
+      SYSTEM,
+      [0, 100_000, 200_000, 650_000].map((atMs) => ({ ...request, atMs })),
+    );
+    await clock.advance(50_000);
+    plane.removePod("serving/llama-0-worker-0");
+    const failed: number[] = [];
+    for (const atMs of [699_999, 700_001, 799_999, 800_001, 1_249_999, 1_250_001]) {
+      await clock.advance(atMs - clock.monotonicMs());
+      failed.push(plane.summary(SYSTEM, LATENCY).failed);
+    }
+    expect(failed).toEqual([0, 1, 1, 2, 2, 3]);
   });
 });
 
@@ -343,5 +368,56 @@ describe("metrics", () => {
     expect(plane.podMetrics(key)).not.toBe(before);
     plane.stopScraping(true);
     expect(() => plane.targets()[0]?.scrape()).toThrow("connection refused");
+  });
+});
+
+describe("scraped without text", () => {
+  test("every engine, every pod that comes, goes, breaks and heals: the same samples as through the exposition", async () => {
+    const { clock, plane } = world();
+    const engines = ["vllm", "sglang", "trtllm", "dynamo"];
+    const workers = engines.map((engine, index) =>
+      pod({ clique: "worker", index, annotations: { "sim.grove.io/engine": engine } }),
+    );
+    plane.setNode("node-0", 8);
+    plane.setPod(pod({ clique: "frontend" }), true);
+    for (const worker of workers) plane.setPod(worker, true);
+    plane.attachTraffic(SYSTEM, steady(20, 300));
+    const prometheusOf = (strip: boolean) =>
+      createPrometheus({
+        clock,
+        targets: () =>
+          plane
+            .targets()
+            .map(({ labels, scrape, write }) =>
+              strip || write === undefined ? { labels, scrape } : { labels, scrape: () => expect.fail("text"), write },
+            ),
+      });
+    const [byText, directly] = [prometheusOf(true), prometheusOf(false)];
+    const first = workers[0] as Pod;
+    const events: Readonly<Record<number, () => void>> = {
+      3: () => plane.setMetricFault(keyOf(workers[1] as Pod), "nan"),
+      5: () => plane.setMetricFault(keyOf(workers[1] as Pod), undefined),
+      6: () => plane.removePod(keyOf(first)),
+      8: () => plane.setPod(first, true),
+      10: () => plane.stopScraping(true),
+      11: () => plane.stopScraping(false),
+      12: () => plane.removeNode("node-0"),
+    };
+    const samplesOf = ({ store }: ReturnType<typeof createPrometheus>) =>
+      store.select([]).map(({ labels, samples }) => ({
+        labels: Object.fromEntries(labels),
+        samples: Array.from({ length: samples.length }, (_, at) => [
+          samples.timeAt(at),
+          samples.isStale(at) ? "stale" : samples.valueAt(at),
+        ]),
+      }));
+    for (let round = 0; round < 16; round++) {
+      events[round]?.();
+      await directly.scraper.scrapeOnce();
+      await byText.scraper.scrapeOnce();
+      await clock.advance(5_000);
+    }
+    expect(samplesOf(directly)).toEqual(samplesOf(byText));
+    expect(directly.store.seriesCount).toBeGreaterThan(200);
   });
 });

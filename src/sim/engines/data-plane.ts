@@ -9,17 +9,20 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Pod } from "../../api/kubernetes/core.ts";
 import type { Clock } from "../../clock.ts";
 import type { ScrapeTarget } from "../prometheus/scraper.ts";
-import { engineMetrics } from "./engine-exporters.ts";
+import { writeEngineMetrics } from "./engine-exporters.ts";
 import { EventQueue } from "./event-queue.ts";
-import { frontendMetrics, type GpuReading, gpuMetrics } from "./exporters.ts";
+import { type GpuReading, writeFrontendMetrics, writeGpuMetrics } from "./exporters.ts";
 import { Frontend } from "./frontend.ts";
 import type { InferenceEngine } from "./inference-engine.ts";
+import { MetricText } from "./metric-text.ts";
+import type { MetricWriter } from "./metric-writer.ts";
 import { createMetricsHttpHandler } from "./metrics-http.ts";
 import { identityOf, type PodIdentity } from "./pod-identity.ts";
 import { PodRegistry, type RegisteredPod } from "./pod-registry.ts";
 import { DEFAULT_PROFILE, type EngineProfile, PROFILES } from "./profiles.ts";
 import type { RequestColumns } from "./request-columns.ts";
 import { type LatencyTargets, RequestLog, type TrafficSummary } from "./request-log.ts";
+import type { Routing } from "./routing.ts";
 import { ServingSystem } from "./serving-system.ts";
 
 export interface Arrival {
@@ -27,6 +30,8 @@ export interface Arrival {
   readonly atMs: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Ids of the 512-token blocks of the prompt, in order; equal leading ids are an equal beginning. */
+  readonly blocks?: readonly number[];
 }
 
 export interface SystemKey {
@@ -45,6 +50,10 @@ export interface DataPlaneOptions {
   readonly firstTokenTimeoutMs?: number;
   /** Default 2: a request whose engine dies is tried once more. */
   readonly maxAttempts?: number;
+  /** Default: least-loaded. */
+  readonly routing?: Routing;
+  /** Default: false. */
+  readonly prefixCaching?: boolean;
 }
 
 export interface DataPlane {
@@ -110,7 +119,14 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   const systemOf = (key: string): ServingSystem => {
     const known = systems.get(key);
     if (known !== undefined) return known;
-    const made = new ServingSystem({ events, firstTokenTimeoutMs, maxAttempts, log: new RequestLog() });
+    const made = new ServingSystem({
+      events,
+      firstTokenTimeoutMs,
+      maxAttempts,
+      log: new RequestLog(),
+      ...(options.routing === undefined ? {} : { routing: options.routing }),
+      ...(options.prefixCaching === undefined ? {} : { prefixCaching: options.prefixCaching }),
+    });
     systems.set(key, made);
     return made;
   };
@@ -151,23 +167,28 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     }
   }
 
-  function exposition({ identity }: RegisteredPod): string | undefined {
+  /** @returns whether the pod exposes anything */
+  function writePod({ identity }: RegisteredPod, writer: MetricWriter): boolean {
     const system = systemOf(identity.system);
+    const [, partOf = ""] = identity.system.split("/");
     if (identity.role === "frontend") {
       const frontend = system.frontend(identity.key);
-      const [, partOf = ""] = identity.system.split("/");
-      return frontend && frontendMetrics(frontend, profileOf(identity).modelName, partOf);
+      if (frontend === undefined) return false;
+      writeFrontendMetrics(writer, frontend, profileOf(identity).modelName, partOf);
+      return true;
     }
-    if (pods.leaderOf(identity.instance)?.identity.key !== identity.key) return undefined;
+    if (!isLeader(identity)) return false;
     const handle = system.engine(identity.instance);
-    const [, dynamoNamespace = ""] = identity.system.split("/");
-    return handle && engineMetrics(handle.engine, identity.metricFormat, dynamoNamespace);
+    if (handle === undefined) return false;
+    writeEngineMetrics(writer, handle.engine, identity.metricFormat, partOf);
+    return true;
   }
 
   function podMetrics(key: string): string | undefined {
     advance();
     const pod = pods.get(key);
-    const text = pod && exposition(pod);
+    const writer = new MetricText();
+    const text = pod !== undefined && writePod(pod, writer) ? writer.toString() : undefined;
     switch (faults.get(key)) {
       case "drop":
         return undefined;
@@ -202,10 +223,15 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   }
 
   function nodeMetrics(nodeName: string): string | undefined {
+    const writer = new MetricText();
+    return writeNode(nodeName, writer) ? writer.toString() : undefined;
+  }
+
+  function writeNode(nodeName: string, writer: MetricWriter): boolean {
     advance();
     const capacity = nodes.get(nodeName);
     const residents = pods.podsOnNode(nodeName);
-    if (capacity === undefined && residents.length === 0) return undefined;
+    if (capacity === undefined && residents.length === 0) return false;
     const readings: GpuReading[] = residents.flatMap((pod) => {
       const ratio = busyRatio(pod, now());
       const { namespace, name } = pod.identity;
@@ -221,7 +247,11 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     for (let index = 0; index < (capacity ?? 0); index++) {
       if (!taken.has(index)) readings.push({ index, nodeName, busyRatio: 0, memoryUsedMiB: 0 });
     }
-    return gpuMetrics(readings.sort((a, b) => a.index - b.index));
+    writeGpuMetrics(
+      writer,
+      readings.sort((a, b) => a.index - b.index),
+    );
+    return true;
   }
 
   /** The pods whose process is up and serves `/metrics`. */
@@ -242,6 +272,9 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       if (text === undefined) throw new Error("connection refused");
       return text;
     };
+    const write = (into: (writer: MetricWriter) => boolean) => (writer: MetricWriter) => {
+      if (scrapingStopped || !into(writer)) throw new Error("connection refused");
+    };
     return [
       ...exporters().map(({ identity }) => ({
         labels: {
@@ -251,6 +284,15 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
           __metrics_path__: `/pods/${identity.key}/metrics`,
         },
         scrape: scrape(() => podMetrics(identity.key)),
+        // What is broken on purpose is broken text.
+        ...(faults.has(identity.key)
+          ? {}
+          : {
+              write: write((writer) => {
+                const pod = pods.get(identity.key);
+                return pod !== undefined && writePod(pod, writer);
+              }),
+            }),
       })),
       ...[...nodes.keys()].map((nodeName) => ({
         labels: {
@@ -262,6 +304,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
           __metrics_path__: `/nodes/${nodeName}/metrics`,
         },
         scrape: scrape(() => nodeMetrics(nodeName)),
+        write: write((writer) => writeNode(nodeName, writer)),
       })),
     ];
   }
@@ -315,7 +358,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
         const { value, done } = stream.next();
         if (done === true) return;
         events.schedule(startMs + value.atMs, (atMs) => {
-          system.arrive(value.inputTokens, value.outputTokens, atMs);
+          system.arrive(value, atMs);
           next();
         });
       };

@@ -1,6 +1,6 @@
 /** What an engine exposes, under the names, labels and units of the product it stands for. */
 import type { InferenceEngine } from "./inference-engine.ts";
-import { MetricText } from "./metric-text.ts";
+import type { MetricWriter } from "./metric-writer.ts";
 
 export type MetricFormat = "vllm" | "sglang" | "trtllm" | "dynamo";
 
@@ -9,28 +9,39 @@ export function metricFormatOf(text: string | undefined): MetricFormat {
   return text === "sglang" || text === "trtllm" || text === "dynamo" ? text : "vllm";
 }
 
-export function engineMetrics(engine: InferenceEngine, format: MetricFormat, dynamoNamespace: string): string {
+export function writeEngineMetrics(
+  writer: MetricWriter,
+  engine: InferenceEngine,
+  format: MetricFormat,
+  dynamoNamespace: string,
+): void {
   switch (format) {
     case "vllm":
-      return vllm(engine).toString();
+      vllm(writer, engine);
+      break;
     case "sglang":
-      return sglang(engine);
+      sglang(writer, engine);
+      break;
     case "trtllm":
-      return trtllm(engine);
+      trtllm(writer, engine);
+      break;
     case "dynamo":
-      return dynamoWorker(engine, dynamoNamespace);
+      dynamoWorker(writer, engine, dynamoNamespace);
+      break;
+    default:
+      format satisfies never;
   }
 }
 
 /** Tokens per KV block: vLLM's default. */
 const BLOCK_TOKENS = 16;
-const blocksOf = ({ profile }: InferenceEngine): number => Math.floor(profile.kvCapacityTokens / BLOCK_TOKENS);
+const blocksOf = ({ kvCapacityTokens }: InferenceEngine): number => Math.floor(kvCapacityTokens / BLOCK_TOKENS);
 
 /** 0.11 and later. */
-function vllm(engine: InferenceEngine): MetricText {
+function vllm(writer: MetricWriter, engine: InferenceEngine): void {
   const labels = { model_name: engine.profile.modelName, engine: "0" };
   const cache = { ...labels, block_size: String(BLOCK_TOKENS), num_gpu_blocks: String(blocksOf(engine)) };
-  return new MetricText()
+  writer
     .gauge("vllm:kv_cache_usage_perc", labels, engine.kvCacheRatio)
     .gauge("vllm:num_requests_running", labels, engine.runningRequests)
     .gauge("vllm:num_requests_waiting", labels, engine.waitingRequests)
@@ -44,17 +55,23 @@ function vllm(engine: InferenceEngine): MetricText {
     .histogram("vllm:inter_token_latency_seconds", labels, engine.interTokenLatency)
     .histogram("vllm:e2e_request_latency_seconds", labels, engine.endToEnd)
     .gauge("vllm:cache_config_info", cache, 1);
+  const { prefixCache } = engine;
+  if (prefixCache === undefined) return;
+  writer
+    .counter("vllm:prefix_cache_queries_total", labels, prefixCache.queriedTokens)
+    .counter("vllm:prefix_cache_hits_total", labels, prefixCache.hitTokens);
 }
 
 /** With `--enable-metrics`; the queues of disaggregation under their names of May 2026. */
-function sglang(engine: InferenceEngine): string {
+function sglang(writer: MetricWriter, engine: InferenceEngine): void {
   const { role, transferringRequests, heldRequests } = engine;
   const queued = engine.waitingRequests - transferringRequests;
+  const cached = engine.prefixCache?.hitTokens ?? 0;
   const type = role === "aggregated" ? "unified" : role;
   const labels = { model_name: engine.profile.modelName, engine_type: type, tp_rank: "0", pp_rank: "0" };
-  const text = new MetricText()
+  writer
     .gauge("sglang:token_usage", labels, engine.kvCacheRatio)
-    .gauge("sglang:max_total_num_tokens", labels, engine.profile.kvCapacityTokens)
+    .gauge("sglang:max_total_num_tokens", labels, engine.kvCapacityTokens)
     .gauge("sglang:num_used_tokens", labels, engine.kvTokens)
     .gauge("sglang:num_running_reqs", labels, engine.runningRequests)
     // A decode worker's backlog waits for KV space in its own queue, not in the queue of compute admission.
@@ -65,22 +82,22 @@ function sglang(engine: InferenceEngine): string {
     .gauge("sglang:num_decode_transfer_queue_reqs", labels, transferringRequests)
     .counter("sglang:prompt_tokens_total", labels, engine.promptTokens)
     .counter("sglang:generation_tokens_total", labels, engine.generationTokens)
-    .counter("sglang:realtime_tokens_total", { ...labels, mode: "prefill_compute" }, engine.promptTokens)
+    .counter("sglang:realtime_tokens_total", { ...labels, mode: "prefill_compute" }, engine.promptTokens - cached)
+    .counter("sglang:realtime_tokens_total", { ...labels, mode: "prefill_cache" }, cached)
     .counter("sglang:realtime_tokens_total", { ...labels, mode: "decode" }, engine.generationTokens)
     .counter("sglang:num_requests_total", labels, engine.finishedRequests)
     .counter("sglang:num_retracted_requests_total", labels, engine.preemptions)
     .histogram("sglang:time_to_first_token_seconds", labels, engine.timeToFirstToken)
     .histogram("sglang:inter_token_latency_seconds", labels, engine.interTokenLatency)
     .histogram("sglang:e2e_request_latency_seconds", labels, engine.endToEnd);
-  return text.toString();
 }
 
 /** trtllm-serve with `return_perf_metrics` and `enable_iter_perf_stats`. */
-function trtllm(engine: InferenceEngine): string {
+function trtllm(writer: MetricWriter, engine: InferenceEngine): void {
   const labels = { model_name: engine.profile.modelName, engine_type: "trtllm" };
   const blocks = blocksOf(engine);
   const usedBlocks = Math.ceil(engine.kvTokens / BLOCK_TOKENS);
-  return new MetricText()
+  writer
     .gauge("trtllm_kv_cache_utilization", labels, engine.kvCacheRatio)
     .gauge("trtllm_kv_cache_max_blocks", labels, blocks)
     .gauge("trtllm_kv_cache_used_blocks", labels, usedBlocks)
@@ -93,22 +110,19 @@ function trtllm(engine: InferenceEngine): string {
     .counter("trtllm_request_success_total", { ...labels, finished_reason: "length" }, engine.finishedRequests)
     .histogram("trtllm_time_to_first_token_seconds", labels, engine.timeToFirstToken)
     .histogram("trtllm_time_per_output_token_seconds", labels, engine.interTokenLatency)
-    .histogram("trtllm_e2e_request_latency_seconds", labels, engine.endToEnd)
-    .toString();
+    .histogram("trtllm_e2e_request_latency_seconds", labels, engine.endToEnd);
 }
 
 /** A Dynamo worker passes the metrics of its engine (vLLM here) through and adds its own; prefill workers set no cache gauge. */
-function dynamoWorker(engine: InferenceEngine, dynamoNamespace: string): string {
-  const text = vllm(engine);
+function dynamoWorker(writer: MetricWriter, engine: InferenceEngine, dynamoNamespace: string): void {
+  vllm(writer, engine);
   const component = engine.role === "prefill" ? "prefill" : "backend";
   const labels = { dynamo_namespace: dynamoNamespace, dynamo_component: component };
   if (engine.role !== "prefill") {
-    text
+    writer
       .gauge("dynamo_component_gpu_cache_usage_percent", { ...labels, dp_rank: "0" }, engine.kvCacheRatio)
       .gauge("dynamo_component_total_blocks", { ...labels, dp_rank: "0" }, blocksOf(engine));
   }
   const inFlight = engine.runningRequests + engine.waitingRequests;
-  return text
-    .gauge("dynamo_component_inflight_requests", { ...labels, dynamo_endpoint: "generate" }, inFlight)
-    .toString();
+  writer.gauge("dynamo_component_inflight_requests", { ...labels, dynamo_endpoint: "generate" }, inFlight);
 }

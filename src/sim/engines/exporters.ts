@@ -1,12 +1,17 @@
 /** What frontends and dcgm-exporter expose; names and units as in the releases that the presets are made for. */
 import type { Frontend } from "./frontend.ts";
-import { MetricText } from "./metric-text.ts";
+import type { MetricWriter } from "./metric-writer.ts";
 
 /** Dynamo's frontend. The model label of traffic metrics is lower-cased there. */
-export function frontendMetrics(frontend: Frontend, model: string, dynamoNamespace: string): string {
+export function writeFrontendMetrics(
+  writer: MetricWriter,
+  frontend: Frontend,
+  model: string,
+  dynamoNamespace: string,
+): void {
   const labels = { model: model.toLowerCase(), dynamo_namespace: dynamoNamespace };
   const kind = { ...labels, endpoint: "chat_completions", request_type: "stream" };
-  return new MetricText()
+  writer
     .counter("dynamo_frontend_requests_started_total", kind, frontend.startedRequests)
     .counter("dynamo_frontend_requests_total", { ...kind, status: "success" }, frontend.succeededRequests)
     .counter("dynamo_frontend_requests_total", { ...kind, status: "error" }, frontend.failedRequests)
@@ -21,8 +26,7 @@ export function frontendMetrics(frontend: Frontend, model: string, dynamoNamespa
     .histogram("dynamo_frontend_inter_token_latency_seconds", labels, frontend.interTokenLatency)
     .histogram("dynamo_frontend_request_duration_seconds", labels, frontend.requestDuration)
     .histogram("dynamo_frontend_input_sequence_tokens", labels, frontend.inputTokens)
-    .histogram("dynamo_frontend_output_sequence_tokens", labels, frontend.outputTokens)
-    .toString();
+    .histogram("dynamo_frontend_output_sequence_tokens", labels, frontend.outputTokens);
 }
 
 export interface GpuReading {
@@ -36,8 +40,7 @@ export interface GpuReading {
 }
 
 /** dcgm-exporter of one node. */
-export function gpuMetrics(readings: readonly GpuReading[]): string {
-  const text = new MetricText();
+export function writeGpuMetrics(writer: MetricWriter, readings: readonly GpuReading[]): void {
   const labelsOf = ({ index, nodeName, holder }: GpuReading): Record<string, string> => ({
     gpu: String(index),
     UUID: `GPU-${nodeName}-${index}`,
@@ -47,8 +50,8 @@ export function gpuMetrics(readings: readonly GpuReading[]): string {
     ...holder,
   });
   const labelled = readings.map((reading) => ({ ...reading, labels: labelsOf(reading) }));
-  for (const { labels, busyRatio } of labelled) text.gauge("DCGM_FI_DEV_GPU_UTIL", labels, Math.round(busyRatio * 100));
-  for (const { labels, busyRatio } of labelled) text.gauge("DCGM_FI_PROF_GR_ENGINE_ACTIVE", labels, busyRatio);
-  for (const { labels, memoryUsedMiB } of labelled) text.gauge("DCGM_FI_DEV_FB_USED", labels, memoryUsedMiB);
-  return text.toString();
+  for (const { labels, busyRatio } of labelled)
+    writer.gauge("DCGM_FI_DEV_GPU_UTIL", labels, Math.round(busyRatio * 100));
+  for (const { labels, busyRatio } of labelled) writer.gauge("DCGM_FI_PROF_GR_ENGINE_ACTIVE", labels, busyRatio);
+  for (const { labels, memoryUsedMiB } of labelled) writer.gauge("DCGM_FI_DEV_FB_USED", labels, memoryUsedMiB);
 }

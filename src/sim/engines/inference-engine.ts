@@ -3,19 +3,28 @@
  *
  * Each step has a token budget: every decoding request takes one token, the rest goes to prompts in order, in chunks.
  *
- * - step with prompts: c0 + c1·chunk tokens + Σ c2·(chunk² + 2·done·chunk) + the decode terms of the batch without c0;
- * - step without: decode c0 + c1·batch + c2·KV tokens.
+ * What a step takes is in `step-times.ts`. A worker of several data-parallel ranks binds each prompt to the rank with the
+ * least prompt tokens to compute; ranks have equal shares of the token budget and step together, so the slowest counts.
+ * Decodes are spread evenly over the ranks, as the tables assume.
+ *
+ * With prefix caching a prompt begins after the blocks at its beginning that are there already; its last token is always
+ * computed. What requests share takes room once. Decode workers get the KV of whole prompts and share nothing.
  *
  * A request is admitted when a sequence slot is free and its tokens fit in the free KV cache. When the cache cannot grow
  * by one token per running request, the request that joined last gives its blocks back and is computed again later.
  *
- * While only decodes run, the batch does not change until a request finishes, joins or the cache is full, and the step
- * times are an arithmetic series: whole runs of steps are taken at once, so the cost is per request, not per token.
+ * While only decodes run, the batch does not change until a request finishes, joins or the cache is full. The mean context
+ * then grows by one token a step, and the grid of step times is linear in it between two of its points, so that the step
+ * times are an arithmetic series: whole runs of steps are taken at once, exactly, and cut where the next point of the grid
+ * is (ten points a row, each twice as far as the one before). The cost is per request, not per token.
  */
+import { DecodeBatch } from "./decode-batch.ts";
 import { Fifo } from "./fifo.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
+import { PREFIX_BLOCK_TOKENS, PrefixCache, tokensBetween } from "./prefix-cache.ts";
 import type { EngineProfile } from "./profiles.ts";
 import type { Attempt } from "./request.ts";
+import type { DecodeLine } from "./step-times.ts";
 
 export type EngineRole = "prefill" | "decode" | "aggregated";
 
@@ -34,7 +43,12 @@ interface MixedPlan {
   readonly kind: "mixed";
   readonly startMs: number;
   readonly endMs: number;
-  readonly chunks: readonly { readonly attempt: Attempt; readonly tokens: number }[];
+  readonly chunks: readonly Chunk[];
+}
+
+interface Chunk {
+  readonly attempt: Attempt;
+  readonly tokens: number;
 }
 
 interface DecodePlan {
@@ -47,6 +61,16 @@ interface DecodePlan {
   limit: number;
 }
 
+/** The prompts of one data-parallel rank: to compute in all, and in the step that is planned. */
+interface RankLoad {
+  pendingTokens: number;
+  budget: number;
+  tokens: number;
+  squares: number;
+  attended: number;
+  largest: number;
+}
+
 /** vLLM's bucket edges, in seconds. */
 const TTFT_BOUNDS = [
   0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160,
@@ -57,6 +81,7 @@ const E2E_BOUNDS = [0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60
 export class InferenceEngine {
   readonly profile: EngineProfile;
   readonly role: EngineRole;
+  readonly kvCapacityTokens: number;
   readonly timeToFirstToken = new LatencyHistogram(TTFT_BOUNDS);
   readonly interTokenLatency = new LatencyHistogram(ITL_BOUNDS);
   readonly endToEnd = new LatencyHistogram(E2E_BOUNDS);
@@ -64,6 +89,8 @@ export class InferenceEngine {
   generationTokens = 0;
   finishedRequests = 0;
   preemptions = 0;
+  /** Prompt tokens looked for in the prefix cache, and found; undefined without one. */
+  readonly prefixCache: { queriedTokens: number; hitTokens: number } | undefined;
 
   readonly #listener: EngineListener;
   readonly #waiting = new Fifo<Attempt>();
@@ -71,33 +98,57 @@ export class InferenceEngine {
   readonly #transferring = new Set<Attempt>();
   /** Prefilled, waiting for the transfer to end: with the KV tokens they keep. */
   readonly #held = new Map<Attempt, number>();
+  #heldTokens = 0;
   #waitingTokens = 0;
   #prefilling: Attempt[] = [];
   #joining: Attempt[] = [];
-  #decoding: Attempt[] = [];
+  readonly #decoding = new DecodeBatch();
   #step = 0;
   #decodeKvTokens = 0;
   #reservedKvTokens = 0;
   #plan: MixedPlan | DecodePlan | undefined;
   #busyMs = 0;
+  readonly #line: DecodeLine = { firstMs: 0, slopeMs: 0, steps: 0 };
+  readonly #ranks: readonly RankLoad[];
+  readonly #prefixes: PrefixCache | undefined;
+  #backlogTokens = 0;
 
-  constructor(profile: EngineProfile, role: EngineRole, listener: EngineListener) {
+  constructor(
+    profile: EngineProfile,
+    role: EngineRole,
+    listener: EngineListener,
+    { prefixCaching = false }: { readonly prefixCaching?: boolean } = {},
+  ) {
     this.profile = profile;
     this.role = role;
+    const worker = profile.workers[role === "prefill" ? "prefill" : "decode"];
+    this.kvCapacityTokens = worker.kvTokens;
+    this.#ranks = Array.from({ length: worker.ranks }, () => ({
+      pendingTokens: 0,
+      budget: 0,
+      tokens: 0,
+      squares: 0,
+      attended: 0,
+      largest: 0,
+    }));
     this.#listener = listener;
+    if (prefixCaching && role !== "decode") {
+      this.#prefixes = new PrefixCache();
+      this.prefixCache = { queriedTokens: 0, hitTokens: 0 };
+    }
   }
 
   get kvTokens(): number {
-    return this.#decodeKvTokens + this.#reservedKvTokens;
+    return this.#decodeKvTokens + this.#reservedKvTokens - (this.#prefixes?.duplicateTokens ?? 0);
   }
 
   /** In [0, 1]. */
   get kvCacheRatio(): number {
-    return this.kvTokens / this.profile.kvCapacityTokens;
+    return this.kvTokens / this.kvCapacityTokens;
   }
 
   get runningRequests(): number {
-    return this.#decoding.length + this.#joining.length + this.#prefilling.length;
+    return this.#decoding.size + this.#joining.length + this.#prefilling.length;
   }
 
   /** Those whose KV is on its way included, as vLLM counts them. */
@@ -115,9 +166,25 @@ export class InferenceEngine {
     return this.#held.size;
   }
 
-  /** Work in tokens, for least-loaded routing. */
-  get loadTokens(): number {
-    return this.kvTokens - this.#heldTokens() + this.#waitingTokens;
+  /**
+   * Work in tokens at `nowMs`, for least-loaded routing. What ends by then takes effect; a run of decode steps that goes on
+   * is only counted, so that asking a hundred engines for every request costs little.
+   */
+  loadTokens(nowMs: number): number {
+    if (this.nextEventMs <= nowMs) this.advanceTo(nowMs);
+    const plan = this.#plan;
+    const ahead = plan?.kind === "decode" ? (stepsWithin(plan, nowMs) - plan.done) * this.#decoding.size : 0;
+    return this.kvTokens + ahead - this.#heldTokens + this.#waitingTokens;
+  }
+
+  /** Prompt tokens that are still to be computed, as far as it was known when they came. */
+  get backlogTokens(): number {
+    return this.#backlogTokens;
+  }
+
+  /** Prompt tokens that this request would not have to compute here. */
+  cachedTokens({ request }: Attempt): number {
+    return this.#prefixes === undefined ? 0 : tokensBetween(request, 0, this.#prefixes.match(request));
   }
 
   get isEmpty(): boolean {
@@ -139,12 +206,17 @@ export class InferenceEngine {
   submit(attempt: Attempt, nowMs: number): void {
     this.advanceTo(nowMs);
     attempt.engineArrivedMs = nowMs;
-    if (attempt.request.inputTokens + 1 > this.profile.kvCapacityTokens) {
+    // A request lives on one rank.
+    if (attempt.request.inputTokens + 1 > this.kvCapacityTokens / this.#ranks.length) {
       this.#listener.rejected(attempt, nowMs);
       return;
     }
     this.#waiting.push(attempt);
     this.#waitingTokens += contextTokens(attempt);
+    if (this.role !== "decode") {
+      attempt.backlogTokens = attempt.request.inputTokens - this.cachedTokens(attempt);
+      this.#backlogTokens += attempt.backlogTokens;
+    }
     this.#wake(nowMs);
   }
 
@@ -174,6 +246,8 @@ export class InferenceEngine {
     const tokens = this.#held.get(attempt);
     if (tokens === undefined) return;
     this.#held.delete(attempt);
+    this.#releaseBlocks(attempt);
+    this.#heldTokens -= tokens;
     this.#reservedKvTokens -= tokens;
     this.#wake(nowMs);
   }
@@ -182,22 +256,25 @@ export class InferenceEngine {
   kill(nowMs: number): readonly Attempt[] {
     this.advanceTo(nowMs);
     const lost = [
-      ...this.#decoding,
+      ...this.#decoding.drain(),
       ...this.#joining,
       ...this.#prefilling,
       ...this.#transferring,
       ...this.#held.keys(),
       ...this.#waiting.drain(),
     ];
-    this.#decoding = [];
     this.#joining = [];
     this.#prefilling = [];
     this.#transferring.clear();
     this.#held.clear();
     this.#recomputing.clear();
+    this.#heldTokens = 0;
     this.#waitingTokens = 0;
     this.#decodeKvTokens = 0;
     this.#reservedKvTokens = 0;
+    this.#backlogTokens = 0;
+    this.#prefixes?.clear();
+    for (const rank of this.#ranks) rank.pendingTokens = 0;
     this.#plan = undefined;
     return lost;
   }
@@ -233,7 +310,7 @@ export class InferenceEngine {
     if (plan === undefined) this.#planNext(nowMs);
     else if (plan.kind === "decode") {
       // What was just reserved is no longer there for the batch to grow into.
-      const room = Math.floor((this.profile.kvCapacityTokens - this.kvTokens) / this.#decoding.length);
+      const room = Math.floor((this.kvCapacityTokens - this.kvTokens) / this.#decoding.size);
       const boundary = this.#joining.length > 0 || this.#canAdmit();
       plan.limit = Math.min(plan.limit, plan.done + (boundary ? 1 : Math.max(1, room)));
     }
@@ -244,34 +321,56 @@ export class InferenceEngine {
     this.#takeJoining();
     if (this.role === "decode") this.#admitTransfers(startMs);
     this.#makeRoomForNextTokens(startMs);
-    const chunks = this.#takeChunks();
-    const batch = this.#decoding.length;
-    const [, perRequest, perKvToken] = this.profile.decodeMs;
-    const batchMs = perRequest * batch + perKvToken * this.#decodeKvTokens;
+    this.#prefixes?.trim(this.kvCapacityTokens - this.kvTokens);
+    const chunks = this.#takeChunks(startMs);
+    const batch = this.#decoding.size;
+    const { stepTimes } = this.profile;
     if (chunks.length > 0) {
-      const endMs = startMs + this.#prefillMs(chunks) + batchMs;
+      const endMs = startMs + this.#promptsMs(chunks) + stepTimes.decodesBesideMs(batch, this.#decodeKvTokens);
       this.#plan = { kind: "mixed", startMs, endMs, chunks };
     } else if (batch > 0) {
-      const nextFinish = this.#decoding.reduce((least, attempt) => Math.min(least, attempt.finishStep), Infinity);
-      const room = Math.floor((this.profile.kvCapacityTokens - this.kvTokens) / batch);
-      this.#plan = {
-        kind: "decode",
-        startMs,
-        firstMs: this.profile.decodeMs[0] + batchMs,
-        slopeMs: perKvToken * batch,
-        done: 0,
-        limit: Math.max(1, Math.min(nextFinish - this.#step, room)),
-      };
+      const room = Math.floor((this.kvCapacityTokens - this.kvTokens) / batch);
+      stepTimes.decodeLine(batch, this.#decodeKvTokens, this.#line);
+      const { firstMs, slopeMs, steps } = this.#line;
+      const limit = Math.max(1, Math.min(this.#decoding.nextFinishStep - this.#step, room, steps));
+      this.#plan = { kind: "decode", startMs, firstMs, slopeMs, done: 0, limit };
     }
   }
 
-  #prefillMs(chunks: MixedPlan["chunks"]): number {
-    const [fixed, perToken, perTokenSquared] = this.profile.prefillMs;
-    let ms = fixed;
-    for (const { attempt, tokens } of chunks) {
-      ms += perToken * tokens + perTokenSquared * (tokens * tokens + 2 * attempt.prefilledTokens * tokens);
+  /** Of the slowest rank. */
+  #promptsMs(chunks: readonly Chunk[]): number {
+    for (const rank of this.#ranks) {
+      rank.tokens = 0;
+      rank.squares = 0;
+      rank.attended = 0;
+      rank.largest = 0;
     }
-    return ms;
+    for (const { attempt, tokens } of chunks) {
+      const rank = this.#rankOf(attempt);
+      rank.tokens += tokens;
+      rank.squares += tokens * tokens;
+      rank.attended += tokens * attempt.prefilledTokens;
+      rank.largest = Math.max(rank.largest, tokens);
+    }
+    let slowestMs = 0;
+    for (const { tokens, squares, attended, largest } of this.#ranks) {
+      if (tokens === 0) continue;
+      slowestMs = Math.max(slowestMs, this.profile.stepTimes.promptsMs(tokens, squares, attended, largest));
+    }
+    return slowestMs;
+  }
+
+  #rankOf({ rank }: Attempt): RankLoad {
+    return this.#ranks[rank] as RankLoad;
+  }
+
+  /** The one with the least prompt tokens to compute, among those that have room in this step. */
+  #leastLoadedRank(): number {
+    let best = -1;
+    this.#ranks.forEach(({ budget, pendingTokens }, index) => {
+      if (budget > 0 && (best < 0 || pendingTokens < (this.#ranks[best] as RankLoad).pendingTokens)) best = index;
+    });
+    return best;
   }
 
   #takeJoining(): void {
@@ -287,16 +386,16 @@ export class InferenceEngine {
     attempt.joinTokens = contextTokens(attempt);
     attempt.finishStep = this.#step + attempt.request.outputTokens - attempt.generatedTokens;
     this.#decodeKvTokens += attempt.joinTokens;
-    this.#decoding.push(attempt);
+    this.#decoding.join(attempt);
   }
 
   /** Preempts, latest first, until every decoding request can get one more token. */
   #makeRoomForNextTokens(nowMs: number): void {
-    const growing = (): number => this.#decoding.length + this.#prefilling.length;
-    while (this.#decoding.length > 0 && this.kvTokens + growing() > this.profile.kvCapacityTokens) {
-      const victim = this.#decoding.pop() as Attempt;
+    const growing = (): number => this.#decoding.size + this.#prefilling.length;
+    while (this.#decoding.size > 0 && this.kvTokens + growing() > this.kvCapacityTokens) {
+      const victim = this.#decoding.takeLatest() as Attempt;
       this.#leaveBatch(victim);
-      if (this.#decoding.length === 0 && this.#reservedKvTokens === 0) {
+      if (this.#decoding.size === 0 && this.#reservedKvTokens === 0) {
         // Alone in the cache and still too large: it ends here, as an engine ends a request at its context length.
         this.#finish(victim, nowMs);
         return;
@@ -313,6 +412,36 @@ export class InferenceEngine {
     const steps = this.#step - attempt.joinStep;
     attempt.generatedTokens += steps;
     this.#decodeKvTokens -= attempt.joinTokens + steps;
+    this.#releaseBlocks(attempt);
+  }
+
+  #releaseBlocks(attempt: Attempt): void {
+    this.#prefixes?.release(attempt.request, attempt.heldBlocks);
+    attempt.heldBlocks = 0;
+  }
+
+  /** What of its prompt is computed by now is there for others. */
+  #shareBlocks(attempt: Attempt): void {
+    const { request, prefilledTokens, heldBlocks } = attempt;
+    if (this.#prefixes === undefined || request.blocks === undefined) return;
+    const isWhole = prefilledTokens >= request.inputTokens;
+    const blocks = isWhole ? request.blocks.length : Math.floor(prefilledTokens / PREFIX_BLOCK_TOKENS);
+    if (blocks <= heldBlocks) return;
+    this.#prefixes.hold(request, heldBlocks, blocks);
+    attempt.heldBlocks = blocks;
+  }
+
+  /** Takes what is there of the beginning of a prompt; the last token is computed all the same. */
+  #findBlocks(attempt: Attempt): void {
+    if (this.#prefixes === undefined) return;
+    const { request } = attempt;
+    const blocks = this.#prefixes.match(request);
+    this.#prefixes.hold(request, 0, blocks);
+    attempt.heldBlocks = blocks;
+    attempt.prefilledTokens = Math.min(tokensBetween(request, 0, blocks), contextTokens(attempt) - 1);
+    if (this.prefixCache === undefined || this.#recomputing.has(attempt)) return;
+    this.prefixCache.queriedTokens += request.inputTokens;
+    this.prefixCache.hitTokens += attempt.prefilledTokens;
   }
 
   #canAdmit(): boolean {
@@ -326,11 +455,11 @@ export class InferenceEngine {
 
   #fits(attempt: Attempt): boolean {
     const slots = this.runningRequests + this.#transferring.size;
-    const free = this.profile.kvCapacityTokens - this.kvTokens;
+    const free = this.kvCapacityTokens - this.kvTokens + (this.#prefixes?.heldTokens(attempt.request) ?? 0);
     // One token to grow for each request in the batch, or an admission would cause a preemption at once.
     return (
       slots < this.profile.maxRequests &&
-      contextTokens(attempt) + this.#decoding.length + this.#prefilling.length + 1 <= free
+      contextTokens(attempt) + this.#decoding.size + this.#prefilling.length + 1 <= free
     );
   }
 
@@ -341,37 +470,50 @@ export class InferenceEngine {
       this.#waiting.shift();
       this.#recomputing.delete(head);
       this.#waitingTokens -= contextTokens(head);
+      this.#computed(head);
     }
     return undefined;
   }
 
-  #admit(): Attempt {
+  #admit(nowMs: number): Attempt {
     const attempt = this.#waiting.shift() as Attempt;
+    attempt.admittedMs ??= nowMs;
     this.#waitingTokens -= contextTokens(attempt);
     this.#reservedKvTokens += contextTokens(attempt);
+    this.#findBlocks(attempt);
+    this.#prefixes?.trim(this.kvCapacityTokens - this.kvTokens);
     return attempt;
+  }
+
+  #computed(attempt: Attempt): void {
+    this.#backlogTokens -= attempt.backlogTokens;
+    attempt.backlogTokens = 0;
   }
 
   #admitTransfers(nowMs: number): void {
     for (let head = this.#head(); head !== undefined; head = this.#head()) {
       if (this.#needsPrefill(head) || !this.#fits(head)) return;
-      const attempt = this.#admit();
+      const attempt = this.#admit(nowMs);
       this.#transferring.add(attempt);
       this.#listener.transferring(attempt, nowMs);
     }
   }
 
-  #takeChunks(): MixedPlan["chunks"] {
-    let budget = this.profile.maxBatchedTokens - this.#decoding.length;
-    const chunks: { attempt: Attempt; tokens: number }[] = [];
+  #takeChunks(nowMs: number): readonly Chunk[] {
+    const budget = Math.floor((this.profile.maxBatchedTokens - this.#decoding.size) / this.#ranks.length);
+    for (const rank of this.#ranks) rank.budget = budget;
+    const chunks: Chunk[] = [];
     const take = (attempt: Attempt): void => {
-      const tokens = Math.min(budget, contextTokens(attempt) - attempt.prefilledTokens);
+      const rank = this.#rankOf(attempt);
+      const tokens = Math.min(rank.budget, contextTokens(attempt) - attempt.prefilledTokens);
       if (tokens > 0) chunks.push({ attempt, tokens });
-      budget -= tokens;
+      rank.budget -= tokens;
     };
     for (const attempt of this.#prefilling) take(attempt);
-    while (budget > 0 && this.#canAdmit()) {
-      const attempt = this.#admit();
+    for (let rank = this.#leastLoadedRank(); rank >= 0 && this.#canAdmit(); rank = this.#leastLoadedRank()) {
+      const attempt = this.#admit(nowMs);
+      attempt.rank = rank;
+      this.#rankOf(attempt).pendingTokens += contextTokens(attempt) - attempt.prefilledTokens;
       this.#prefilling.push(attempt);
       take(attempt);
     }
@@ -380,7 +522,7 @@ export class InferenceEngine {
 
   #completeMixed({ startMs, endMs, chunks }: MixedPlan): void {
     this.#busyMs += endMs - startMs;
-    const batch = this.#decoding.length;
+    const batch = this.#decoding.size;
     if (batch > 0) this.interTokenLatency.observe((endMs - startMs) / 1000, batch);
     this.#step++;
     this.#decodeKvTokens += batch;
@@ -388,12 +530,16 @@ export class InferenceEngine {
     this.#retire(endMs);
     for (const { attempt, tokens } of chunks) {
       attempt.prefilledTokens += tokens;
+      this.#rankOf(attempt).pendingTokens -= tokens;
+      this.#shareBlocks(attempt);
       if (attempt.prefilledTokens >= contextTokens(attempt)) this.#completePrefill(attempt, endMs);
     }
   }
 
   #completePrefill(attempt: Attempt, endMs: number): void {
-    this.#prefilling = this.#prefilling.filter((other) => other !== attempt);
+    // Prompts are computed in order, so that it is the first or close to it.
+    this.#prefilling.splice(this.#prefilling.indexOf(attempt), 1);
+    this.#computed(attempt);
     if (this.#recomputing.delete(attempt)) {
       this.#reservedKvTokens -= contextTokens(attempt);
       this.#startDecoding(attempt);
@@ -406,14 +552,17 @@ export class InferenceEngine {
       this.endToEnd.observe((endMs - attempt.engineArrivedMs) / 1000);
       this.finishedRequests++;
       this.#held.set(attempt, contextTokens(attempt));
+      this.#heldTokens += contextTokens(attempt);
       attempt.generatedTokens = 1;
       this.#listener.prefilled(attempt, endMs);
       return;
     }
     this.#reservedKvTokens -= contextTokens(attempt);
     this.#deliverFirstToken(attempt, endMs);
-    if (attempt.generatedTokens >= attempt.request.outputTokens) this.#finish(attempt, endMs);
-    else this.#startDecoding(attempt);
+    if (attempt.generatedTokens >= attempt.request.outputTokens) {
+      this.#releaseBlocks(attempt);
+      this.#finish(attempt, endMs);
+    } else this.#startDecoding(attempt);
   }
 
   /** On a decode engine the token came with the transfer: the prefill engine computed it. */
@@ -426,7 +575,7 @@ export class InferenceEngine {
   #completeDecodes(plan: DecodePlan, nowMs: number): void {
     const steps = stepsWithin(plan, nowMs) - plan.done;
     if (steps <= 0) return;
-    const batch = this.#decoding.length;
+    const batch = this.#decoding.size;
     const firstMs = plan.firstMs + plan.slopeMs * plan.done;
     this.interTokenLatency.observeRamp(firstMs / 1000, plan.slopeMs / 1000, steps, batch);
     this.#busyMs += seriesMs(plan, plan.done + steps) - seriesMs(plan, plan.done);
@@ -438,12 +587,10 @@ export class InferenceEngine {
 
   /** Requests that have their last token leave the batch. */
   #retire(atMs: number): void {
-    const finished = this.#decoding.filter(({ finishStep }) => finishStep <= this.#step);
-    if (finished.length === 0) return;
-    this.#decoding = this.#decoding.filter(({ finishStep }) => finishStep > this.#step);
-    for (const attempt of finished) {
-      this.#leaveBatch(attempt);
-      this.#finish(attempt, atMs);
+    for (let done = this.#decoding.takeFinished(this.#step); done !== undefined; ) {
+      this.#leaveBatch(done);
+      this.#finish(done, atMs);
+      done = this.#decoding.takeFinished(this.#step);
     }
   }
 
@@ -451,12 +598,6 @@ export class InferenceEngine {
     this.finishedRequests++;
     this.endToEnd.observe((atMs - attempt.engineArrivedMs) / 1000);
     this.#listener.finished(attempt, atMs);
-  }
-
-  #heldTokens(): number {
-    let tokens = 0;
-    for (const kept of this.#held.values()) tokens += kept;
-    return tokens;
   }
 }
 

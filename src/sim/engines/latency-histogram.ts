@@ -18,8 +18,9 @@ export class LatencyHistogram {
   }
 
   observe(seconds: number, observations = 1): void {
-    let bucket = this.boundsSeconds.findIndex((bound) => seconds <= bound);
-    if (bucket === -1) bucket = this.boundsSeconds.length;
+    const bounds = this.boundsSeconds;
+    let bucket = 0;
+    while (bucket < bounds.length && seconds > (bounds[bucket] as number)) bucket++;
     this.#counts[bucket] = (this.#counts[bucket] as number) + observations;
     this.#count += observations;
     this.#sumSeconds += seconds * observations;
@@ -47,6 +48,15 @@ export class LatencyHistogram {
       total += count;
       return [this.#le[index] as string, total] as const;
     });
+  }
+
+  /** The counts of {@link buckets}, appended. */
+  cumulativeInto(values: number[]): void {
+    let total = 0;
+    for (const count of this.#counts) {
+      total += count;
+      values.push(total);
+    }
   }
 
   get sumSeconds(): number {

@@ -2,24 +2,23 @@
 import { escapeLabelValue, formatValue } from "../prometheus/exposition.ts";
 import { remember } from "../remember.ts";
 import type { LatencyHistogram } from "./latency-histogram.ts";
+import type { MetricLabels, MetricWriter } from "./metric-writer.ts";
 
-type Labels = Readonly<Record<string, string>>;
-
-export class MetricText {
+export class MetricText implements MetricWriter {
   #text = "";
   readonly #families = new Set<string>();
-  readonly #pairs = new Map<Labels, string>();
+  readonly #pairs = new Map<MetricLabels, string>();
 
-  gauge(name: string, labels: Labels, value: number): this {
+  gauge(name: string, labels: MetricLabels, value: number): this {
     return this.#family(name, "gauge").#line(name, this.#pairsOf(labels), value);
   }
 
   /** `name` carries its `_total`. */
-  counter(name: string, labels: Labels, value: number): this {
+  counter(name: string, labels: MetricLabels, value: number): this {
     return this.#family(name, "counter").#line(name, this.#pairsOf(labels), value);
   }
 
-  histogram(name: string, labels: Labels, histogram: LatencyHistogram): this {
+  histogram(name: string, labels: MetricLabels, histogram: LatencyHistogram): this {
     this.#family(name, "histogram");
     const pairs = this.#pairsOf(labels);
     const before = pairs === "" ? "" : `${pairs},`;
@@ -44,7 +43,7 @@ export class MetricText {
     return this;
   }
 
-  #pairsOf(labels: Labels): string {
+  #pairsOf(labels: MetricLabels): string {
     return remember(this.#pairs, labels, () => {
       let pairs = "";
       for (const label in labels) {

@@ -6,15 +6,20 @@
  * of a target that fails or goes away, gets a staleness marker.
  */
 import type { Clock } from "../../clock.ts";
+import type { MetricWriter } from "../engines/metric-writer.ts";
 import { parseExposition, parseSeriesText } from "./exposition.ts";
 import { type LabelSet, labelKey, labelSet, METRIC_NAME } from "./labels.ts";
 import type { SeriesStore, StoredSeries } from "./series-store.ts";
+import { withTargetLabels } from "./target-labels.ts";
+import { WrittenSeries } from "./written-series.ts";
 
 export interface ScrapeTarget {
   /** Labels put on every series of the target; those that start with `__` are not. */
   readonly labels: Readonly<Record<string, string>>;
   /** The exposition text. A rejection or a throw is a failed scrape. */
   scrape(): Promise<string> | string;
+  /** The same without the detour over text, for targets in the same process. A throw is a failed scrape. */
+  write?(writer: MetricWriter): void;
 }
 
 export interface ScraperOptions {
@@ -48,8 +53,10 @@ interface Session {
   readonly health: TargetHealth;
   /** Series text as exposed -> stored series. */
   readonly known: Map<string, StoredSeries>;
+  /** Of a target that is written directly. */
+  readonly written: WrittenSeries | undefined;
   /** Exposed by the last scrape without a time of their own: these get the marker when they vanish. */
-  readonly live: ReadonlySet<StoredSeries>;
+  readonly live: Iterable<StoredSeries>;
   /** Those of {@link OWN_SERIES}, in their order. */
   readonly own: readonly StoredSeries[];
 }
@@ -68,6 +75,10 @@ export function createScraper(options: ScraperOptions): Scraper {
     for (const [key, session] of sessions) if (!found.has(key)) end(session, timeMs);
     const scraped = await Promise.all(
       [...found].map(async ([key, { target, labels }]) => {
+        if (target.write !== undefined) {
+          const session = recordWritten({ target, labels, timeMs }, target.write, sessions.get(key), store);
+          return [key, session] as const;
+        }
         const { text, error } = await read(target, options);
         const durationSeconds = (clock.nowMs() - timeMs) / 1000;
         return [
@@ -164,17 +175,54 @@ function record(attempt: Attempt, before: Session | undefined, store: SeriesStor
     }
   }
   for (const series of before?.live ?? []) if (!live.has(series)) series.samples.appendStale(timeMs);
+  return { ...closed(attempt, before, store, { error, samples }), known, written: undefined, live };
+}
+
+function recordWritten(
+  attempt: Pick<Attempt, "target" | "labels" | "timeMs">,
+  write: (writer: MetricWriter) => void,
+  before: Session | undefined,
+  store: SeriesStore,
+): Session {
+  const { labels, timeMs } = attempt;
+  const written = before?.written ?? new WrittenSeries(labels, store);
+  let error = "";
+  written.begin();
+  try {
+    write(written);
+  } catch (cause) {
+    error = cause instanceof Error ? cause.message : String(cause);
+    written.begin();
+  }
+  const live = written.append(timeMs);
+  // The same list is the same series.
+  if (before !== undefined && before.live !== live) {
+    const now = new Set(live);
+    for (const series of before.live) if (!now.has(series)) series.samples.appendStale(timeMs);
+  }
+  const known = before?.known ?? new Map<string, StoredSeries>();
+  const done = closed({ ...attempt, durationSeconds: 0 }, before, store, { error, samples: live.length });
+  return { ...done, known, written, live };
+}
+
+/** `up` and its like, and what is said of the target. */
+function closed(
+  { labels, target, timeMs, durationSeconds }: Pick<Attempt, "target" | "labels" | "timeMs" | "durationSeconds">,
+  before: Session | undefined,
+  store: SeriesStore,
+  { error, samples }: { readonly error: string; readonly samples: number },
+): Pick<Session, "labels" | "health" | "own"> {
   const own = ownSeries(store, labels, before?.own);
-  const values = [error === "" ? 1 : 0, attempt.durationSeconds, samples];
+  const values = [error === "" ? 1 : 0, durationSeconds, samples];
   for (const [index, series] of own.entries()) series.samples.append(timeMs, values[index] as number);
   const health = {
     labels,
-    discoveredLabels: attempt.target.labels,
+    discoveredLabels: target.labels,
     lastScrapeMs: timeMs,
-    lastDurationSeconds: attempt.durationSeconds,
+    lastDurationSeconds: durationSeconds,
     lastError: error,
   };
-  return { labels, health, known, live, own };
+  return { labels, health, own };
 }
 
 /** Text of series that the target no longer exposes would otherwise pile up as its label values change. */
@@ -190,14 +238,7 @@ function resolve(
 ): StoredSeries {
   const series = known.get(text);
   if (series !== undefined && series.samples.length > 0) return series;
-  const exposed = parseSeriesText(text);
-  const labels = new Map<string, string>(targetLabels);
-  for (const [name, value] of exposed) {
-    let free = name;
-    while (targetLabels.has(free)) free = `exported_${free}`;
-    labels.set(free, value);
-  }
-  const stored = store.seriesOf(labelSet(labels));
+  const stored = store.seriesOf(withTargetLabels(parseSeriesText(text), targetLabels));
   known.set(text, stored);
   return stored;
 }

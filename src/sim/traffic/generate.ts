@@ -6,6 +6,8 @@ export interface GeneratedArrival {
   readonly atMs: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Ids of the 512-token blocks of the prompt, in order, where they are known. */
+  readonly blocks?: readonly number[];
 }
 
 /** Requests per second at a time inside the phase. */

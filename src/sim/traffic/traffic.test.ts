@@ -76,6 +76,33 @@ describe("traces", () => {
     ]);
   });
 
+  test("prefix blocks are ranges of ids, read only where the header has them", () => {
+    const header = "arrival_seconds,input_tokens,output_tokens,blocks";
+    expect(parseTrace(`${header}\n0,1025,1,7-8 40\n1,512,1, 9 \n`).map(({ blocks }) => blocks)).toEqual([
+      [7, 8, 40],
+      [9],
+    ]);
+    expect(parseTrace("0,1025,1,7-8 40\n")).toEqual([{ atMs: 0, inputTokens: 1025, outputTokens: 1 }]);
+  });
+
+  test.each(["", "x", "3-1", "1;2", "-1", "1-9999999999", "0 1 2 3"])("names the line of bad blocks: %s", (blocks) => {
+    const header = "arrival_seconds,input_tokens,output_tokens,blocks";
+    expect(() => parseTrace(`${header}\n0,512,1,0\n1,1025,1,${blocks}\n`)).toThrow(/^line 3: .*blocks/);
+  });
+
+  test("copies of a trace share no prefix with it or with each other", () => {
+    const trace = parseTrace("arrival_seconds,input_tokens,output_tokens,blocks\n0,1024,1,0 5\n1,512,1,0\n");
+    const copies = replayTrace(trace, { rateFactor: 3, random: seededRandom(1) });
+    const beginnings = copies.filter(({ blocks }) => blocks?.length === 2).map(({ blocks }) => blocks);
+    expect(beginnings.toSorted()).toEqual(
+      [
+        [0, 5],
+        [6, 11],
+        [12, 17],
+      ].toSorted(),
+    );
+  });
+
   test.each(["1,x,3", "1,2", "-1,2,3", "1,0,3", "1,,3", "Infinity,1,1"])("names the bad line: %s", (row) => {
     expect(() => parseTrace(`0,1,1\n${row}\n`)).toThrow(/^line 2: /);
   });

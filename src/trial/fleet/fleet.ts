@@ -542,11 +542,7 @@ export class Fleet {
     if (replica.placement !== undefined) this.#pool.release(replica.placement, replica.gpus);
     replica.state = "gone";
     this.#live.delete(replica);
-    this.#lives.push({
-      ...last,
-      stoppedMs: Number.isNaN(life.stoppedMs) ? clock.monotonicMs() : life.stoppedMs,
-      goneMs: clock.monotonicMs(),
-    });
+    this.#lives.push({ ...last, goneMs: clock.monotonicMs() });
     this.#changed(replica.object);
   }
 

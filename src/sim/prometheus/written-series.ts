@@ -1,0 +1,103 @@
+/**
+ * The series of one target in the same process, without the text between: an exporter writes the same series in the same order each time, so the series of
+ * the last scrape are found again by their place, and looked up by their labels only where one differs.
+ */
+import type { LatencyHistogram } from "../engines/latency-histogram.ts";
+import type { MetricLabels, MetricWriter } from "../engines/metric-writer.ts";
+import { type LabelSet, METRIC_NAME } from "./labels.ts";
+import type { SeriesStore, StoredSeries } from "./series-store.ts";
+import { withTargetLabels } from "./target-labels.ts";
+
+interface Family {
+  readonly name: string;
+  readonly labels: MetricLabels;
+  readonly series: readonly StoredSeries[];
+}
+
+export class WrittenSeries implements MetricWriter {
+  readonly #targetLabels: LabelSet;
+  readonly #store: SeriesStore;
+  readonly #families: Family[] = [];
+  #next = 0;
+  #values: number[] = [];
+  #live: readonly StoredSeries[] = [];
+  #isSame = true;
+
+  constructor(targetLabels: LabelSet, store: SeriesStore) {
+    this.#targetLabels = targetLabels;
+    this.#store = store;
+  }
+
+  /** What was written since the last one is dropped. */
+  begin(): void {
+    this.#next = 0;
+    this.#values = [];
+    this.#isSame = true;
+  }
+
+  /** @returns the series that have a sample of this time; the same list as before when they are the same */
+  append(timeMs: number): readonly StoredSeries[] {
+    if (!this.#isSame || this.#values.length !== this.#live.length) {
+      this.#families.length = this.#next;
+      this.#live = this.#families.flatMap(({ series }) => series);
+    }
+    for (const [index, series] of this.#live.entries()) series.samples.append(timeMs, this.#values[index] as number);
+    return this.#live;
+  }
+
+  gauge(name: string, labels: MetricLabels, value: number): this {
+    this.#family(name, labels, undefined);
+    this.#values.push(value);
+    return this;
+  }
+
+  counter(name: string, labels: MetricLabels, value: number): this {
+    return this.gauge(name, labels, value);
+  }
+
+  histogram(name: string, labels: MetricLabels, histogram: LatencyHistogram): this {
+    this.#family(name, labels, histogram);
+    histogram.cumulativeInto(this.#values);
+    this.#values.push(histogram.sumSeconds, histogram.count);
+    return this;
+  }
+
+  #family(name: string, labels: MetricLabels, histogram: LatencyHistogram | undefined): void {
+    const at = this.#next++;
+    const before = this.#families[at];
+    const isKnown =
+      before !== undefined &&
+      before.name === name &&
+      hasSame(before.labels, labels) &&
+      // Retention takes a series that had no sample for long.
+      (before.series[0] as StoredSeries).samples.length > 0;
+    if (isKnown) return;
+    this.#isSame = false;
+    const seriesOf = (full: string, le?: string): StoredSeries =>
+      this.#store.seriesOf(
+        withTargetLabels(
+          [[METRIC_NAME, full], ...Object.entries(labels), ...(le === undefined ? [] : [["le", le] as const])],
+          this.#targetLabels,
+        ),
+      );
+    const series =
+      histogram === undefined
+        ? [seriesOf(name)]
+        : [
+            ...histogram.buckets().map(([le]) => seriesOf(`${name}_bucket`, le)),
+            seriesOf(`${name}_sum`),
+            seriesOf(`${name}_count`),
+          ];
+    this.#families[at] = { name, labels, series };
+  }
+}
+
+function hasSame(a: MetricLabels, b: MetricLabels): boolean {
+  let count = 0;
+  for (const name in a) {
+    if (a[name] !== b[name]) return false;
+    count++;
+  }
+  for (const _ in b) count--;
+  return count === 0;
+}
