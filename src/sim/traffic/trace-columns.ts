@@ -5,6 +5,8 @@ export interface TraceColumns {
   readonly arrival: number;
   readonly input: number;
   readonly output: number;
+  /** Absent: the file has none. */
+  readonly blocks?: number;
   /** For messages: what a line should hold. */
   readonly expected: string;
   /** NaN for what is no time. */
@@ -88,11 +90,13 @@ export function readHeader(line: string): TraceColumns {
   const arrival = names[at.arrival]!;
   const inMs = ARRIVAL_MS.includes(plain(arrival));
   const unit = arrival === "arrival_seconds" ? "" : ` (${inMs ? "milliseconds" : "seconds"} or an ISO date)`;
-  return columnsAt(
+  const columns = columnsAt(
     { arrival: `${arrival}${unit}`, input: names[at.input]!, output: names[at.output]! },
     at,
     inMs ? 1000 : 1,
   );
+  const blocks = names.findIndex((name) => plain(name) === "blocks");
+  return blocks === -1 ? columns : { ...columns, blocks };
 }
 
 /** Fields may be quoted, and then hold commas. */

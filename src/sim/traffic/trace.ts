@@ -1,39 +1,48 @@
 /**
- * Replay of recorded requests: `arrival_seconds,input_tokens,output_tokens[,…]`, one a line, sorted by arrival. Pure.
+ * Replay of recorded requests, one a line, sorted by arrival. Pure.
  *
  * Of further columns only `blocks` is read, and only when the header has it: the ids of the prompt's 512-token blocks as ranges, `0-13 40`.
  */
 import type { Random } from "../../random.ts";
 import type { GeneratedArrival } from "./generate.ts";
+import { DEFAULT_COLUMNS, fieldsOf, readHeader, type TraceColumns } from "./trace-columns.ts";
 
-/** @throws SyntaxError with the number of the first bad line */
+/**
+ * `arrival_seconds,input_tokens,output_tokens[,…]` without a header; with one, in any order and by the names that other tools use.
+ *
+ * @throws SyntaxError with the number of the first bad line
+ */
 export function parseTrace(csv: string): readonly GeneratedArrival[] {
   const arrivals: GeneratedArrival[] = [];
+  let columns: TraceColumns = DEFAULT_COLUMNS;
+  let originSeconds = 0;
   let previousSeconds = Number.NEGATIVE_INFINITY;
-  let blocksColumn = -1;
-  const lines = csv.split("\n");
+  const lines = csv.replace(/^\uFEFF/, "").split("\n");
   for (const [index, raw] of lines.entries()) {
     const line = raw.trim();
     if (line === "") continue;
-    if (index === 0 && /^[a-z_]/i.test(line)) {
-      checkHeader(line);
-      blocksColumn = line.split(",").findIndex((name) => name.trim() === "blocks");
+    if (index === 0 && /^["a-z_]/i.test(line)) {
+      columns = readHeader(line);
       continue;
     }
-    const fields = line.split(",");
-    const [seconds = Number.NaN, inputTokens = Number.NaN, outputTokens = Number.NaN] = fields
-      .slice(0, 3)
-      .map((field) => (field.trim() === "" ? Number.NaN : Number(field)));
+    const fields = fieldsOf(line);
+    const readSeconds = columns.arrivalSeconds(fields[columns.arrival]);
+    if (arrivals.length === 0) originSeconds = columns.originSeconds(readSeconds);
+    const seconds = readSeconds - originSeconds;
+    const inputTokens = numberOf(fields[columns.input]);
+    const outputTokens = numberOf(fields[columns.output]);
     if (
-      !(seconds >= 0 && inputTokens > 0 && outputTokens >= 0 && Number.isFinite(seconds + inputTokens + outputTokens))
+      !(inputTokens > 0 && outputTokens >= 0 && Number.isFinite(seconds + inputTokens + outputTokens)) ||
+      (seconds < 0 && arrivals.length === 0)
     ) {
-      throw new SyntaxError(`line ${index + 1}: expected arrival_seconds,input_tokens,output_tokens, got "${line}"`);
+      throw new SyntaxError(`line ${index + 1}: expected ${columns.expected}, got "${line}"`);
     }
     if (seconds < previousSeconds) throw new SyntaxError(`line ${index + 1}: arrivals must be sorted`);
     previousSeconds = seconds;
     const arrival = { atMs: seconds * 1000, inputTokens, outputTokens: Math.max(1, outputTokens) };
-    if (blocksColumn < 0) arrivals.push(arrival);
-    else arrivals.push({ ...arrival, blocks: parseBlocks(fields[blocksColumn] ?? "", inputTokens, index + 1) });
+    const { blocks } = columns;
+    if (blocks === undefined) arrivals.push(arrival);
+    else arrivals.push({ ...arrival, blocks: parseBlocks(fields[blocks] ?? "", inputTokens, index + 1) });
   }
   if (arrivals.length === 0) throw new SyntaxError("the trace holds no request");
   return arrivals;
@@ -61,14 +70,7 @@ function parseBlocks(text: string, inputTokens: number, line: number): readonly 
   return blocks;
 }
 
-const COLUMNS = ["arrival_seconds", "input_tokens", "output_tokens"];
-
-/** Columns in another order would be replayed as something else. */
-function checkHeader(line: string): void {
-  const names = line.split(",").map((name) => name.trim());
-  if (COLUMNS.every((column, index) => names[index] === column)) return;
-  throw new SyntaxError(`line 1: the columns must be ${COLUMNS.join(",")}[,…], got "${line}"`);
-}
+const numberOf = (field: string | undefined): number => (field ? Number(field) : Number.NaN);
 
 export interface ReplayOptions {
   /** Skips what arrives before; time 0 of the stream is here. */
@@ -80,15 +82,26 @@ export interface ReplayOptions {
    * other users: they share no prompt with the trace or with each other.
    */
   readonly rateFactor?: number;
+  /** Each arrival is delayed by up to this, uniformly: for logs whose times are rounded down to steps, such as the 3 s of Mooncake. Default 0. */
+  readonly jitterSeconds?: number;
   readonly random: Random;
 }
 
 const MAX_SHIFT_MS = 60_000;
 
 export function replayTrace(trace: readonly GeneratedArrival[], options: ReplayOptions): readonly GeneratedArrival[] {
-  const { startSeconds = 0, durationSeconds = Number.POSITIVE_INFINITY, rateFactor = 1, random } = options;
+  const {
+    startSeconds = 0,
+    durationSeconds = Number.POSITIVE_INFINITY,
+    rateFactor = 1,
+    jitterSeconds = 0,
+    random,
+  } = options;
   if (!(rateFactor > 0 && Number.isFinite(rateFactor))) {
     throw new RangeError(`rateFactor must be a positive number, got ${rateFactor}`);
+  }
+  if (!(jitterSeconds >= 0 && Number.isFinite(jitterSeconds))) {
+    throw new RangeError(`jitterSeconds must be a number from 0, got ${jitterSeconds}`);
   }
   const endMs = durationSeconds * 1000;
   const window = trace
@@ -101,7 +114,7 @@ export function replayTrace(trace: readonly GeneratedArrival[], options: ReplayO
     const shiftMs = copy === 0 ? 0 : random.next() * MAX_SHIFT_MS;
     for (const arrival of window) {
       if (share < 1 && random.next() >= share) continue;
-      const atMs = arrival.atMs + shiftMs;
+      const atMs = arrival.atMs + shiftMs + (jitterSeconds > 0 ? random.next() * jitterSeconds * 1000 : 0);
       if (atMs >= endMs) continue;
       const { blocks } = arrival;
       if (blocks === undefined || copy === 0) copies.push({ ...arrival, atMs });
