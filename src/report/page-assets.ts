@@ -5,8 +5,8 @@ import { dirname, join } from "node:path";
 import type { PageAssets } from "./render-report.ts";
 
 export function readPageAssets(): PageAssets {
-  const requireHere = createRequire(import.meta.url);
-  const plotMain = requireHere.resolve("@observablehq/plot");
+  const require = createRequire(import.meta.url);
+  const plotMain = require.resolve("@observablehq/plot");
   const d3Main = createRequire(plotMain).resolve("d3");
   const plot = dirname(dirname(plotMain));
   const d3 = dirname(dirname(d3Main));
