@@ -1,22 +1,49 @@
-/** What the page is made of beside its numbers, read from where it is installed: the plot library, its licences, our script and style. */
-import { readFileSync } from "node:fs";
+/** What the page is made of beside its numbers, read from where it is installed: the plot library, the licences of all that is in it, our script and style. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { PageAssets } from "./render-report.ts";
 
 export function readPageAssets(): PageAssets {
-  const requireHere = createRequire(import.meta.url);
-  const plotMain = requireHere.resolve("@observablehq/plot");
-  const d3Main = createRequire(plotMain).resolve("d3");
-  const plot = dirname(dirname(plotMain));
-  const d3 = dirname(dirname(d3Main));
-  const text = (...path: readonly string[]): string => readFileSync(join(...path), "utf8");
+  const require = createRequire(import.meta.url);
+  const plot = packageOf(require.resolve("@observablehq/plot"));
+  const d3 = packageOf(createRequire(join(plot, "package.json")).resolve("d3"));
   return {
-    libraries: [
-      { name: "D3", script: text(d3, "dist", "d3.min.js"), licence: text(d3, "LICENSE") },
-      { name: "Observable Plot", script: text(plot, "dist", "plot.umd.min.js"), licence: text(plot, "LICENSE") },
-    ],
+    libraries: [text(d3, "dist", "d3.min.js"), text(plot, "dist", "plot.umd.min.js")],
+    licences: licencesFrom(plot),
     script: text(import.meta.dirname, "page.js"),
     style: text(import.meta.dirname, "page.css"),
   };
+}
+
+const text = (...path: readonly string[]): string => readFileSync(join(...path), "utf8");
+
+/** The folder of the package that a file belongs to. */
+function packageOf(file: string): string {
+  const folder = dirname(file);
+  return existsSync(join(folder, "package.json")) ? folder : packageOf(folder);
+}
+
+/** Of `d3-dsv`'s command line: not in what browsers load. */
+const NOT_IN_THE_PAGE: ReadonlySet<string> = new Set(["commander", "iconv-lite", "rw"]);
+
+/** Of the package and of all that is built into it. */
+function licencesFrom(root: string): PageAssets["licences"] {
+  const found = new Map<string, string>();
+  const visit = (folder: string): void => {
+    const { name, dependencies = {} } = JSON.parse(text(folder, "package.json")) as {
+      readonly name: string;
+      readonly dependencies?: Readonly<Record<string, string>>;
+    };
+    if (found.has(name)) return;
+    const file = readdirSync(folder).find((one) => /^licen[cs]e/i.test(one));
+    if (file === undefined) throw new Error(`${name} has no licence file in ${folder}`);
+    found.set(name, text(folder, file));
+    const { resolve } = createRequire(join(folder, "package.json"));
+    for (const dependency of Object.keys(dependencies)) {
+      if (!NOT_IN_THE_PAGE.has(dependency)) visit(packageOf(resolve(dependency)));
+    }
+  };
+  visit(root);
+  return [...found].map(([name, licence]) => ({ name, text: licence }));
 }

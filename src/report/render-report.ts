@@ -14,14 +14,15 @@ import {
 import { frontier, positions, summarySentence, verdictOf } from "./verdict.ts";
 
 export interface PageAssets {
-  /** In the order in which they must run. */
-  readonly libraries: readonly { readonly name: string; readonly script: string; readonly licence: string }[];
+  /** Scripts, in the order in which they must run. */
+  readonly libraries: readonly string[];
+  readonly licences: readonly { readonly name: string; readonly text: string }[];
   readonly script: string;
   readonly style: string;
 }
 
 export function renderReport(report: ComparisonReport, assets: PageAssets): string {
-  const scripts = [...assets.libraries.map(({ script }) => script), assets.script].map(inlined);
+  const scripts = [...assets.libraries, assets.script].map(inlined);
   const sections: readonly Section[] = [
     { id: "summary", title: "Summary", body: summary(report) },
     ...report.scenarios.map((scenario, index) => ({
@@ -151,5 +152,12 @@ rules, named as such; their numbers are those of the rules in this simulation, n
 <ul>${report.autoscalers.map(({ name, title, kind, source }) => html`<li><strong>${name}</strong>: ${title}, ${kind}; ${source}</li>`)}</ul>`;
 }
 
-const licences = ({ libraries }: PageAssets): Markup =>
-  html`${libraries.map(({ name, licence }) => html`<details><summary>${name}</summary><pre>${licence}</pre></details>`)}`;
+/** Those with the same words stand together. */
+function licences({ licences: all }: PageAssets): Markup {
+  const byText = Map.groupBy(all, ({ text }) => text);
+  return html`<p>The plots are drawn by these packages, which are part of this page.</p>
+${[...byText].map(
+  ([text, packages]) =>
+    html`<details><summary>${packages.map(({ name }) => name).join(", ")}</summary><pre>${text}</pre></details>\n`,
+)}`;
+}
