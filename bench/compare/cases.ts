@@ -5,6 +5,8 @@
  * and smooths bursts. Seeds draw the shifts, the start-up times and the jitter.
  */
 
+import { SYNTHETIC_SCENARIOS, syntheticScenario } from "../../src/sim/traffic/synthetic.ts";
+
 export type TrafficSource =
   | { readonly trace: string; readonly rateFactor: number; readonly jitterSeconds?: number }
   | { readonly synthetic: string; readonly requestsPerSecond: number };
@@ -123,28 +125,24 @@ export const CASES: readonly Case[] = [
   },
 ];
 
+/** Requests a second of which all rates of a shape are multiples. */
+const SYNTHETIC_RATE = 40;
+
 /** Known answers: nothing is tuned on them. */
-export const SYNTHETIC_CASES: readonly Case[] = [
-  "step-x2",
-  "step-x5",
-  "ramp",
-  "sine",
-  "square",
-  "impulse",
-  "zero-gap",
-  "input-shift",
-  "output-shift",
-  "tenant-mix",
-].map((synthetic) => ({
+export const SYNTHETIC_CASES: readonly Case[] = SYNTHETIC_SCENARIOS.map((synthetic) => ({
   name: synthetic,
-  about: "generated",
-  traffic: { synthetic, requestsPerSecond: 20 },
+  about: `generated: ${syntheticScenario(synthetic, SYNTHETIC_RATE).about}`,
+  traffic: { synthetic, requestsPerSecond: SYNTHETIC_RATE },
   profile: "llama-3.1-8b-bf16-h100-tp1.json",
   ttftMs: 500,
   itlMs: 50,
   maxPrefill: 16,
   maxDecode: 16,
-  report: { fromSeconds: 300, toSeconds: Number.POSITIVE_INFINITY, warmUpSeconds: 300 },
+  report: {
+    fromSeconds: 300,
+    toSeconds: syntheticScenario(synthetic, SYNTHETIC_RATE).durationSeconds,
+    warmUpSeconds: 300,
+  },
 }));
 
 /** Frozen before the first report. */
@@ -152,3 +150,9 @@ export const REPORT_SEEDS: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 export const TUNING_SEED = 101;
 /** Random-search trials of each autoscaler and case, ours included. */
 export const TUNING_TRIALS = 16;
+
+export function caseOf(name: string): Case {
+  const found = [...CASES, ...SYNTHETIC_CASES].find((one) => one.name === name);
+  if (found === undefined) throw new RangeError(`there is no case "${name}"`);
+  return found;
+}

@@ -9,6 +9,7 @@ import type { PodCliqueSet } from "../../src/api/grove/pod-clique-set.ts";
 import type { KubeObject } from "../../src/api/kubernetes/meta.ts";
 import { seededRandom } from "../../src/random.ts";
 import type { Arrival } from "../../src/sim/engines/data-plane.ts";
+import { syntheticArrivals, syntheticScenario } from "../../src/sim/traffic/synthetic.ts";
 import { replayTrace } from "../../src/sim/traffic/trace.ts";
 import { readTraceFile } from "../../src/sim/traffic/trace-file.ts";
 import { needsOf } from "../../src/trial/oracles/needs.ts";
@@ -103,12 +104,15 @@ function policyOf({ ttftMs, itlMs, maxPrefill, maxDecode }: Case): ScalingPolicy
 function arrivalsOf({ traffic }: Case, { data, part, seed }: Omit<ScenarioOptions, "faults">): readonly Arrival[] {
   const random = seededRandom(seed);
   const startSeconds = part.fromSeconds - part.warmUpSeconds;
-  if ("synthetic" in traffic) throw new Error("not yet");
+  if ("synthetic" in traffic) {
+    return [...syntheticArrivals(syntheticScenario(traffic.synthetic, traffic.requestsPerSecond), random)];
+  }
   const trace = readTraceFile(dataFile(data, "traces", traffic.trace));
   return replayTrace(trace, {
     startSeconds,
     durationSeconds: part.toSeconds - startSeconds,
     rateFactor: traffic.rateFactor,
+    jitterSeconds: traffic.jitterSeconds ?? 0,
     random,
   });
 }

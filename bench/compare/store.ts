@@ -1,0 +1,62 @@
+/** Results of trials by what went into them: a run that was cut off goes on where it was, and changed code starts anew. */
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import type { Job, JobResult } from "./job.ts";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+/** Everything that a figure depends on. */
+const SOURCES = [
+  "src/api",
+  "src/autoscaler",
+  "src/decide",
+  "src/observe",
+  "src/peers",
+  "src/sim",
+  "src/trial",
+  "policies",
+];
+const FILES = ["bench/compare/cases.ts", "bench/compare/scenario-of.ts", "bench/compare/worth.ts", "package-lock.json"];
+
+export class ResultStore {
+  readonly #folder: string;
+
+  /** @param folder outside of version control */
+  constructor(folder: string) {
+    this.#folder = join(folder, codeDigest());
+    mkdirSync(this.#folder, { recursive: true });
+  }
+
+  get(job: Job): JobResult | undefined {
+    try {
+      return JSON.parse(readFileSync(this.#file(job), "utf8")) as JobResult;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  /** Whole or not at all. */
+  put(job: Job, result: JobResult): void {
+    const file = this.#file(job);
+    writeFileSync(`${file}.new`, JSON.stringify(result));
+    renameSync(`${file}.new`, file);
+  }
+
+  #file(job: Job): string {
+    return join(this.#folder, `${createHash("sha256").update(JSON.stringify(job)).digest("hex").slice(0, 24)}.json`);
+  }
+}
+
+function codeDigest(): string {
+  const hash = createHash("sha256");
+  const files = SOURCES.flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && !entry.name.endsWith(".test.ts"))
+      .map((entry) => join(entry.parentPath, entry.name)),
+  );
+  for (const file of [...files, ...FILES.map((file) => join(ROOT, file))].toSorted()) {
+    hash.update(relative(ROOT, file)).update("\0").update(readFileSync(file)).update("\0");
+  }
+  return hash.digest("hex").slice(0, 16);
+}
