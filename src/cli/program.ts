@@ -6,6 +6,7 @@ import { addDemoCommand } from "./demo/command.ts";
 import { CommandError, ExitError, UsageError } from "./errors.ts";
 import { addOperatorCommand } from "./operator/command.ts";
 import { addRunCommand } from "./run/command.ts";
+import { addSimulateCommand } from "./simulate/command.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Exit codes: 0 done, 1 it did not work out, 2 the command line or a file is wrong. `operator` has those of upstream. */
@@ -21,6 +22,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
       outputError: (text, write) => write(text.trimEnd().replaceAll("\n", " ")),
     });
   addDemoCommand(program, terminal);
+  addSimulateCommand(program, terminal);
   addRunCommand(program, terminal);
   addOperatorCommand(program, terminal);
   addCommands(program, terminal);

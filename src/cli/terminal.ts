@@ -15,6 +15,10 @@ export interface Terminal {
   redraw(text: string): void;
   /** Waits, calling `tick` every `everyMs`; ends early on SIGINT or SIGTERM. */
   sleep(forMs: number | undefined, everyMs: number, tick: () => void): Promise<void>;
+  /** Overwrites the line of the last call, on standard error; nothing where that is no terminal. Empty: clears it. */
+  progress(text: string): void;
+  /** The signal aborts on SIGINT or SIGTERM, which then end nothing else. */
+  interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>;
   exitCode(code: number): void;
 }
 
@@ -53,6 +57,21 @@ export function processTerminal(clock: Clock = wallClock()): Terminal {
           tick();
           await clock.sleep(Math.min(everyMs, endMs - clock.monotonicMs()), stop.signal).catch(() => undefined);
         }
+      } finally {
+        process.off("SIGINT", onSignal);
+        process.off("SIGTERM", onSignal);
+      }
+    },
+    progress(text) {
+      if (process.stderr.isTTY === true) process.stderr.write(`\r\x1b[K${text}`);
+    },
+    async interruptible(work) {
+      const stop = new AbortController();
+      const onSignal = (): void => stop.abort();
+      process.once("SIGINT", onSignal);
+      process.once("SIGTERM", onSignal);
+      try {
+        return await work(stop.signal);
       } finally {
         process.off("SIGINT", onSignal);
         process.off("SIGTERM", onSignal);

@@ -34,6 +34,7 @@ export interface TrialOptions {
   readonly stopwatch: () => number;
   /** Every minute of virtual time. */
   readonly onProgress?: (doneRatio: number) => void;
+  /** Cuts the trial off: the record is of what was tried until then. */
   readonly signal?: AbortSignal;
 }
 
@@ -121,11 +122,13 @@ export async function runTrial(options: TrialOptions): Promise<TrialRecord> {
   }
   stop.abort();
   dataPlane.advance();
+  // Of a trial that was cut off, what there is.
+  const endMs = Math.min(window.endMs, Math.max(window.startMs, clock.monotonicMs() - startMs));
   const gpuBudget = policy.spec.gpuBudget?.max;
   return {
     autoscaler: options.autoscaler,
     seed,
-    window: { startMs: startMs + window.startMs, endMs: startMs + window.endMs },
+    window: { startMs: startMs + window.startMs, endMs: startMs + endMs },
     targets: trialTargets(scenario),
     bands: bandsOf(policy),
     ...(gpuBudget === undefined ? {} : { gpuBudget }),

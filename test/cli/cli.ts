@@ -41,6 +41,8 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
     printError: (text) => keep(err, text),
     redraw: (text) => keep(out, text),
     sleep: () => ended.promise,
+    progress: () => undefined,
+    interruptible: (work) => work(new AbortController().signal),
     exitCode: (next) => {
       code = next;
     },

@@ -119,7 +119,7 @@ export function replayRun(profile: EngineProfile, { arrivals, series }: Recorded
   };
   for (const [id, { atMs, ...lengths }] of arrivals.entries()) {
     lookUntil(atMs);
-    const attempt = newAttempt({ id, arrivedMs: atMs, ...lengths, attempts: 0, current: undefined });
+    const attempt = newAttempt({ id, arrivedMs: atMs, ...lengths, attempts: 0, current: undefined, ended: false });
     attempts.push(attempt);
     engine.submit(attempt, atMs);
   }

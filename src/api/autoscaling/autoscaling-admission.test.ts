@@ -60,7 +60,7 @@ describe("defaults", () => {
       gpuBudget: { priority: 0 },
       minimumViableSet: { source: "MinAvailable", overrides: {} },
       performanceModel: { source: "Online" },
-      forecast: { enabled: true, method: "Auto", horizon: "auto", season: "24h", maxError: "40%" },
+      forecast: { enabled: true, method: "Auto", horizon: "auto", season: "24h", maxError: "40%", quantile: "p80" },
       coldStart: { leadTime: "auto", countStarting: "AsCapacity", pendingTimeout: "10m", changeDeadline: "30m" },
       schedules: [],
       scaleToZero: { enabled: false, idleWindow: "15m", set: ["prefill", "decode"] },

@@ -65,8 +65,28 @@ export function lateShare({ times, mean, square }: Services, utilization: number
  * Rises with the limit, falls with the quantile.
  */
 export function greatestUtilization(services: Services, limitMs: number, quantile: number): number | undefined {
-  const isMet = (utilization: number): boolean => lateShare(services, utilization, limitMs) <= 1 - quantile;
-  if (!isMet(0)) return undefined;
+  return lateShare(services, 0, limitMs) <= 1 - quantile ? utilizationAt(services, limitMs, 1 - quantile) : undefined;
+}
+
+/** Of what a goal leaves to be late, so much may always be late by the queue. */
+const QUEUE_SHARE = 0.25;
+
+/**
+ * The utilization to plan with: as above, but requests that are late by themselves, however idle the server is, take at most three quarters of what may be
+ * late. Without it a goal that long prompts alone nearly miss would ask for servers that do nothing, and one that they just miss for hardly any.
+ */
+export function plannedUtilization(services: Services, limitMs: number, quantile: number): number {
+  const mayBeLate = 1 - quantile;
+  return utilizationAt(
+    services,
+    limitMs,
+    Math.max(mayBeLate, lateShare(services, 0, limitMs) + QUEUE_SHARE * mayBeLate),
+  );
+}
+
+/** The greatest utilization at which no more than the share is late, which an idle server must keep. */
+function utilizationAt(services: Services, limitMs: number, share: number): number {
+  const isMet = (utilization: number): boolean => lateShare(services, utilization, limitMs) <= share;
   if (isMet(MAX_UTILIZATION)) return MAX_UTILIZATION;
   let low = 0;
   let high = MAX_UTILIZATION;

@@ -6,9 +6,9 @@
 import { probit } from "simple-statistics";
 import type { PerformanceProfile } from "../../api/autoscaling/performance-profile.ts";
 import {
-  greatestUtilization,
   lateShare,
   MAX_UTILIZATION,
+  plannedUtilization,
   responseQuantileMs,
   type Services,
   servicesOf,
@@ -56,7 +56,7 @@ export interface Corrections {
 
 const NO_CORRECTION: Corrections = { ttft: 1, itl: 1 };
 
-/** Without a reachable target a replica is used up to here: a queue of 4 services on average at exponential ones. */
+/** Without a reachable target a replica is used at most up to here: a queue of 4 services on average at exponential ones. */
 const UTILIZATION_WITHOUT_TARGET = 0.8;
 /** The rest is room for sequences that grow: above it engines preempt. */
 const KV_SHARE = 0.9;
@@ -70,17 +70,17 @@ export function prefillCapacity(
 ): Capacity {
   const services = prefillServices(profile, shape, correction);
   const roomMs = targetMs - firstTokenFixedMs(profile, shape);
-  const utilization = greatestUtilization(services, roomMs, quantile);
-  const isAttainable = utilization !== undefined && utilization > MIN_UTILIZATION;
-  const used = isAttainable ? utilization : UTILIZATION_WITHOUT_TARGET;
+  const isAttainable = lateShare(services, 0, roomMs) <= 1 - quantile;
+  const most = isAttainable ? MAX_UTILIZATION : UTILIZATION_WITHOUT_TARGET;
+  const used = Math.min(most, Math.max(MIN_UTILIZATION, plannedUtilization(services, roomMs, quantile)));
   return {
     requestsPerSecond: (1000 * profile.prefill.ranks * used) / services.mean,
-    limitedBy: !isAttainable || used >= MAX_UTILIZATION ? "Utilization" : "TTFT",
+    limitedBy: used >= most ? "Utilization" : "TTFT",
     isAttainable,
   };
 }
 
-/** A target that is met by replicas idle nine tenths of the time only is none that replicas can buy: the next ms would take ten times as many. */
+/** A room so small that it asks for servers which are idle nine tenths of the time: the next ms would take ten times as many. */
 const MIN_UTILIZATION = 0.1;
 
 /** The `quantile` of TTFT at a rate per replica; undefined in overload. */

@@ -235,7 +235,7 @@ function goalText(goals: TermInput["goals"]): string {
 }
 
 function limitText({ limitedBy, isAttainable }: Capacity, goal: string): string {
-  if (!isAttainable) return `at 80 % of what it can do, because not even an idle one meets ${goal}`;
+  if (!isAttainable) return `at no more than 80 % of what it can do, because not even an idle one meets ${goal}`;
   switch (limitedBy) {
     case "KVCache":
       return "with a full KV cache";

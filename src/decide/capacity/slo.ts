@@ -76,7 +76,7 @@ export function sizeForSlo(policy: Policy, observation: Observation, known: SloM
     );
     const term = termOf({
       role: target.role,
-      goals,
+      goals: sizingGoals(goals, slo.attainmentRatio),
       source: slo.source,
       ...(observation.profile === undefined ? {} : { profile: observation.profile }),
       load,
@@ -151,6 +151,24 @@ function goalsOf({ role }: TargetPolicy, { ttft, itl }: SloPolicy): Goals {
   const next = role === "decode" || role === "aggregated" ? itl : undefined;
   return { ...(first === undefined ? {} : { ttft: first }), ...(next === undefined ? {} : { itl: next }) };
 }
+
+/**
+ * So many requests must be in time: sized for their quantile where that is more than the one that is measured. At p90 one in ten is late by design,
+ * whatever share is asked for.
+ */
+function sizingGoals(goals: Goals, attainmentRatio: number): Goals {
+  const strictly = (goal: LatencyGoal): LatencyGoal => ({
+    ...goal,
+    quantile: Math.max(goal.quantile, Math.min(attainmentRatio, MAX_QUANTILE)),
+  });
+  return {
+    ...(goals.ttft === undefined ? {} : { ttft: strictly(goals.ttft) }),
+    ...(goals.itl === undefined ? {} : { itl: strictly(goals.itl) }),
+  };
+}
+
+/** No tail of a queue is known beyond it. */
+const MAX_QUANTILE = 0.999;
 
 const KEYS = { ttft: "timeToFirstToken", itl: "interTokenLatency" } as const satisfies Record<
   SloName,

@@ -131,6 +131,24 @@ describe("one request", () => {
     await clock.advance(2);
     expect(plane.summary(SYSTEM, LATENCY)).toMatchObject({ failed: 1, inFlight: 0 });
   });
+
+  test("every client has its own timeout, those behind requests that were served as well", async () => {
+    const { clock, plane } = world();
+    const request = { inputTokens: 1000, outputTokens: 11 };
+    plane.setPod(pod({ clique: "worker" }), true);
+    plane.attachTraffic(
+      SYSTEM,
+      [0, 100_000, 200_000, 650_000].map((atMs) => ({ ...request, atMs })),
+    );
+    await clock.advance(50_000);
+    plane.removePod("serving/llama-0-worker-0");
+    const failed: number[] = [];
+    for (const atMs of [699_999, 700_001, 799_999, 800_001, 1_249_999, 1_250_001]) {
+      await clock.advance(atMs - clock.monotonicMs());
+      failed.push(plane.summary(SYSTEM, LATENCY).failed);
+    }
+    expect(failed).toEqual([0, 1, 1, 2, 2, 3]);
+  });
 });
 
 describe("instances", () => {

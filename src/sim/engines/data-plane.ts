@@ -22,6 +22,7 @@ import { PodRegistry, type RegisteredPod } from "./pod-registry.ts";
 import { DEFAULT_PROFILE, type EngineProfile, PROFILES } from "./profiles.ts";
 import type { RequestColumns } from "./request-columns.ts";
 import { type LatencyTargets, RequestLog, type TrafficSummary } from "./request-log.ts";
+import type { Routing } from "./routing.ts";
 import { ServingSystem } from "./serving-system.ts";
 
 export interface Arrival {
@@ -29,6 +30,8 @@ export interface Arrival {
   readonly atMs: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Ids of the 512-token blocks of the prompt, in order; equal leading ids are an equal beginning. */
+  readonly blocks?: readonly number[];
 }
 
 export interface SystemKey {
@@ -47,6 +50,10 @@ export interface DataPlaneOptions {
   readonly firstTokenTimeoutMs?: number;
   /** Default 2: a request whose engine dies is tried once more. */
   readonly maxAttempts?: number;
+  /** Default: least-loaded. */
+  readonly routing?: Routing;
+  /** Default: false. */
+  readonly prefixCaching?: boolean;
 }
 
 export interface DataPlane {
@@ -112,7 +119,14 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   const systemOf = (key: string): ServingSystem => {
     const known = systems.get(key);
     if (known !== undefined) return known;
-    const made = new ServingSystem({ events, firstTokenTimeoutMs, maxAttempts, log: new RequestLog() });
+    const made = new ServingSystem({
+      events,
+      firstTokenTimeoutMs,
+      maxAttempts,
+      log: new RequestLog(),
+      ...(options.routing === undefined ? {} : { routing: options.routing }),
+      ...(options.prefixCaching === undefined ? {} : { prefixCaching: options.prefixCaching }),
+    });
     systems.set(key, made);
     return made;
   };
@@ -344,7 +358,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
         const { value, done } = stream.next();
         if (done === true) return;
         events.schedule(startMs + value.atMs, (atMs) => {
-          system.arrive(value.inputTokens, value.outputTokens, atMs);
+          system.arrive(value, atMs);
           next();
         });
       };

@@ -55,12 +55,18 @@ function vllm(writer: MetricWriter, engine: InferenceEngine): void {
     .histogram("vllm:inter_token_latency_seconds", labels, engine.interTokenLatency)
     .histogram("vllm:e2e_request_latency_seconds", labels, engine.endToEnd)
     .gauge("vllm:cache_config_info", cache, 1);
+  const { prefixCache } = engine;
+  if (prefixCache === undefined) return;
+  writer
+    .counter("vllm:prefix_cache_queries_total", labels, prefixCache.queriedTokens)
+    .counter("vllm:prefix_cache_hits_total", labels, prefixCache.hitTokens);
 }
 
 /** With `--enable-metrics`; the queues of disaggregation under their names of May 2026. */
 function sglang(writer: MetricWriter, engine: InferenceEngine): void {
   const { role, transferringRequests, heldRequests } = engine;
   const queued = engine.waitingRequests - transferringRequests;
+  const cached = engine.prefixCache?.hitTokens ?? 0;
   const type = role === "aggregated" ? "unified" : role;
   const labels = { model_name: engine.profile.modelName, engine_type: type, tp_rank: "0", pp_rank: "0" };
   writer
@@ -76,7 +82,8 @@ function sglang(writer: MetricWriter, engine: InferenceEngine): void {
     .gauge("sglang:num_decode_transfer_queue_reqs", labels, transferringRequests)
     .counter("sglang:prompt_tokens_total", labels, engine.promptTokens)
     .counter("sglang:generation_tokens_total", labels, engine.generationTokens)
-    .counter("sglang:realtime_tokens_total", { ...labels, mode: "prefill_compute" }, engine.promptTokens)
+    .counter("sglang:realtime_tokens_total", { ...labels, mode: "prefill_compute" }, engine.promptTokens - cached)
+    .counter("sglang:realtime_tokens_total", { ...labels, mode: "prefill_cache" }, cached)
     .counter("sglang:realtime_tokens_total", { ...labels, mode: "decode" }, engine.generationTokens)
     .counter("sglang:num_requests_total", labels, engine.finishedRequests)
     .counter("sglang:num_retracted_requests_total", labels, engine.preemptions)

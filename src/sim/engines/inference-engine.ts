@@ -7,6 +7,9 @@
  * least prompt tokens to compute; ranks have equal shares of the token budget and step together, so the slowest counts.
  * Decodes are spread evenly over the ranks, as the tables assume.
  *
+ * With prefix caching a prompt begins after the blocks at its beginning that are there already; its last token is always
+ * computed. What requests share takes room once. Decode workers get the KV of whole prompts and share nothing.
+ *
  * A request is admitted when a sequence slot is free and its tokens fit in the free KV cache. When the cache cannot grow
  * by one token per running request, the request that joined last gives its blocks back and is computed again later.
  *
@@ -15,8 +18,10 @@
  * times are an arithmetic series: whole runs of steps are taken at once, exactly, and cut where the next point of the grid
  * is (ten points a row, each twice as far as the one before). The cost is per request, not per token.
  */
+import { DecodeBatch } from "./decode-batch.ts";
 import { Fifo } from "./fifo.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
+import { PREFIX_BLOCK_TOKENS, PrefixCache, tokensBetween } from "./prefix-cache.ts";
 import type { EngineProfile } from "./profiles.ts";
 import type { Attempt } from "./request.ts";
 import type { DecodeLine } from "./step-times.ts";
@@ -84,6 +89,8 @@ export class InferenceEngine {
   generationTokens = 0;
   finishedRequests = 0;
   preemptions = 0;
+  /** Prompt tokens looked for in the prefix cache, and found; undefined without one. */
+  readonly prefixCache: { queriedTokens: number; hitTokens: number } | undefined;
 
   readonly #listener: EngineListener;
   readonly #waiting = new Fifo<Attempt>();
@@ -91,10 +98,11 @@ export class InferenceEngine {
   readonly #transferring = new Set<Attempt>();
   /** Prefilled, waiting for the transfer to end: with the KV tokens they keep. */
   readonly #held = new Map<Attempt, number>();
+  #heldTokens = 0;
   #waitingTokens = 0;
   #prefilling: Attempt[] = [];
   #joining: Attempt[] = [];
-  #decoding: Attempt[] = [];
+  readonly #decoding = new DecodeBatch();
   #step = 0;
   #decodeKvTokens = 0;
   #reservedKvTokens = 0;
@@ -102,8 +110,15 @@ export class InferenceEngine {
   #busyMs = 0;
   readonly #line: DecodeLine = { firstMs: 0, slopeMs: 0, steps: 0 };
   readonly #ranks: readonly RankLoad[];
+  readonly #prefixes: PrefixCache | undefined;
+  #backlogTokens = 0;
 
-  constructor(profile: EngineProfile, role: EngineRole, listener: EngineListener) {
+  constructor(
+    profile: EngineProfile,
+    role: EngineRole,
+    listener: EngineListener,
+    { prefixCaching = false }: { readonly prefixCaching?: boolean } = {},
+  ) {
     this.profile = profile;
     this.role = role;
     const worker = profile.workers[role === "prefill" ? "prefill" : "decode"];
@@ -117,10 +132,14 @@ export class InferenceEngine {
       largest: 0,
     }));
     this.#listener = listener;
+    if (prefixCaching && role !== "decode") {
+      this.#prefixes = new PrefixCache();
+      this.prefixCache = { queriedTokens: 0, hitTokens: 0 };
+    }
   }
 
   get kvTokens(): number {
-    return this.#decodeKvTokens + this.#reservedKvTokens;
+    return this.#decodeKvTokens + this.#reservedKvTokens - (this.#prefixes?.duplicateTokens ?? 0);
   }
 
   /** In [0, 1]. */
@@ -129,7 +148,7 @@ export class InferenceEngine {
   }
 
   get runningRequests(): number {
-    return this.#decoding.length + this.#joining.length + this.#prefilling.length;
+    return this.#decoding.size + this.#joining.length + this.#prefilling.length;
   }
 
   /** Those whose KV is on its way included, as vLLM counts them. */
@@ -147,9 +166,25 @@ export class InferenceEngine {
     return this.#held.size;
   }
 
-  /** Work in tokens, for least-loaded routing. */
-  get loadTokens(): number {
-    return this.kvTokens - this.#heldTokens() + this.#waitingTokens;
+  /**
+   * Work in tokens at `nowMs`, for least-loaded routing. What ends by then takes effect; a run of decode steps that goes on
+   * is only counted, so that asking a hundred engines for every request costs little.
+   */
+  loadTokens(nowMs: number): number {
+    if (this.nextEventMs <= nowMs) this.advanceTo(nowMs);
+    const plan = this.#plan;
+    const ahead = plan?.kind === "decode" ? (stepsWithin(plan, nowMs) - plan.done) * this.#decoding.size : 0;
+    return this.kvTokens + ahead - this.#heldTokens + this.#waitingTokens;
+  }
+
+  /** Prompt tokens that are still to be computed, as far as it was known when they came. */
+  get backlogTokens(): number {
+    return this.#backlogTokens;
+  }
+
+  /** Prompt tokens that this request would not have to compute here. */
+  cachedTokens({ request }: Attempt): number {
+    return this.#prefixes === undefined ? 0 : tokensBetween(request, 0, this.#prefixes.match(request));
   }
 
   get isEmpty(): boolean {
@@ -178,6 +213,10 @@ export class InferenceEngine {
     }
     this.#waiting.push(attempt);
     this.#waitingTokens += contextTokens(attempt);
+    if (this.role !== "decode") {
+      attempt.backlogTokens = attempt.request.inputTokens - this.cachedTokens(attempt);
+      this.#backlogTokens += attempt.backlogTokens;
+    }
     this.#wake(nowMs);
   }
 
@@ -207,6 +246,8 @@ export class InferenceEngine {
     const tokens = this.#held.get(attempt);
     if (tokens === undefined) return;
     this.#held.delete(attempt);
+    this.#releaseBlocks(attempt);
+    this.#heldTokens -= tokens;
     this.#reservedKvTokens -= tokens;
     this.#wake(nowMs);
   }
@@ -215,22 +256,24 @@ export class InferenceEngine {
   kill(nowMs: number): readonly Attempt[] {
     this.advanceTo(nowMs);
     const lost = [
-      ...this.#decoding,
+      ...this.#decoding.drain(),
       ...this.#joining,
       ...this.#prefilling,
       ...this.#transferring,
       ...this.#held.keys(),
       ...this.#waiting.drain(),
     ];
-    this.#decoding = [];
     this.#joining = [];
     this.#prefilling = [];
     this.#transferring.clear();
     this.#held.clear();
     this.#recomputing.clear();
+    this.#heldTokens = 0;
     this.#waitingTokens = 0;
     this.#decodeKvTokens = 0;
     this.#reservedKvTokens = 0;
+    this.#backlogTokens = 0;
+    this.#prefixes?.clear();
     for (const rank of this.#ranks) rank.pendingTokens = 0;
     this.#plan = undefined;
     return lost;
@@ -267,7 +310,7 @@ export class InferenceEngine {
     if (plan === undefined) this.#planNext(nowMs);
     else if (plan.kind === "decode") {
       // What was just reserved is no longer there for the batch to grow into.
-      const room = Math.floor((this.kvCapacityTokens - this.kvTokens) / this.#decoding.length);
+      const room = Math.floor((this.kvCapacityTokens - this.kvTokens) / this.#decoding.size);
       const boundary = this.#joining.length > 0 || this.#canAdmit();
       plan.limit = Math.min(plan.limit, plan.done + (boundary ? 1 : Math.max(1, room)));
     }
@@ -278,18 +321,18 @@ export class InferenceEngine {
     this.#takeJoining();
     if (this.role === "decode") this.#admitTransfers(startMs);
     this.#makeRoomForNextTokens(startMs);
+    this.#prefixes?.trim(this.kvCapacityTokens - this.kvTokens);
     const chunks = this.#takeChunks(startMs);
-    const batch = this.#decoding.length;
+    const batch = this.#decoding.size;
     const { stepTimes } = this.profile;
     if (chunks.length > 0) {
       const endMs = startMs + this.#promptsMs(chunks) + stepTimes.decodesBesideMs(batch, this.#decodeKvTokens);
       this.#plan = { kind: "mixed", startMs, endMs, chunks };
     } else if (batch > 0) {
-      const nextFinish = this.#decoding.reduce((least, attempt) => Math.min(least, attempt.finishStep), Infinity);
       const room = Math.floor((this.kvCapacityTokens - this.kvTokens) / batch);
       stepTimes.decodeLine(batch, this.#decodeKvTokens, this.#line);
       const { firstMs, slopeMs, steps } = this.#line;
-      const limit = Math.max(1, Math.min(nextFinish - this.#step, room, steps));
+      const limit = Math.max(1, Math.min(this.#decoding.nextFinishStep - this.#step, room, steps));
       this.#plan = { kind: "decode", startMs, firstMs, slopeMs, done: 0, limit };
     }
   }
@@ -343,16 +386,16 @@ export class InferenceEngine {
     attempt.joinTokens = contextTokens(attempt);
     attempt.finishStep = this.#step + attempt.request.outputTokens - attempt.generatedTokens;
     this.#decodeKvTokens += attempt.joinTokens;
-    this.#decoding.push(attempt);
+    this.#decoding.join(attempt);
   }
 
   /** Preempts, latest first, until every decoding request can get one more token. */
   #makeRoomForNextTokens(nowMs: number): void {
-    const growing = (): number => this.#decoding.length + this.#prefilling.length;
-    while (this.#decoding.length > 0 && this.kvTokens + growing() > this.kvCapacityTokens) {
-      const victim = this.#decoding.pop() as Attempt;
+    const growing = (): number => this.#decoding.size + this.#prefilling.length;
+    while (this.#decoding.size > 0 && this.kvTokens + growing() > this.kvCapacityTokens) {
+      const victim = this.#decoding.takeLatest() as Attempt;
       this.#leaveBatch(victim);
-      if (this.#decoding.length === 0 && this.#reservedKvTokens === 0) {
+      if (this.#decoding.size === 0 && this.#reservedKvTokens === 0) {
         // Alone in the cache and still too large: it ends here, as an engine ends a request at its context length.
         this.#finish(victim, nowMs);
         return;
@@ -369,6 +412,36 @@ export class InferenceEngine {
     const steps = this.#step - attempt.joinStep;
     attempt.generatedTokens += steps;
     this.#decodeKvTokens -= attempt.joinTokens + steps;
+    this.#releaseBlocks(attempt);
+  }
+
+  #releaseBlocks(attempt: Attempt): void {
+    this.#prefixes?.release(attempt.request, attempt.heldBlocks);
+    attempt.heldBlocks = 0;
+  }
+
+  /** What of its prompt is computed by now is there for others. */
+  #shareBlocks(attempt: Attempt): void {
+    const { request, prefilledTokens, heldBlocks } = attempt;
+    if (this.#prefixes === undefined || request.blocks === undefined) return;
+    const isWhole = prefilledTokens >= request.inputTokens;
+    const blocks = isWhole ? request.blocks.length : Math.floor(prefilledTokens / PREFIX_BLOCK_TOKENS);
+    if (blocks <= heldBlocks) return;
+    this.#prefixes.hold(request, heldBlocks, blocks);
+    attempt.heldBlocks = blocks;
+  }
+
+  /** Takes what is there of the beginning of a prompt; the last token is computed all the same. */
+  #findBlocks(attempt: Attempt): void {
+    if (this.#prefixes === undefined) return;
+    const { request } = attempt;
+    const blocks = this.#prefixes.match(request);
+    this.#prefixes.hold(request, 0, blocks);
+    attempt.heldBlocks = blocks;
+    attempt.prefilledTokens = Math.min(tokensBetween(request, 0, blocks), contextTokens(attempt) - 1);
+    if (this.prefixCache === undefined || this.#recomputing.has(attempt)) return;
+    this.prefixCache.queriedTokens += request.inputTokens;
+    this.prefixCache.hitTokens += attempt.prefilledTokens;
   }
 
   #canAdmit(): boolean {
@@ -382,11 +455,11 @@ export class InferenceEngine {
 
   #fits(attempt: Attempt): boolean {
     const slots = this.runningRequests + this.#transferring.size;
-    const free = this.kvCapacityTokens - this.kvTokens;
+    const free = this.kvCapacityTokens - this.kvTokens + (this.#prefixes?.heldTokens(attempt.request) ?? 0);
     // One token to grow for each request in the batch, or an admission would cause a preemption at once.
     return (
       slots < this.profile.maxRequests &&
-      contextTokens(attempt) + this.#decoding.length + this.#prefilling.length + 1 <= free
+      contextTokens(attempt) + this.#decoding.size + this.#prefilling.length + 1 <= free
     );
   }
 
@@ -397,6 +470,7 @@ export class InferenceEngine {
       this.#waiting.shift();
       this.#recomputing.delete(head);
       this.#waitingTokens -= contextTokens(head);
+      this.#computed(head);
     }
     return undefined;
   }
@@ -406,7 +480,14 @@ export class InferenceEngine {
     attempt.admittedMs ??= nowMs;
     this.#waitingTokens -= contextTokens(attempt);
     this.#reservedKvTokens += contextTokens(attempt);
+    this.#findBlocks(attempt);
+    this.#prefixes?.trim(this.kvCapacityTokens - this.kvTokens);
     return attempt;
+  }
+
+  #computed(attempt: Attempt): void {
+    this.#backlogTokens -= attempt.backlogTokens;
+    attempt.backlogTokens = 0;
   }
 
   #admitTransfers(nowMs: number): void {
@@ -419,7 +500,7 @@ export class InferenceEngine {
   }
 
   #takeChunks(nowMs: number): readonly Chunk[] {
-    const budget = Math.floor((this.profile.maxBatchedTokens - this.#decoding.length) / this.#ranks.length);
+    const budget = Math.floor((this.profile.maxBatchedTokens - this.#decoding.size) / this.#ranks.length);
     for (const rank of this.#ranks) rank.budget = budget;
     const chunks: Chunk[] = [];
     const take = (attempt: Attempt): void => {
@@ -441,7 +522,7 @@ export class InferenceEngine {
 
   #completeMixed({ startMs, endMs, chunks }: MixedPlan): void {
     this.#busyMs += endMs - startMs;
-    const batch = this.#decoding.length;
+    const batch = this.#decoding.size;
     if (batch > 0) this.interTokenLatency.observe((endMs - startMs) / 1000, batch);
     this.#step++;
     this.#decodeKvTokens += batch;
@@ -450,12 +531,15 @@ export class InferenceEngine {
     for (const { attempt, tokens } of chunks) {
       attempt.prefilledTokens += tokens;
       this.#rankOf(attempt).pendingTokens -= tokens;
+      this.#shareBlocks(attempt);
       if (attempt.prefilledTokens >= contextTokens(attempt)) this.#completePrefill(attempt, endMs);
     }
   }
 
   #completePrefill(attempt: Attempt, endMs: number): void {
-    this.#prefilling = this.#prefilling.filter((other) => other !== attempt);
+    // Prompts are computed in order, so that it is the first or close to it.
+    this.#prefilling.splice(this.#prefilling.indexOf(attempt), 1);
+    this.#computed(attempt);
     if (this.#recomputing.delete(attempt)) {
       this.#reservedKvTokens -= contextTokens(attempt);
       this.#startDecoding(attempt);
@@ -468,14 +552,17 @@ export class InferenceEngine {
       this.endToEnd.observe((endMs - attempt.engineArrivedMs) / 1000);
       this.finishedRequests++;
       this.#held.set(attempt, contextTokens(attempt));
+      this.#heldTokens += contextTokens(attempt);
       attempt.generatedTokens = 1;
       this.#listener.prefilled(attempt, endMs);
       return;
     }
     this.#reservedKvTokens -= contextTokens(attempt);
     this.#deliverFirstToken(attempt, endMs);
-    if (attempt.generatedTokens >= attempt.request.outputTokens) this.#finish(attempt, endMs);
-    else this.#startDecoding(attempt);
+    if (attempt.generatedTokens >= attempt.request.outputTokens) {
+      this.#releaseBlocks(attempt);
+      this.#finish(attempt, endMs);
+    } else this.#startDecoding(attempt);
   }
 
   /** On a decode engine the token came with the transfer: the prefill engine computed it. */
@@ -488,7 +575,7 @@ export class InferenceEngine {
   #completeDecodes(plan: DecodePlan, nowMs: number): void {
     const steps = stepsWithin(plan, nowMs) - plan.done;
     if (steps <= 0) return;
-    const batch = this.#decoding.length;
+    const batch = this.#decoding.size;
     const firstMs = plan.firstMs + plan.slopeMs * plan.done;
     this.interTokenLatency.observeRamp(firstMs / 1000, plan.slopeMs / 1000, steps, batch);
     this.#busyMs += seriesMs(plan, plan.done + steps) - seriesMs(plan, plan.done);
@@ -500,12 +587,10 @@ export class InferenceEngine {
 
   /** Requests that have their last token leave the batch. */
   #retire(atMs: number): void {
-    const finished = this.#decoding.filter(({ finishStep }) => finishStep <= this.#step);
-    if (finished.length === 0) return;
-    this.#decoding = this.#decoding.filter(({ finishStep }) => finishStep > this.#step);
-    for (const attempt of finished) {
-      this.#leaveBatch(attempt);
-      this.#finish(attempt, atMs);
+    for (let done = this.#decoding.takeFinished(this.#step); done !== undefined; ) {
+      this.#leaveBatch(done);
+      this.#finish(done, atMs);
+      done = this.#decoding.takeFinished(this.#step);
     }
   }
 
@@ -513,12 +598,6 @@ export class InferenceEngine {
     this.finishedRequests++;
     this.endToEnd.observe((atMs - attempt.engineArrivedMs) / 1000);
     this.#listener.finished(attempt, atMs);
-  }
-
-  #heldTokens(): number {
-    let tokens = 0;
-    for (const kept of this.#held.values()) tokens += kept;
-    return tokens;
   }
 }
 

@@ -18,8 +18,9 @@ export class LatencyHistogram {
   }
 
   observe(seconds: number, observations = 1): void {
-    let bucket = this.boundsSeconds.findIndex((bound) => seconds <= bound);
-    if (bucket === -1) bucket = this.boundsSeconds.length;
+    const bounds = this.boundsSeconds;
+    let bucket = 0;
+    while (bucket < bounds.length && seconds > (bounds[bucket] as number)) bucket++;
     this.#counts[bucket] = (this.#counts[bucket] as number) + observations;
     this.#count += observations;
     this.#sumSeconds += seconds * observations;

@@ -4,9 +4,13 @@ export interface Request {
   readonly arrivedMs: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Ids of the blocks of its prompt, in order; absent: it shares nothing. */
+  readonly blocks?: readonly number[];
   attempts: number;
-  /** The attempt under way; undefined when the request has ended. */
+  /** The attempt under way; undefined between two of them, and when the request has ended. */
   current: Attempt | undefined;
+  /** Completed or failed for good. */
+  ended: boolean;
 }
 
 export interface Attempt {
@@ -15,6 +19,10 @@ export interface Attempt {
   cancelled: boolean;
   /** Prompt tokens computed so far by the engine that holds it. */
   prefilledTokens: number;
+  /** Blocks from the beginning of its prompt that it holds in the prefix cache of its engine. */
+  heldBlocks: number;
+  /** What its engine's backlog has of it. */
+  backlogTokens: number;
   /** Data-parallel rank that computes the prompt. */
   rank: number;
   /** Output tokens so far. */
@@ -37,6 +45,8 @@ export function newAttempt(request: Request): Attempt {
     request,
     cancelled: false,
     prefilledTokens: 0,
+    heldBlocks: 0,
+    backlogTokens: 0,
     rank: 0,
     generatedTokens: 0,
     engineArrivedMs: 0,

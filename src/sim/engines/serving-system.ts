@@ -1,8 +1,8 @@
 /**
  * One serving system (all pods of one PodCliqueSet): routes requests over its frontends and engines.
  *
- * A frontend sends a request to the least loaded prefill or aggregated engine of any set replica; a prefill engine hands
- * its KV to the least loaded decode engine of its own set replica, where the transfer is local. A request whose engine,
+ * A frontend sends a request to a prefill or aggregated engine of any set replica; a prefill engine hands its KV to a
+ * decode engine of its own set replica, where the transfer is local. Which one is the routing's choice. A request whose engine,
  * prefill engine or frontend dies is tried once more from the start, then fails.
  */
 import type { EventQueue } from "./event-queue.ts";
@@ -12,6 +12,7 @@ import { type EngineRole, InferenceEngine } from "./inference-engine.ts";
 import { type EngineProfile, transferMs } from "./profiles.ts";
 import { type Attempt, newAttempt, type Request } from "./request.ts";
 import type { RequestLog } from "./request-log.ts";
+import { Router, type Routing } from "./routing.ts";
 
 export interface EngineHandle {
   readonly key: string;
@@ -21,6 +22,7 @@ export interface EngineHandle {
   /** Prefilled here, with no decode engine to go to. */
   readonly handoffs: Attempt[];
   scheduledMs: number;
+  readonly wake: (atMs: number) => void;
 }
 
 export interface ServingSystemOptions {
@@ -30,11 +32,21 @@ export interface ServingSystemOptions {
   /** Attempts in all, for requests whose engine dies. */
   readonly maxAttempts: number;
   readonly log: RequestLog;
+  /** Default: least-loaded. */
+  readonly routing?: Routing;
+  /** Default: false. Engines that compute prompts keep what others may begin with. */
+  readonly prefixCaching?: boolean;
+}
+
+interface Arriving {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly blocks?: readonly number[];
 }
 
 interface Placement {
-  frontend?: Frontend;
-  prefill?: EngineHandle;
+  frontend: Frontend | undefined;
+  prefill: EngineHandle | undefined;
 }
 
 export class ServingSystem {
@@ -42,6 +54,12 @@ export class ServingSystem {
   readonly #engines = new Map<string, EngineHandle>();
   readonly #frontends = new Map<string, Frontend>();
   readonly #placements = new Map<Attempt, Placement>();
+  readonly #entryRouter: Router;
+  readonly #decodeRouter: Router;
+  /** The decode engines of each set replica. */
+  readonly #decoders = new Map<string, EngineHandle[]>();
+  /** In the order of their timeouts. */
+  readonly #impatient = new Fifo<Request>();
   /** Arrived while no frontend was ready. */
   readonly #ingress = new Fifo<Attempt>();
   readonly log: RequestLog;
@@ -50,6 +68,8 @@ export class ServingSystem {
 
   constructor(options: ServingSystemOptions) {
     this.#options = options;
+    this.#entryRouter = new Router(options.routing ?? "least-loaded");
+    this.#decodeRouter = new Router(options.routing ?? "least-loaded");
     this.log = options.log;
   }
 
@@ -76,16 +96,23 @@ export class ServingSystem {
       draining: false,
       handoffs: [],
       scheduledMs: Number.POSITIVE_INFINITY,
-      engine: new InferenceEngine(profile, role, {
-        prefilled: (attempt, atMs) => this.#handOff(attempt, handle, atMs),
-        transferring: (attempt, atMs) => this.#transfer(attempt, handle, atMs),
-        // Clients are behind their engine by what is neither queue nor computing.
-        firstToken: (attempt, atMs) => this.#firstToken(attempt, atMs + profile.ttftOverheadMs),
-        finished: (attempt, atMs) => this.#finish(attempt, atMs + profile.ttftOverheadMs),
-        rejected: (attempt, atMs) => this.#fail(attempt, atMs),
-      }),
+      wake: (atMs) => this.#wake(handle, atMs),
+      engine: new InferenceEngine(
+        profile,
+        role,
+        {
+          prefilled: (attempt, atMs) => this.#handOff(attempt, handle, atMs),
+          transferring: (attempt, atMs) => this.#transfer(attempt, handle, atMs),
+          // Clients are behind their engine by what is neither queue nor computing.
+          firstToken: (attempt, atMs) => this.#firstToken(attempt, atMs + profile.ttftOverheadMs),
+          finished: (attempt, atMs) => this.#finish(attempt, atMs + profile.ttftOverheadMs),
+          rejected: (attempt, atMs) => this.#fail(attempt, atMs),
+        },
+        { prefixCaching: this.#options.prefixCaching ?? false },
+      ),
     };
     this.#engines.set(key, handle);
+    if (role === "decode") this.#decoders.set(setReplica, [...this.#decodersOf(setReplica), handle]);
     this.#offerWork(nowMs);
   }
 
@@ -94,6 +121,11 @@ export class ServingSystem {
     const handle = this.#engines.get(key);
     if (handle === undefined) return;
     this.#engines.delete(key);
+    const { setReplica } = handle;
+    this.#decoders.set(
+      setReplica,
+      this.#decodersOf(setReplica).filter((decoder) => decoder !== handle),
+    );
     for (const attempt of handle.engine.kill(nowMs)) this.#lose(attempt, nowMs);
   }
 
@@ -109,28 +141,44 @@ export class ServingSystem {
     for (const attempt of [...frontend.inFlight]) this.#lose(attempt, nowMs);
   }
 
-  arrive(inputTokens: number, outputTokens: number, nowMs: number): void {
+  arrive({ inputTokens, outputTokens, blocks }: Arriving, nowMs: number): void {
     const asked = {
       arrivedMs: nowMs,
       inputTokens: Math.max(1, Math.round(inputTokens)),
       outputTokens: Math.max(1, Math.round(outputTokens)),
+      ...(blocks === undefined ? {} : { blocks }),
     };
     const request: Request = {
       ...asked,
       id: this.log.arrive(asked),
       attempts: 0,
       current: undefined,
+      ended: false,
     };
     this.#begin(request, nowMs);
-    this.#options.events.schedule(nowMs + this.#options.firstTokenTimeoutMs, (atMs) => {
-      const { current } = request;
-      if (current !== undefined && current.firstTokenMs === undefined) this.#fail(current, atMs);
+    this.#impatient.push(request);
+    if (this.#impatient.length === 1) this.#awaitTimeout(request);
+  }
+
+  /** One event for the oldest request instead of one for each: nearly all have ended long before. */
+  #awaitTimeout({ arrivedMs }: Request): void {
+    const { events, firstTokenTimeoutMs } = this.#options;
+    events.schedule(arrivedMs + firstTokenTimeoutMs, (atMs) => {
+      for (let oldest = this.#impatient.peek(); oldest !== undefined; oldest = this.#impatient.peek()) {
+        if (!oldest.ended && oldest.arrivedMs + firstTokenTimeoutMs > atMs) {
+          this.#awaitTimeout(oldest);
+          return;
+        }
+        this.#impatient.shift();
+        const { current } = oldest;
+        if (current !== undefined && current.firstTokenMs === undefined) this.#fail(current, atMs);
+      }
     });
   }
 
   #begin(request: Request, nowMs: number): void {
     const attempt = newAttempt(request);
-    this.#placements.set(attempt, {});
+    this.#placements.set(attempt, nowhere());
     this.#enter(attempt, nowMs);
   }
 
@@ -140,10 +188,7 @@ export class ServingSystem {
       this.#route(attempt, nowMs);
       return;
     }
-    const frontend = least(
-      [...this.#frontends.values()].filter(({ draining }) => !draining),
-      (candidate) => candidate.readyAtMs(nowMs),
-    );
+    const frontend = soonest(this.#frontends.values(), nowMs);
     if (frontend === undefined) {
       this.#ingress.push(attempt);
       return;
@@ -155,7 +200,7 @@ export class ServingSystem {
   }
 
   #route(attempt: Attempt, nowMs: number): void {
-    const handle = this.#firstEngine(nowMs);
+    const handle = this.#firstEngine(attempt, nowMs);
     const { frontend } = this.#placement(attempt);
     if (handle === undefined) {
       (frontend?.unrouted ?? this.#ingress).push(attempt);
@@ -167,14 +212,20 @@ export class ServingSystem {
   }
 
   /** Prefill engines count only where a decode engine can take over. */
-  #firstEngine(nowMs: number): EngineHandle | undefined {
-    const open = [...this.#engines.values()].filter(({ draining }) => !draining);
-    const decoding = new Set(open.filter(({ engine }) => engine.role === "decode").map(({ setReplica }) => setReplica));
-    const candidates = open.filter(
-      ({ engine, setReplica }) =>
-        engine.role === "aggregated" || (engine.role === "prefill" && decoding.has(setReplica)),
+  #firstEngine(attempt: Attempt, nowMs: number): EngineHandle | undefined {
+    return this.#entryRouter.pick(
+      this.#engines.values(),
+      ({ draining, engine, setReplica }) =>
+        !draining &&
+        (engine.role === "aggregated" ||
+          (engine.role === "prefill" && this.#decodersOf(setReplica).some((decoder) => !decoder.draining))),
+      attempt,
+      nowMs,
     );
-    return leastLoaded(candidates, nowMs);
+  }
+
+  #decodersOf(setReplica: string): readonly EngineHandle[] {
+    return this.#decoders.get(setReplica) ?? [];
   }
 
   #handOff(attempt: Attempt, prefill: EngineHandle, nowMs: number): void {
@@ -182,10 +233,12 @@ export class ServingSystem {
       this.#releaseLater(attempt, prefill, nowMs);
       return;
     }
-    const candidates = [...this.#engines.values()].filter(
-      ({ draining, engine, setReplica }) => !draining && engine.role === "decode" && setReplica === prefill.setReplica,
+    const decode = this.#decodeRouter.pick(
+      this.#decodersOf(prefill.setReplica),
+      ({ draining }) => !draining,
+      attempt,
+      nowMs,
     );
-    const decode = leastLoaded(candidates, nowMs);
     if (decode === undefined) {
       prefill.handoffs.push(attempt);
       return;
@@ -204,12 +257,12 @@ export class ServingSystem {
   #transfer(attempt: Attempt, decode: EngineHandle, nowMs: number): void {
     const arrivalMs = nowMs + transferMs(decode.engine.profile, attempt.request.inputTokens);
     this.#options.events.schedule(arrivalMs, (atMs) => {
-      const { prefill } = this.#placements.get(attempt) ?? {};
+      const { prefill } = this.#placement(attempt);
       if (attempt.cancelled) decode.engine.abandon(attempt, atMs);
       else {
         prefill?.engine.release(attempt, atMs);
         const placement = this.#placement(attempt);
-        delete placement.prefill;
+        placement.prefill = undefined;
         decode.engine.join(attempt, atMs);
       }
       if (prefill !== undefined) this.#touch(prefill);
@@ -232,12 +285,14 @@ export class ServingSystem {
     this.#placement(attempt).frontend?.end(attempt, { success: true, durationMs: nowMs - arrivedMs, itlMs });
     this.#placements.delete(attempt);
     attempt.request.current = undefined;
+    attempt.request.ended = true;
     this.log.complete(id, { itlMs, outputTokens: generatedTokens });
   }
 
   #fail(attempt: Attempt, nowMs: number): void {
     if (attempt.cancelled) return;
     this.#cancel(attempt, nowMs);
+    attempt.request.ended = true;
     this.log.fail(attempt.request.id);
   }
 
@@ -248,6 +303,7 @@ export class ServingSystem {
     const { arrivedMs, attempts } = attempt.request;
     const { maxAttempts, firstTokenTimeoutMs } = this.#options;
     if (attempts >= maxAttempts || nowMs - arrivedMs >= firstTokenTimeoutMs) {
+      attempt.request.ended = true;
       this.log.fail(attempt.request.id);
       return;
     }
@@ -286,36 +342,30 @@ export class ServingSystem {
     const nextMs = handle.engine.nextEventMs;
     if (nextMs === handle.scheduledMs) return;
     handle.scheduledMs = nextMs;
-    if (nextMs === Number.POSITIVE_INFINITY) return;
-    this.#options.events.schedule(nextMs, (atMs) => {
-      if (handle.scheduledMs !== nextMs || this.#engines.get(handle.key) !== handle) return;
-      handle.scheduledMs = Number.NaN;
-      handle.engine.advanceTo(atMs);
-      this.#touch(handle);
-    });
+    if (nextMs < Number.POSITIVE_INFINITY) this.#options.events.schedule(nextMs, handle.wake);
+  }
+
+  /** The time of an event of this engine has come, unless it was planned anew since. */
+  #wake(handle: EngineHandle, atMs: number): void {
+    if (handle.scheduledMs !== atMs || this.#engines.get(handle.key) !== handle) return;
+    handle.scheduledMs = Number.NaN;
+    handle.engine.advanceTo(atMs);
+    this.#touch(handle);
   }
 
   #placement(attempt: Attempt): Placement {
-    return this.#placements.get(attempt) ?? {};
+    return this.#placements.get(attempt) ?? nowhere();
   }
 }
 
-/** Engines are advanced lazily: brought to the present first, or the choice would depend on who looked when. */
-function leastLoaded(candidates: readonly EngineHandle[], nowMs: number): EngineHandle | undefined {
-  for (const { engine } of candidates) engine.advanceTo(nowMs);
-  return least(candidates, ({ engine }) => engine.loadTokens);
-}
+const nowhere = (): Placement => ({ frontend: undefined, prefill: undefined });
 
 /** The first of the least: maps keep the order of insertion, so ties are broken the same way every time. */
-function least<T>(candidates: readonly T[], cost: (candidate: T) => number): T | undefined {
-  let best: T | undefined;
-  let bestCost = Number.POSITIVE_INFINITY;
-  for (const candidate of candidates) {
-    const candidateCost = cost(candidate);
-    if (candidateCost < bestCost) {
-      best = candidate;
-      bestCost = candidateCost;
-    }
+function soonest(frontends: Iterable<Frontend>, nowMs: number): Frontend | undefined {
+  let best: Frontend | undefined;
+  for (const frontend of frontends) {
+    if (!frontend.draining && (best === undefined || frontend.readyAtMs(nowMs) < best.readyAtMs(nowMs)))
+      best = frontend;
   }
   return best;
 }

@@ -6,6 +6,8 @@ export interface GeneratedArrival {
   readonly atMs: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Ids of the 512-token blocks of the prompt, in order, where they are known. */
+  readonly blocks?: readonly number[];
 }
 
 /** Requests per second at a time inside the phase. */
@@ -104,6 +106,12 @@ function length({ medianTokens, spreadP90 }: LengthShape, random: Random): numbe
   if (spreadP90 === 1) return medianTokens;
   const sigma = Math.log(spreadP90) / Z90;
   return Math.max(1, Math.round(medianTokens * Math.exp(sigma * standardNormal(random))));
+}
+
+/** Without the rounding to whole tokens. */
+export function lengthMean({ medianTokens, spreadP90 }: LengthShape): number {
+  const sigma = Math.log(spreadP90) / Z90;
+  return medianTokens * Math.exp(sigma ** 2 / 2);
 }
 
 /** Box and Muller. */

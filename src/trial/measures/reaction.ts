@@ -18,7 +18,7 @@ export interface RecoveryRule {
   readonly sustainedMs: number;
 }
 
-export const RECOVERY: RecoveryRule = { attainmentRatio: 0.95, bucketMs: 15_000, sustainedMs: 120_000 };
+const RECOVERY: RecoveryRule = { attainmentRatio: 0.95, bucketMs: 15_000, sustainedMs: 120_000 };
 
 /** Milliseconds since the step; undefined: it did not happen. */
 export interface TargetReaction {

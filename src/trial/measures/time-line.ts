@@ -51,18 +51,21 @@ export function timeLine(record: TrialRecord, maxBuckets = MAX_BUCKETS): TimeLin
     if (!Number.isNaN(ttftMs)) bucket.ttft.push(ttftMs);
     if (!Number.isNaN(itlMs) && requests.outputTokens[row]! > 1) bucket.itl.push(itlMs);
   }
-  const p90 = (latencies: readonly number[]): number | null =>
-    quantileOfSorted(Array.from(Float64Array.from(latencies).sort()), 0.9) ?? null;
+  const p90 = (latencies: readonly number[]): number | null => {
+    const value = quantileOfSorted(Array.from(Float64Array.from(latencies).sort()), 0.9);
+    return value === undefined ? null : rounded(value);
+  };
   const held = buckets.map(({ startMs }) => counts.findLast(({ atMs }) => atMs <= startMs));
   return {
     bucketMs,
-    offeredPerSecond: buckets.map(({ arrived, startMs, endMs }) => arrived / ((endMs - startMs) / 1000)),
+    offeredPerSecond: buckets.map(({ arrived, startMs, endMs }) => rounded(arrived / ((endMs - startMs) / 1000))),
     ttftP90Ms: buckets.map(({ ttft }) => p90(ttft)),
     itlP90Ms: buckets.map(({ itl }) => p90(itl)),
-    allocatedGpus: buckets.map(
-      (bucket) =>
+    allocatedGpus: buckets.map((bucket) =>
+      rounded(
         lives.reduce((sum, { gpus, placedMs, goneMs }) => sum + gpus * clippedMs(placedMs, goneMs, bucket), 0) /
-        (bucket.endMs - bucket.startMs),
+          (bucket.endMs - bucket.startMs),
+      ),
     ),
     targets: targets.map(({ name, role }, target) => ({
       name,
@@ -72,3 +75,6 @@ export function timeLine(record: TrialRecord, maxBuckets = MAX_BUCKETS): TimeLin
     })),
   };
 }
+
+/** Lines are looked at: a thousandth is too thin to be seen, and sixteen digits of each point make a large page. */
+const rounded = (value: number): number => Number(value.toPrecision(4));

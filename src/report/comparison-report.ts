@@ -1,0 +1,98 @@
+/** The JSON document of a comparison of autoscalers: what the page shows, and all that it shows. Unknown is null, never 0. */
+import type { Estimate } from "../trial/measures/bootstrap.ts";
+import type { MissWorth } from "../trial/measures/cost.ts";
+import type { SloTargets } from "../trial/measures/slo.ts";
+import type { MeasureSummary } from "../trial/measures/summarize.ts";
+import type { TimeLine } from "../trial/measures/time-line.ts";
+
+export interface ComparisonReport {
+  readonly version: 1;
+  readonly title: string;
+  /** RFC 3339. */
+  readonly generatedAt: string;
+  /** Which gives this document again. */
+  readonly command: string;
+  /** By name: of this program, its commit, Node. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly machine: string;
+  /** Frozen before the run. */
+  readonly seeds: readonly number[];
+  /** The first is the one of the summaries. */
+  readonly sloSets: readonly SloTargets[];
+  readonly missWorths: readonly MissWorth[];
+  readonly tuning: {
+    /** Random-search trials that each autoscaler had. 0: nothing was tuned. */
+    readonly trials: number;
+    /** What they saw, and what is reported, in words. */
+    readonly tunedOn: string;
+    readonly reportedOn: string;
+  };
+  readonly autoscalers: readonly ReportedAutoscaler[];
+  readonly scenarios: readonly ScenarioResults[];
+  readonly faults: readonly FaultResult[];
+  readonly ablations: readonly AblationResult[];
+  readonly validation: readonly ValidationResult[];
+  /** What a reader must know beside the numbers: losses, runs that were cut off. */
+  readonly notes: readonly string[];
+}
+
+export interface ReportedAutoscaler {
+  /** Short: `hpa`. */
+  readonly name: string;
+  /** For people: `HPA (re-implemented)`. */
+  readonly title: string;
+  /** Oracles and the best static choice know what an autoscaler cannot. */
+  readonly kind: "ours" | "peer" | "oracle";
+  /** Where the rule was read. */
+  readonly source: string;
+}
+
+export interface ScenarioResults {
+  readonly name: string;
+  readonly about: string;
+  /** Of one seed. */
+  readonly windowHours: number;
+  readonly results: readonly AutoscalerResult[];
+}
+
+export type ParameterSet = "default" | "tuned";
+
+export interface AutoscalerResult {
+  /** Name of one of the autoscalers. */
+  readonly autoscaler: string;
+  readonly parameters: ParameterSet;
+  readonly measures: MeasureSummary;
+  /** Of one seed that stands for the others. */
+  readonly timeLine?: TimeLine & { readonly seed: number };
+}
+
+export interface FaultResult {
+  readonly scenario: string;
+  readonly fault: string;
+  readonly autoscaler: string;
+  readonly parameters: ParameterSet;
+  /** With the fault − without it, on the same seeds; of the first SLO. */
+  readonly attainmentChange: Estimate | null;
+  readonly gpuHoursChange: Estimate | null;
+  /** Over budget, below the minimum viable set, or pending for too long, together. */
+  readonly unsafeSeconds: Estimate | null;
+}
+
+export interface AblationResult {
+  readonly scenario: string;
+  /** What was taken away. */
+  readonly without: string;
+  /** Without it − complete, on the same seeds; of the first SLO. */
+  readonly attainmentChange: Estimate | null;
+  readonly gpuHoursChange: Estimate | null;
+  readonly flapsPerHourChange: Estimate | null;
+  readonly outOfBandSecondsChange: Estimate | null;
+}
+
+export interface ValidationResult {
+  readonly run: string;
+  readonly quantity: string;
+  readonly unit: string;
+  readonly recorded: number;
+  readonly simulated: number;
+}
