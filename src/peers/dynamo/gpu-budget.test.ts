@@ -28,6 +28,7 @@ describe("directions are kept", () => {
     ["full: a rebalance that fits", [3, 1], [2, 2], [1, 1], 4, [2, 2]],
     ["full: a rebalance that does not fit takes nothing away", [3, 1], [2, 2], [1, 4], 7, [3, 1]],
     ["half a rebalance is both legs: (2, 3) is 8 GPUs, (2, 2) is 6", [4, 1], [2, 3], [1, 2], 7, [2, 2]],
+    ["no half of a rebalance: decode + 1 does not fit, so prefill keeps its one", [4, 1], [3, 2], [1, 3], 8, [4, 1]],
     ["over already: reconciled first, 8 into 4", [4, 4], [5, 4], [1, 1], 4, [2, 2]],
   ])("%s", (_, current, wanted, gpus, maxGpus, expected) => {
     const budget = { maxGpus, gpus: pair(...gpus), minEndpoint: 1 };

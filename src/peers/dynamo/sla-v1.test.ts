@@ -57,9 +57,13 @@ describe("replicas for a demand", () => {
     expect(of([6000, 10, 150], performance, { prefill: 1, decode: 2 })).toEqual({ prefill: 1, decode: 3 });
   });
 
-  test.each([0, -1])("test_decode_correction_factor_zero_handling: %d is none", (decode) => {
-    expect(of([10, 3000, 150], steady(40_000, 10_000), { prefill: 1, decode })).toEqual({ prefill: 1, decode: 1 });
-  });
+  test.each([0, -1])(
+    "test_decode_correction_factor_zero_handling: %d is none: 80/10 ms = 8,000/s of 3400 x 150/60 = 8,500 -> 2",
+    (decode) => {
+      const performance = { ...steady(40_000, 1), decodeStepSeconds: (batch: number) => 0.002 + 0.0001 * batch };
+      expect(of([3400, 10, 150], performance, { prefill: 1, decode })).toEqual({ prefill: 1, decode: 2 });
+    },
+  );
 });
 
 test("corrections: 0.6 s over 3000/10000 = 0.3 s is 2; 20 requests x 12 s/60 s on 2 are 2 each, 4 ms over 2/1000 is 2", () => {

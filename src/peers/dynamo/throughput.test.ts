@@ -60,7 +60,8 @@ describe("an interval", () => {
   test.each([
     ["requests are not known", {}],
     ["requests are not a number", { ...known, requests: Number.NaN }],
-    ["there were requests and no lengths", { requests: 10, inputTokens: Number.NaN, outputTokens: Number.NaN }],
+    ["there were requests and no prompt lengths", { ...known, inputTokens: Number.NaN }],
+    ["there were requests and no answers", { ...known, outputTokens: Number.NaN }],
   ])("%s: unknown is not idle, nothing changes", (_, totals) => {
     expect(advanceThroughput(totals, after, ["prefill", "decode"], OPTIONS)).toBe(after);
   });

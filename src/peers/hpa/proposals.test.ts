@@ -69,6 +69,14 @@ describe("Pods metric with AverageValue", () => {
       3,
     ],
     ["pending count as idle on the way up: (3 + 3 + 0)/3 = 2, x 3 = 6", [3, 3], 1, { spec: 3, pending: 1 }, 6],
+    [
+      "so many pending that it would be a way down: (1.2 + 1.2 + 3 x 0)/5 = 0.48 holds",
+      [1.2, 1.2],
+      1,
+      { spec: 5, pending: 3 },
+      5,
+    ],
+    ["milli-values: 1100 and 1101, whose mean 1100.5 is 1100, and within", [1.1009, 1.1011], 1, { spec: 2 }, 2],
     ["pending do not count on the way down: 0.5 x 2 = 1", [0.5, 0.5], 1, { spec: 5, pending: 3 }, 1],
     [
       "fewer than there are, on the way up: 3/1 ready says 3, spec 5 stays",

@@ -18,7 +18,7 @@ export interface Reading {
   readonly failures: number;
 }
 
-export const FAILURE_THRESHOLD = 3;
+const FAILURE_THRESHOLD = 3;
 
 /**
  * With `ignoreNullValues` (the default) an empty answer, NaN and infinities are 0: an outage looks like no load (keda#3065, keda#8036). That is how it

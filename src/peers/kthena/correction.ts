@@ -26,6 +26,12 @@ export interface RoleHistory {
 
 export const NO_HISTORY: RoleHistory = { recommendations: [], corrected: [], panicEndsMs: Number.NEGATIVE_INFINITY };
 
+/** What was there at the start counts as recommended (`InitializeWithCurrentReplicas`): a restart takes nothing away inside the window. */
+export const startHistory = (nowMs: number, current: number): RoleHistory => ({
+  ...NO_HISTORY,
+  recommendations: [{ atMs: nowMs, value: current }],
+});
+
 export function correct(
   nowMs: number,
   recommended: number,

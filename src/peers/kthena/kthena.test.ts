@@ -150,6 +150,14 @@ describe("kthena", () => {
     expect(at(look(2, 4, 25, 0.7))).toEqual({ prefill: 10, decode: 10 }); // 50/5 = 10 in panic
   });
 
+  test("what was there at the start holds for 300 s: 8 x 0.34/0.7 = 3.9 -> 4", () => {
+    const kthena = run(KTHENA, ["prefill", "decode"]);
+    for (let second = 0; second < 300; second += 15) {
+      expect(kthena.at(second, look(2, 8, 5, 0.34))).toEqual({ prefill: 2, decode: 8 });
+    }
+    expect(kthena.at(300, look(2, 8, 5, 0.34))).toEqual({ prefill: 2, decode: 4 });
+  });
+
   test("a role without metrics skips both", () => {
     expect(at(look(2, 4, 10, undefined))).toEqual({});
     expect(at(look(2, 4, Number.NaN, 0.875))).toEqual({});

@@ -3,7 +3,7 @@ import { clampReplicas } from "../clamp-replicas.ts";
 import { kvUsagePerReplica, waitingPerReplica } from "../engine-queries.ts";
 import { finite } from "../finite.ts";
 import type { Peer, PeerDefinition, PeerInput, PeerQuery, PeerRole, RoleCounts } from "../peer.ts";
-import { type BehaviorOptions, correct, NO_HISTORY, type RoleHistory } from "./correction.ts";
+import { type BehaviorOptions, correct, type RoleHistory, startHistory } from "./correction.ts";
 import { enforceRatio } from "./ratio.ts";
 import { recommend, type SummedMetric } from "./recommendation.ts";
 
@@ -58,7 +58,13 @@ export const KTHENA: PeerDefinition = {
           );
           // A role without metrics skips the whole policy.
           if (recommended === undefined) return { replicas: new Map(), memory: before };
-          const next = correct(input.nowMs, recommended, current, before[role] ?? NO_HISTORY, behavior);
+          const next = correct(
+            input.nowMs,
+            recommended,
+            current,
+            before[role] ?? startHistory(input.nowMs, current),
+            behavior,
+          );
           memory[role] = next.history;
           replicas.set(role, clampReplicas(next.replicas, counts));
         }

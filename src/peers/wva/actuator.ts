@@ -10,7 +10,7 @@ import { type HpaMemory, hpaSync } from "../hpa/sync.ts";
 import type { PeerParameter, RoleCounts } from "../peer.ts";
 
 /** An analysis is made at every second sync. */
-export const ANALYSIS_MS = 30_000;
+const ANALYSIS_MS = 30_000;
 
 export const ACTUATOR_PARAMETERS = {
   windowSeconds: {

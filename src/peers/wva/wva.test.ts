@@ -101,7 +101,10 @@ describe("V1: what is published", () => {
 
   test("one more", () => expect(next(2, 2)).toBe(3));
   test("ModelLevelTransitionBlocking: 4 published, 2 there: 4 stays", () => expect(next(4, 2)).toBe(4));
-  test("PendingReplicasBlocksScaling: 3 there, 2 report: 3", () => expect(next(undefined, 3)).toBe(3));
+  test("PendingReplicasBlocksScaling: 3 there, 2 report: 3; of 4 it is 4", () => {
+    expect(next(undefined, 3)).toBe(3);
+    expect(next(undefined, 4)).toBe(4);
+  });
   test("nobody reports: what was published, else what there is", () => {
     expect(next(5, 2, [])).toBe(5);
     expect(next(undefined, 2, [])).toBe(2);
