@@ -9,6 +9,7 @@ export function performanceOf(profile: WholeProfile): PeerPerformance {
     decodeStepSeconds: (batch, contextTokens) => decodeStepMs(profile, batch, contextTokens) / 1000,
     kvTokens: profile.kvTokens,
     maxRequests: profile.maxRequests,
+    maxBatchedTokens: profile.maxBatchedTokens,
     prefillGpus: profile.workers.prefill.gpus,
     decodeGpus: profile.workers.decode.gpus,
   };

@@ -43,6 +43,13 @@ describe("predictions", () => {
     expect(Math.abs((values.at(-1) as number) - wave(40))).toBeGreaterThan(5);
   });
 
+  test("AR: what explodes is no model: the last of 1,000 ... 2,700, 13,500 instead of what would follow", () => {
+    const lengths = [1010, 990, 1005, 998, 1002, 1100, 1200, 1190, 1220, 1480, 1540, 2730, 13_480];
+    expect(predict(lengths, "ar", 4)).toBeLessThanOrEqual(13_480);
+    const doubling = Array.from({ length: 14 }, (_, t) => 3 + 2 ** t);
+    expect(predict(doubling, "ar", 4)).toBe(3 + 2 ** 13);
+  });
+
   test("AR: a constant stays, a fall stops at 0", () => {
     expect(predict(Array(20).fill(6), "ar", 4)).toBe(6);
     expect(predict([90, 80, 70, 60, 50, 40, 35, 28, 20, 13, 7, 1], "ar", 4)).toBeGreaterThanOrEqual(0);

@@ -53,13 +53,26 @@ function autoregression(history: readonly number[]): number {
       .slice(MAX_ORDER)
       .map((value, index) => ({ value, lags: lagsAt(values, index + MAX_ORDER, order) }));
     const weights = leastSquares(rows);
-    if (weights === undefined) continue;
+    if (weights === undefined || explodes(weights)) continue;
     const residual = rows.reduce((sum, { value, lags }) => sum + (value - dot(weights, lags)) ** 2, 0);
     const aic = rows.length * Math.log(residual / rows.length + Number.EPSILON) + 2 * (order + 1);
     const forecast = dot(weights, lagsAt(values, values.length, order));
     if (aic < best.aic && Number.isFinite(forecast)) best = { aic, forecast };
   }
   return best.forecast;
+}
+
+/**
+ * A model that grows from its own past, as one of a few rising values does: ARIMA is not fitted to those either. Growth of 1 % an interval passes, a wave
+ * that keeps its height too.
+ */
+function explodes([, ...lagWeights]: readonly number[]): boolean {
+  let echo = [1, ...lagWeights.slice(1).map(() => 0)];
+  for (let interval = 0; interval < 200; interval++) {
+    echo = [dot(lagWeights, echo), ...echo.slice(0, -1)];
+    if (Math.abs(echo[0] as number) > 10) return true;
+  }
+  return false;
 }
 
 /** A 1 for the constant, then the values before `at`, youngest first. */

@@ -68,6 +68,13 @@ test("corrections: 0.6 s over 3000/10000 = 0.3 s is 2; 20 requests x 12 s/60 s o
   expect(correctionsOf(seen, 2, options)).toEqual({ prefill: 2, decode: 2 });
 });
 
+test("corrections: more in flight than a cache of 30,000 tokens holds expects a full one: 10 of 3,000 tokens, 10 ms", () => {
+  const performance = { ...steady(10_000, 1_000), kvTokens: 30_000 };
+  const seen = { requests: 200, inputTokens: 2_950, outputTokens: 100, ttft: 0.295, itl: 0.02, duration: 600 };
+  const { decode } = correctionsOf(seen, 1, { intervalSeconds: 60, itlSeconds: 0.01, minEndpoint: 1, performance });
+  expect(decode).toBeCloseTo(2, 9);
+});
+
 describe("dynamo-sla-v1", () => {
   // Profile: 1 ms a prompt token; step 10 + 0.1 ms a request, 50 ms, context 400 in 100,000 tokens: 250 at 35 ms = 7,143 tokens/s.
   const traffic = { requests: 5400, inputTokens: 200, outputTokens: 400, ttft: 0.2, itl: 0.0112, duration: 4 };

@@ -159,8 +159,10 @@ export function correctionsOf(
   decodeReplicas: number,
   { intervalSeconds, performance }: SlaV1Options,
 ): Corrections {
-  const concurrency = ((requests / Math.max(1, decodeReplicas)) * duration) / intervalSeconds;
-  const expectedItl = performance.decodeStepSeconds(concurrency, contextOf({ inputTokens, outputTokens }));
+  const context = contextOf({ inputTokens, outputTokens });
+  const inFlight = ((requests / Math.max(1, decodeReplicas)) * duration) / intervalSeconds;
+  // Durations of an overloaded system hold queueing: the table that it looks into ends with a full cache.
+  const expectedItl = performance.decodeStepSeconds(Math.min(inFlight, performance.kvTokens / context), context);
   const ratio = (seen: number, expected: number): number => finite(seen / expected) ?? 1;
   return { prefill: ratio(ttft, performance.prefillSeconds(inputTokens)), decode: ratio(itl, expectedItl) };
 }

@@ -1,7 +1,7 @@
 /**
  * What turns the replicas that the variant autoscaler publishes into `spec.replicas`: an HPA on that number, as its chart makes one.
  *
- * Source: llm-d/llm-d-workload-variant-autoscaler:charts/workload-variant-autoscaler (External `AverageValue: 1`, 10 pods in 150 s both ways, windows of
+ * Source: the Helm chart of llm-d/llm-d-workload-variant-autoscaler (External `AverageValue: 1`, 10 pods in 150 s both ways, windows of
  * 240 s). The tolerance of that HPA swallows steps of one from ten replicas on: 11/10 is within a tenth of 1.
  */
 import type { Behavior, ScalingRules } from "../hpa/behavior.ts";
