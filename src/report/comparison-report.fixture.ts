@@ -136,6 +136,18 @@ export function comparisonOf(more: Partial<ComparisonReport> = {}): ComparisonRe
     tuning: { trials: 60, tunedOn: "the first 40 % of each trace", reportedOn: "the remaining 60 %" },
     autoscalers: AUTOSCALERS,
     scenarios,
+    reactions: ["ours", "hpa"].map((autoscaler, row) => ({
+      scenario: "step-x5",
+      stepAtSeconds: 1_200,
+      autoscaler,
+      parameters: "tuned",
+      target: "decode",
+      firstOrderSeconds: known(15 + 40 * row, 4),
+      specReachedSeconds: known(30 + 90 * row, 5),
+      readyReachedSeconds: { mean: 140 + 200 * row, seeds: 10 - 3 * row },
+      overshootReplicas: known(1 + row, 0.5),
+      sloRecoverySeconds: row === 0 ? known(160, 20) : null,
+    })),
     faults: ["Prometheus down at peak", "node loss 25 %"].flatMap((fault, column) =>
       ["ours", "hpa", "keda"].map((autoscaler, row) => ({
         scenario: "servegen-m-large-d00",

@@ -3,6 +3,7 @@ import type { Estimate } from "../trial/measures/bootstrap.ts";
 import type { MissWorth } from "../trial/measures/cost.ts";
 import type { SloTargets } from "../trial/measures/slo.ts";
 import type { MeasureSummary } from "../trial/measures/summarize.ts";
+import type { ReactionSummary } from "../trial/measures/summarize-reactions.ts";
 import type { TimeLine } from "../trial/measures/time-line.ts";
 
 export interface ComparisonReport {
@@ -29,6 +30,8 @@ export interface ComparisonReport {
   };
   readonly autoscalers: readonly ReportedAutoscaler[];
   readonly scenarios: readonly ScenarioResults[];
+  /** To steps of the load whose right answer is known. */
+  readonly reactions?: readonly ReactionResult[];
   readonly faults: readonly FaultResult[];
   readonly ablations: readonly AblationResult[];
   readonly validation: readonly ValidationResult[];
@@ -64,6 +67,15 @@ export interface AutoscalerResult {
   readonly measures: MeasureSummary;
   /** Of one seed that stands for the others. */
   readonly timeLine?: TimeLine & { readonly seed: number };
+}
+
+/** One target's answer to one step. */
+export interface ReactionResult extends ReactionSummary {
+  readonly scenario: string;
+  /** Since the start of the traffic. */
+  readonly stepAtSeconds: number;
+  readonly autoscaler: string;
+  readonly parameters: ParameterSet;
 }
 
 export interface FaultResult {

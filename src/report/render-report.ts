@@ -9,6 +9,7 @@ import {
   faultTable,
   headlineTable,
   overviewTable,
+  reactionTable,
   validationTable,
 } from "./tables.ts";
 import { frontier, positions, summarySentence, verdictOf } from "./verdict.ts";
@@ -30,6 +31,7 @@ export function renderReport(report: ComparisonReport, assets: PageAssets): stri
       title: scenario.name,
       body: scenarioBody(report, scenario, index),
     })),
+    ...optional(report.reactions ?? [], { id: "reactions", title: "Reactions", body: reactionTable(report) }),
     ...optional(report.faults, { id: "faults", title: "Faults", body: faultTable(report) }),
     ...optional(report.ablations, { id: "ablations", title: "Ablations", body: ablationTable(report) }),
     ...optional(report.validation, { id: "validation", title: "Validation", body: validationTable(report) }),

@@ -113,6 +113,7 @@ describe("the page", () => {
       "summary",
       "scenario-0",
       "scenario-2",
+      "reactions",
       "faults",
       "ablations",
       "validation",
@@ -129,6 +130,7 @@ describe("the page", () => {
     const { scenarios } = comparisonOf();
     const bare = renderReport(
       comparisonOf({
+        reactions: [],
         faults: [],
         ablations: [],
         validation: [],
@@ -141,7 +143,7 @@ describe("the page", () => {
       }),
       ASSETS,
     );
-    expect(bare).not.toMatch(/id="(faults|ablations|validation)"|<h3>Notes/);
+    expect(bare).not.toMatch(/id="(reactions|faults|ablations|validation)"|<h3>Notes/);
     expect(bare).toContain("No time lines were kept.");
     expect(bare).toContain("Nothing was tuned: published defaults only.");
   });
@@ -149,6 +151,9 @@ describe("the page", () => {
   test("the tables have the numbers of the document", () => {
     expect(page).toMatch(
       /<tr class="ours"><th scope="row">ours \(tuned\)<\/th><td>yes<\/td><td>98\.9 \(98\.5 … 99\.3\)<\/td><td>16\.9 /,
+    );
+    expect(page).toMatch(
+      /<th scope="row">hpa \(tuned\)<\/th><td>decode<\/td><td>55\.0 .*<td>340 in 7 of 10 seeds<\/td><td>–<\/td><td>2\.00 /,
     );
     expect(page).toContain("−0.4 (−0.5 … −0.3) pt");
     expect(page).toMatch(
@@ -177,7 +182,7 @@ describe("the page", () => {
 
   test("whatever comes from outside stays text", () => {
     const evil = `</script><img src=x onerror="alert(1)">'&`;
-    const { scenarios, autoscalers, faults, ablations, validation, ...rest } = comparisonOf();
+    const { scenarios, autoscalers, reactions, faults, ablations, validation, ...rest } = comparisonOf();
     const report: ComparisonReport = {
       ...rest,
       title: evil,
@@ -195,6 +200,7 @@ describe("the page", () => {
         about: evil,
         results: one.results.map((result) => ({ ...result, autoscaler: result.autoscaler + evil })),
       })),
+      reactions: reactions!.map((one) => ({ ...one, scenario: evil, autoscaler: evil, target: evil })),
       faults: faults.map((one) => ({ ...one, scenario: evil, fault: evil, autoscaler: evil })),
       ablations: ablations.map((one) => ({ ...one, scenario: evil, without: evil })),
       validation: validation.map((one) => ({ ...one, run: evil, quantity: evil, unit: evil })),

@@ -1,4 +1,5 @@
 /** The numbers of the page as tables, which need no script. */
+import type { Estimate } from "../trial/measures/bootstrap.ts";
 import type { MeasureSummary } from "../trial/measures/summarize.ts";
 import { formatChange, formatEstimate, formatNumber, PLAIN_COLUMNS, SLO_COLUMNS } from "./columns.ts";
 import type { AutoscalerResult, ComparisonReport, ScenarioResults } from "./comparison-report.ts";
@@ -140,6 +141,41 @@ export function allMeasuresTable(report: ComparisonReport, { name, results }: Sc
       ]),
     ],
   );
+}
+
+/** One table a step. */
+export function reactionTable({ reactions = [], seeds }: ComparisonReport): Markup {
+  const steps = Map.groupBy(reactions, ({ scenario, stepAtSeconds }) => `${scenario} at ${stepAtSeconds} s`);
+  const cell = (value: Estimate | null, unit: "s" | ""): string =>
+    value === null || value.seeds === seeds.length
+      ? formatEstimate(value, unit)
+      : `${formatEstimate(value, unit)} in ${value.seeds} of ${seeds.length} seeds`;
+  return html`<p>Seconds since the step; a dash: in no seed before the next step. Overshoot is the most that was asked for beyond what is required, or the most that was missing after a step down.</p>
+${[...steps].map(([step, rows]) =>
+  table(
+    `Answers to the step of ${step}`,
+    [
+      "autoscaler",
+      "target",
+      "first order in the direction, s",
+      "enough asked for, s",
+      "enough ready, s",
+      "SLO kept again, s",
+      "overshoot, replicas",
+    ],
+    rows.map((row) => ({
+      cells: [
+        nameOf(row),
+        row.target,
+        cell(row.firstOrderSeconds, "s"),
+        cell(row.specReachedSeconds, "s"),
+        cell(row.readyReachedSeconds, "s"),
+        cell(row.sloRecoverySeconds, "s"),
+        cell(row.overshootReplicas, ""),
+      ],
+    })),
+  ),
+)}`;
 }
 
 /** One row an autoscaler, one column a fault, one table a scenario. */

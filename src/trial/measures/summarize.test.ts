@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../random.ts";
 import { measureTrial, type TrialMeasures } from "./measure-trial.ts";
 import { summarize } from "./summarize.ts";
+import { summarizeReactions } from "./summarize-reactions.ts";
 import { countsOf, lifeOf, recordOf, requestsOf, targetOf } from "./trial-record.fixture.ts";
 
 const HOUR_MS = 3_600_000;
@@ -59,4 +60,29 @@ describe("summarize", () => {
   test("nothing cannot be summarized", () => {
     expect(() => summarize([], seededRandom(1))).toThrow(/no trial/);
   });
+});
+
+test("reactions: times in seconds, of the seeds in which it happened", () => {
+  const target = (firstOrderMs: number | undefined, overshootReplicas: number) => ({
+    target: "decode",
+    firstOrderMs,
+    specReachedMs: undefined,
+    readyReachedMs: 90_000,
+    overshootReplicas,
+  });
+  const reactions = [
+    { targets: [target(10_000, 1)], sloRecoveryMs: 0 },
+    { targets: [target(undefined, 2)], sloRecoveryMs: 30_000 },
+    { targets: [], sloRecoveryMs: undefined },
+  ];
+  expect(summarizeReactions(reactions, seededRandom(1))).toEqual([
+    {
+      target: "decode",
+      firstOrderSeconds: { mean: 10, seeds: 1 },
+      specReachedSeconds: null,
+      readyReachedSeconds: { mean: 90, seeds: 2 },
+      overshootReplicas: { mean: 1.5, seeds: 2 },
+      sloRecoverySeconds: { mean: 15, seeds: 2 },
+    },
+  ]);
 });
