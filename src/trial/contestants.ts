@@ -9,7 +9,7 @@ import { ordersFor, plannedScaler } from "./oracles/planned-scaler.ts";
 import { reactivePlan } from "./oracles/reactive-plan.ts";
 import { withParameters } from "./our-parameters.ts";
 import { ours } from "./ours.ts";
-import { peerRoles, peerScaler } from "./peer-scaler.ts";
+import { peerRoles, peerScaler, withAllFrontends } from "./peer-scaler.ts";
 import { performanceOf } from "./performance.ts";
 import type { Stage } from "./run.ts";
 import type { Scaler } from "./scaler.ts";
@@ -142,6 +142,7 @@ function reactive(stage: Stage, { usedRatio, holdSeconds }: OracleParameters): S
 }
 
 function planned(stage: Stage, replicas: readonly (readonly number[])[]): Scaler {
+  withAllFrontends(stage.scenario, stage.fleet);
   const refs = [...peerRoles(stage.scenario).values()].map(({ ref = "" }) => ref);
   return plannedScaler({ intervalMs: INTERVAL_MS, replicas, refs }, stage, stage.clock.monotonicMs());
 }

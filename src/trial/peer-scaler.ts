@@ -31,6 +31,14 @@ export function peerRoles({
   );
 }
 
+/** What only ours scales is no bottleneck of anybody else's: it has no GPUs. */
+export function withAllFrontends({ policy }: Scenario, fleet: Fleet): void {
+  for (const { ref = "", role, maxReplicas } of policy.spec.scaleTargets) {
+    const object = isPeerRole(role) ? undefined : fleet.object(ref, 0);
+    if (object !== undefined) fleet.scale(object, maxReplicas);
+  }
+}
+
 const isPeerRole = (role: string | undefined): role is PeerRole =>
   role === "prefill" || role === "decode" || role === "aggregated";
 
@@ -44,10 +52,7 @@ export function peerScaler(options: PeerScalerOptions): Scaler {
     .map(([name, query]) => ({ name, query, promql: fill(query, selectors) }));
   let memory = peer.initialMemory;
   let readings: (Readings & { readonly scrape: number }) | undefined;
-  for (const { ref = "", role, maxReplicas } of policy.spec.scaleTargets) {
-    const object = isPeerRole(role) ? undefined : fleet.object(ref, 0);
-    if (object !== undefined) fleet.scale(object, maxReplicas);
-  }
+  withAllFrontends(scenario, fleet);
 
   function read(): Readings {
     const perReplica: Record<string, ReadonlyMap<string, number>> = {};
