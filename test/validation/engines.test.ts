@@ -3,6 +3,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parseWholeProfile } from "../../src/api/autoscaling/whole-profile.ts";
 import { BUILT_IN_PROFILES } from "../../src/sim/engines/built-in-profiles.ts";
+import { InferenceEngine } from "../../src/sim/engines/inference-engine.ts";
+import { parseEngineProfile } from "../../src/sim/engines/profiles.ts";
+import { newAttempt } from "../../src/sim/engines/request.ts";
 import { StepTimes } from "../../src/sim/engines/step-times.ts";
 import { type Latencies, RUNS, recordedProfile, recordedRun, replayRun } from "./recorded-run.ts";
 
@@ -66,6 +69,32 @@ describe.skipIf(WITHOUT !== undefined)(`profile files${WITHOUT === undefined ? "
       expect(mean(cached)).toBeLessThan(name.endsWith("wideep") ? 0.15 : 0.04);
     },
   );
+
+  test("a worker of 16 ranks computes 16 prompts in the time of one, and the next after them", () => {
+    const made = parseEngineProfile(text("deepseek-r1-fp8-h200-wideep"));
+    if (!made.ok) throw new Error(made.problem.message);
+    const doneMs: number[] = [];
+    const silent = () => undefined;
+    const listener = { transferring: silent, firstToken: silent, finished: silent, rejected: silent };
+    const engine = new InferenceEngine(made.profile, "prefill", {
+      ...listener,
+      prefilled: (_attempt, atMs) => doneMs.push(Math.round(atMs * 1_000) / 1_000),
+    });
+    // 16,384 tokens are the budget of a rank: the first step leaves no room for another prompt on any of them. The first
+    // request to come begins alone.
+    const request = {
+      arrivedMs: 0,
+      inputTokens: 16_384,
+      outputTokens: 2,
+      attempts: 0,
+      current: undefined,
+      ended: false,
+    };
+    for (let id = 0; id < 18; id++) engine.submit(newAttempt({ ...request, id }), 0);
+    engine.advanceTo(60_000);
+    expect(doneMs.slice(0, 17)).toEqual([3_562.722, ...Array.from({ length: 16 }, () => 2 * 3_562.722)]);
+    expect(doneMs[17]).toBeCloseTo(3 * 3_562.722, 2);
+  });
 
   test.each(BUILT_IN_PROFILES)("$name, which is built in, is that of its file", (builtIn) => {
     const file = parseWholeProfile(text(builtIn.name));
