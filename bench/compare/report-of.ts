@@ -46,7 +46,7 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
   const measuresOf = (name: string, autoscaler: string, parameters: ParameterSet): readonly TrialMeasures[] =>
     plain
       .filter((one) => one.case.name === name && one.spec.name === autoscaler && one.parameters === parameters)
-      .map(({ result }) => result.measures);
+      .map(({ result }) => byOwnGoals(result.measures));
   const scenarios = facts.cases.flatMap((one) => {
     const oracle = measuresOf(one.name, "clairvoyant", "default");
     const results = AUTOSCALERS.flatMap(({ name }) =>
@@ -57,7 +57,7 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
         const [first] = mine;
         if (first === undefined) return [];
         const measures = summarize(
-          mine.map(({ result }) => result.measures),
+          mine.map(({ result }) => byOwnGoals(result.measures)),
           random,
           oracle,
         );
@@ -84,7 +84,7 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
     read: (measures: TrialMeasures) => number | undefined,
   ): Estimate | null => {
     const bySeed = (list: readonly TrialMeasures[]): BySeed => new Map(list.map((each) => [each.seed, read(each)]));
-    const with_ = bySeed(changed.map(({ measures }) => measures));
+    const with_ = bySeed(changed.map(({ measures }) => byOwnGoals(measures)));
     return pairedDifference(with_, bySeed(measuresOf(one.name, autoscaler, "default")), random) ?? null;
   };
   const faults = group(
@@ -127,7 +127,7 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
     versions: facts.versions,
     machine: facts.machine,
     seeds: facts.seeds,
-    sloSets: first === undefined ? [] : [{ ...first.slo, name: "the goals of the scenario" }],
+    sloSets: first === undefined ? [] : [{ ...first.slo, name: OWN_GOALS }],
     missWorths: [
       { name: "low", gpuHoursPerMiss: 2 },
       { name: "mid", gpuHoursPerMiss: 10 },
@@ -149,6 +149,14 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
     ],
   };
 }
+
+const OWN_GOALS = "the goals of the scenario";
+
+/** Every scenario has goals of its own, and the report has one name for them. */
+const byOwnGoals = (measures: TrialMeasures): TrialMeasures => ({
+  ...measures,
+  bySlo: measures.bySlo.map((one) => ({ ...one, slo: { ...one.slo, name: OWN_GOALS } })),
+});
 
 const attainment = ({ bySlo }: TrialMeasures): number | undefined => bySlo[0]?.values.attainmentRatio;
 const gpuHours = ({ values }: TrialMeasures): number => values.allocatedGpuHours;

@@ -19,12 +19,14 @@ const SOURCES = [
 const FILES = ["bench/compare/cases.ts", "bench/compare/scenario-of.ts", "bench/compare/worth.ts", "package-lock.json"];
 
 export class ResultStore {
-  readonly #folder: string;
+  readonly #ours: string;
+  readonly #others: string;
 
   /** @param folder outside of version control */
   constructor(folder: string) {
-    this.#folder = join(folder, codeDigest());
-    mkdirSync(this.#folder, { recursive: true });
+    this.#ours = join(folder, codeDigest([...WORLD, ...OURS]));
+    this.#others = join(folder, codeDigest([...WORLD, ...PEERS]));
+    for (const one of [this.#ours, this.#others]) mkdirSync(one, { recursive: true });
   }
 
   get(job: Job): JobResult | undefined {
@@ -44,13 +46,14 @@ export class ResultStore {
   }
 
   #file(job: Job): string {
-    return join(this.#folder, `${createHash("sha256").update(JSON.stringify(job)).digest("hex").slice(0, 24)}.json`);
+    const folder = job.contestant.name === "grove" ? this.#ours : this.#others;
+    return join(folder, `${createHash("sha256").update(JSON.stringify(job)).digest("hex").slice(0, 24)}.json`);
   }
 }
 
-function codeDigest(): string {
+function codeDigest(sources: readonly string[]): string {
   const hash = createHash("sha256");
-  const files = SOURCES.flatMap((folder) =>
+  const files = sources.flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && !entry.name.endsWith(".test.ts"))
       .map((entry) => join(entry.parentPath, entry.name)),
