@@ -5,17 +5,10 @@ import { join, relative } from "node:path";
 import type { Job, JobResult } from "./job.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
-/** Everything that a figure depends on. */
-const SOURCES = [
-  "src/api",
-  "src/autoscaler",
-  "src/decide",
-  "src/observe",
-  "src/peers",
-  "src/sim",
-  "src/trial",
-  "policies",
-];
+/** Everything that a figure depends on: the world of a trial, and who scales in it. */
+const WORLD = ["src/api", "src/decide/capacity", "src/observe", "src/sim", "src/trial", "policies"];
+const OURS = ["src/autoscaler", "src/decide"];
+const PEERS = ["src/peers"];
 const FILES = ["bench/compare/cases.ts", "bench/compare/scenario-of.ts", "bench/compare/worth.ts", "package-lock.json"];
 
 export class ResultStore {
