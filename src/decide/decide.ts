@@ -59,7 +59,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   const inFlight = inFlightOf(policy, observation, memory.inFlightSinceMs);
 
   // 1, 2: collect and demand
-  const slo = sizeForSlo(policy, observation, memory.slo);
+  const slo = sizeForSlo(policy, observation, memory.slo, leadMs);
   const measured = policy.targets.map((target, index) =>
     joinSlo(measure(target, index, policy, observation, memory), slo.terms[index], totalsOf(observation, index)),
   );

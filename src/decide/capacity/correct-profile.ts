@@ -32,8 +32,8 @@ export interface CorrectionInput {
 
 /** Far below the goal the factor decides nothing, and coarse histograms would make it up. */
 const RELEVANT_SHARE = 0.3;
-/** Buckets of the engines' latency histograms are up to 2.5 wide: a quantile within a bucket is off by up to this factor either way. */
-const RESOLUTION = 1.6;
+/** Edges of the engines' latency histograms are up to 2.5 apart: a quantile that is drawn between them is off by nearly this factor. */
+const RESOLUTION = 2.4;
 
 export function correctFromProfile(input: CorrectionInput): Correction | undefined {
   const { slo, goal, load, observedMs, known, nowMs } = input;

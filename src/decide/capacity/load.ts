@@ -50,9 +50,18 @@ export interface LoadMemory {
   readonly last?: { readonly atMs: number; readonly arrivalsPerSecond: number };
 }
 
+/**
+ * What is over before a replica that is ordered now is ready needs none: arrivals are followed with this share of a start as time constant. A queue is
+ * counted as it is.
+ */
+const SMOOTHED_SHARE = 0.25;
+const MAX_SMOOTHED_MS = 180_000;
+
 export interface LoadContext {
   readonly policy: Policy;
   readonly observation: Observation;
+  /** From the order of a replica to its readiness. */
+  readonly leadMs: number;
 }
 
 /** New replicas have no rates yet, and with many of them too few report: the load has not gone because more serve it. */
@@ -74,7 +83,7 @@ export function usable(measured: Measured | undefined, staleAfterMs: number): nu
  * @returns undefined when the rate cannot be measured
  */
 export function loadOf(
-  { policy, observation }: LoadContext,
+  { policy, observation, leadMs }: LoadContext,
   index: number,
   known: LoadMemory,
 ): { readonly load: Load | undefined; readonly memory: LoadMemory } {
@@ -130,14 +139,17 @@ export function loadOf(
     known.inSystem ?? [],
     monotonicMs,
   );
+  const arrivalsPerSecond = smoothed(known.last, arrivals.perSecond, monotonicMs, leadMs);
   return {
-    load: load(arrivals.perSecond),
-    memory: {
-      ...kept,
-      inSystem: arrivals.history,
-      last: { atMs: monotonicMs, arrivalsPerSecond: arrivals.perSecond },
-    },
+    load: load(arrivalsPerSecond),
+    memory: { ...kept, inSystem: arrivals.history, last: { atMs: monotonicMs, arrivalsPerSecond } },
   };
+}
+
+function smoothed(last: LoadMemory["last"], now: number, nowMs: number, leadMs: number): number {
+  const timeConstantMs = Math.min(MAX_SMOOTHED_MS, SMOOTHED_SHARE * leadMs);
+  if (last === undefined || nowMs <= last.atMs || !(timeConstantMs > 0)) return now;
+  return now + (last.arrivalsPerSecond - now) * Math.exp((last.atMs - nowMs) / timeConstantMs);
 }
 
 const plus = (a: number | undefined, b: number | undefined): number | undefined =>

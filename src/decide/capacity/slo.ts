@@ -49,7 +49,13 @@ const STEADY_MS = 120_000;
 /** More in the queue of a replica is left over from before, not a property of the load now. */
 const MAX_WAITING = 4;
 
-export function sizeForSlo(policy: Policy, observation: Observation, known: SloMemory | undefined): SloResult {
+/** @param leadMs from the order of a replica to its readiness */
+export function sizeForSlo(
+  policy: Policy,
+  observation: Observation,
+  known: SloMemory | undefined,
+  leadMs: number,
+): SloResult {
   const { slo } = policy;
   if (slo === undefined) return { terms: policy.targets.map(() => undefined) };
   const memory = known ?? emptySloMemory;
@@ -60,7 +66,7 @@ export function sizeForSlo(policy: Policy, observation: Observation, known: SloM
     const goals = goalsOf(target, slo);
     if (goals.ttft === undefined && goals.itl === undefined) return { term: undefined, kept: undefined };
     const before = memory.targets[target.name] ?? { corrections: {}, samples: {} };
-    const { load, memory: seen } = loadOf({ policy, observation }, index, before.load ?? {});
+    const { load, memory: seen } = loadOf({ policy, observation, leadMs }, index, before.load ?? {});
     const own = {
       ttft: ownMs(policy, observation, index, "ttft") ?? observed.ttft,
       itl: ownMs(policy, observation, index, "itl") ?? observed.itl,
