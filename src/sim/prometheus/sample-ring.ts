@@ -55,6 +55,8 @@ export class SampleRing {
 
   /** Index of the first sample at or after `timeMs`; `length` when there is none. */
   firstAtOrAfter(timeMs: number): number {
+    // Most questions are about the present, and of series that have ended nothing is left of it.
+    if (timeMs > this.lastTimeMs) return this.length;
     let low = this.#start;
     let high = this.#end;
     while (low < high) {

@@ -19,11 +19,24 @@ export interface SeriesStoreOptions {
   readonly maxSeries: number;
 }
 
+interface Selection {
+  readonly version: number;
+  readonly series: readonly StoredSeries[];
+}
+
+/** Garbage is collected when this part of the retention has passed since the last time. */
+const GARBAGE_SHARE = 1 / 32;
+
 export class SeriesStore {
   readonly #options: SeriesStoreOptions;
   readonly #byKey = new Map<string, StoredSeries>();
   /** label name -> value -> series. */
   readonly #postings = new Map<string, Map<string, Set<StoredSeries>>>();
+  /** Queries ask the same again and again, while series come and go with pods. */
+  readonly #selections = new WeakMap<readonly LabelMatcher[], Selection>();
+  /** Goes up when a series comes or goes. */
+  #version = 0;
+  #collectedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: SeriesStoreOptions) {
     this.#options = options;
@@ -43,6 +56,7 @@ export class SeriesStore {
     }
     const series: StoredSeries = { labels, samples: new SampleRing() };
     this.#byKey.set(key, series);
+    this.#version++;
     for (const [name, value] of labels) {
       const values = remember(this.#postings, name, () => new Map<string, Set<StoredSeries>>());
       remember(values, value, () => new Set<StoredSeries>()).add(series);
@@ -55,8 +69,16 @@ export class SeriesStore {
     return this.#byKey.get(labelKey(series.labels)) === series;
   }
 
-  /** Series that satisfy every matcher, in the order of their labels. */
+  /** Series that satisfy every matcher, in the order in which they came. */
   select(matchers: readonly LabelMatcher[]): readonly StoredSeries[] {
+    const known = this.#selections.get(matchers);
+    if (known?.version === this.#version) return known.series;
+    const series = this.#find(matchers);
+    this.#selections.set(matchers, { version: this.#version, series });
+    return series;
+  }
+
+  #find(matchers: readonly LabelMatcher[]): readonly StoredSeries[] {
     let candidates: Iterable<StoredSeries> = this.#byKey.values();
     let smallest = this.#byKey.size;
     for (const { label, op, value } of matchers) {
@@ -84,13 +106,17 @@ export class SeriesStore {
     return [...(this.#postings.get(name)?.keys() ?? [])].sort();
   }
 
-  /** Drops samples older than the retention, and series left without samples. */
+  /** Now and then: drops samples older than the retention, and series left without samples. */
   collectGarbage(nowMs: number): void {
-    const oldestMs = nowMs - this.#options.retentionMs;
+    const { retentionMs } = this.#options;
+    if (nowMs < this.#collectedMs + GARBAGE_SHARE * retentionMs) return;
+    this.#collectedMs = nowMs;
+    const oldestMs = nowMs - retentionMs;
     for (const [key, series] of this.#byKey) {
       series.samples.dropBefore(oldestMs);
       if (series.samples.length > 0) continue;
       this.#byKey.delete(key);
+      this.#version++;
       for (const [name, value] of series.labels) this.#unpost(name, value, series);
     }
   }
