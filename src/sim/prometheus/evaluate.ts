@@ -6,7 +6,13 @@ import { scalarOperation, setOperation, vectorWithScalar, vectorWithVector } fro
 import { type Histogram, histogramQuantile, histogramsOf } from "./histogram-quantile.ts";
 import { type LabelSet, labelSet, METRIC_NAME } from "./labels.ts";
 import { PerLabels } from "./per-labels.ts";
-import { RANGE_FUNCTIONS } from "./range-functions.ts";
+import {
+  type Change,
+  type ChangeFunction,
+  extrapolated,
+  isChangeFunction,
+  RANGE_FUNCTIONS,
+} from "./range-functions.ts";
 import type { SeriesStore, StoredSeries } from "./series-store.ts";
 import { assertDistinct, type Element, ExecutionError, type RangeSeries, type Value } from "./vector.ts";
 import { elementsOf, scalarOf, VECTOR_FUNCTIONS } from "./vector-functions.ts";
@@ -159,6 +165,7 @@ export class Evaluation {
     const { name, args } = expr;
     if (name === "time") return { kind: "scalar", value: timeMs / 1000 };
     if (name === "pi") return { kind: "scalar", value: Math.PI };
+    if (isChangeFunction(name) && args[0]?.kind === "matrix") return this.#change(expr, name, args[0], timeMs);
     const values = args.map((arg) => this.at(arg, timeMs));
     if (name === "scalar") {
       const elements = elementsOf(values[0]);
@@ -182,6 +189,24 @@ export class Evaluation {
     const overVector = VECTOR_FUNCTIONS[name];
     if (overVector !== undefined) return distinctVector(expr, overVector(values, { evaluationMs: timeMs }));
     return this.#rangeCall(expr, values, timeMs);
+  }
+
+  /** What most queries are about, without a copy of the samples. */
+  #change(expr: Expr, name: ChangeFunction, { selector, rangeMs }: Expr & { kind: "matrix" }, timeMs: number): Value {
+    const { dialect } = this.#options;
+    const rangeEndMs = this.#shift(selector, timeMs);
+    const rangeStartMs = rangeEndMs - rangeMs;
+    const range = { rangeStartMs, rangeEndMs, dialect };
+    const from = dialect === 3 ? rangeStartMs + 1 : rangeStartMs;
+    const elements: Element[] = [];
+    const change: Change = { samples: 0, firstMs: 0, lastMs: 0, firstValue: 0, change: 0 };
+    for (const { labels, samples } of this.#select(selector)) {
+      samples.changeBetween(from, rangeEndMs, name !== "delta", change);
+      this.#count(change.samples);
+      const value = extrapolated(change, range, name);
+      if (value !== undefined) elements.push({ labels: labels.nameless, value });
+    }
+    return distinctVector(expr, elements);
   }
 
   #rangeCall(expr: Expr & { kind: "call" }, values: readonly Value[], timeMs: number): Value {
