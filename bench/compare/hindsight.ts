@@ -13,8 +13,8 @@ export interface Hindsight {
 }
 
 /** Quantiles of the need over time. */
-const SHARES = [0.5, 0.8, 0.95, 1] as const;
-const USED = [0.7, 0.85, 1] as const;
+const SHARES = [0.7, 0.95, 1] as const;
+const USED = [0.7, 0.85] as const;
 
 export function hindsightOf(one: Case, data: string): readonly Hindsight[] {
   const scenario = scenarioOf(one, { data, part: one.report, seed: 1 });
@@ -26,7 +26,7 @@ export function hindsightOf(one: Case, data: string): readonly Hindsight[] {
     const sorted = (needs.replicas[index] ?? []).slice(from).toSorted((a, b) => a - b);
     const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 1;
     const whole = SHARES.map((share) => Math.min(most[role] ?? 1, Math.max(1, Math.ceil(at(share)))));
-    return [...new Set(whole.flatMap((count) => [count, Math.min(most[role] ?? 1, count + 1)]))];
+    return [...new Set(whole)];
   });
   const [first = [1], second = [undefined]] = counts as [number[], (number | undefined)[]?];
   const [a, b] = roles as [PeerRole, PeerRole?];

@@ -17,7 +17,7 @@ export interface ShapeMemory {
 }
 
 export interface Load {
-  /** Of the whole target; what waits is to be served within a minute. */
+  /** Of the whole target; what waits is to be served within a minute, or within a start where that takes longer. */
   readonly requestsPerSecond: number;
   /** Part of it that comes now. */
   readonly arrivalsPerSecond: number;
@@ -56,6 +56,9 @@ export interface LoadMemory {
  */
 const SMOOTHED_SHARE = 0.25;
 const MAX_SMOOTHED_MS = 180_000;
+
+/** More requests in the queue of a replica are more than it can take. */
+const MAX_WAITING = 4;
 
 export interface LoadContext {
   readonly policy: Policy;
@@ -117,7 +120,7 @@ export function loadOf(
   const waiting = own("waitingRequests") ?? 0;
   const load = (arrivalsPerSecond: number): Load => ({
     arrivalsPerSecond,
-    requestsPerSecond: arrivalsPerSecond + waiting / BACKLOG_DRAIN_SECONDS,
+    requestsPerSecond: arrivalsPerSecond + waiting / Math.max(BACKLOG_DRAIN_SECONDS, leadMs / 1000),
     waiting,
     ...optional("running", running),
     ...optional("kvShare", shape?.kvShare),
@@ -139,7 +142,10 @@ export function loadOf(
     known.inSystem ?? [],
     monotonicMs,
   );
-  const arrivalsPerSecond = smoothed(known.last, arrivals.perSecond, monotonicMs, leadMs);
+  const followed = smoothed(known.last, arrivals.perSecond, monotonicMs, leadMs);
+  // A queue says that it is no noise.
+  const isQueueing = waiting > MAX_WAITING * Math.max(1, totalsOf(observation, index).ready);
+  const arrivalsPerSecond = isQueueing ? Math.max(followed, arrivals.perSecond) : followed;
   return {
     load: load(arrivalsPerSecond),
     memory: { ...kept, inSystem: arrivals.history, last: { atMs: monotonicMs, arrivalsPerSecond } },

@@ -60,6 +60,8 @@ const PRIOR_SHORTFALL = 0.1;
 const PRIOR_WEIGHT = 4;
 /** More than this on top is a burst that no stock is for. */
 const MAX_HEADROOM = 1;
+/** A step is no measure of what usually comes: one of them would be kept in stock for hours. */
+const MAX_SHORTFALL = 0.5;
 
 export interface ForecastResult {
   /** Never below the measured demand. */
@@ -127,7 +129,8 @@ function score(
     const remembered = 2 ** (Math.min(0, scoredMs - nowMs) / SHORTFALL_HALF_LIFE_MS);
     shortfalls = shortfalls.map((sum, index) => {
       const replicas = predictions[index] as number;
-      return sum * remembered + (Math.max(0, demandReplicas - replicas) / Math.max(1, replicas)) ** 2;
+      const shortfall = Math.max(0, demandReplicas - replicas) / Math.max(1, replicas);
+      return sum * remembered + Math.min(MAX_SHORTFALL, shortfall) ** 2;
     });
     shortfallWeight = shortfallWeight * remembered + 1;
     scoredMs = nowMs;
