@@ -1,6 +1,7 @@
 /** PromQL's aggregation operators. Semantics: `aggregation` in Prometheus's `promql/engine.go`. */
+import { remember } from "../remember.ts";
 import { formatValue } from "./exposition.ts";
-import { type LabelSet, labelKey, METRIC_NAME, only, withLabel, without } from "./labels.ts";
+import { type LabelSet, METRIC_NAME, only, withLabel, without } from "./labels.ts";
 import { extreme, quantile, variance } from "./range-functions.ts";
 import { type Element, ExecutionError } from "./vector.ts";
 
@@ -12,13 +13,15 @@ export interface Aggregation {
   readonly text?: string;
 }
 
-interface Group {
-  readonly labels: LabelSet;
-  readonly members: Element[];
+/** Which elements of a vector belong together: it follows from their labels. */
+export interface Grouping {
+  /** Of each group. */
+  readonly labels: readonly LabelSet[];
+  /** The group of each element. */
+  readonly groupAt: readonly number[];
 }
 
 const REDUCERS: Readonly<Record<string, (values: readonly number[], parameter: number) => number>> = {
-  sum: (values) => values.reduce((total, value) => total + value, 0),
   avg: (values) => values.reduce((total, value) => total + value, 0) / values.length,
   min: (values) => extreme(values, (a, b) => a < b),
   max: (values) => extreme(values, (a, b) => a > b),
@@ -29,20 +32,21 @@ const REDUCERS: Readonly<Record<string, (values: readonly number[], parameter: n
   quantile: (values, q) => quantile(q, values),
 };
 
-/** `groupOf` maps an element's labels to those of its group; it is given so that a caller can remember the answers. */
 export function aggregate(
   elements: readonly Element[],
   aggregation: Aggregation,
-  groupOf: (labels: LabelSet) => LabelSet,
+  groupingOf: (elements: readonly Element[]) => Grouping,
 ): readonly Element[] {
   const { op, scalar = Number.NaN } = aggregation;
   if (op === "count_values") return countValues(elements, aggregation);
-  const groups = groupsOf(elements, groupOf);
-  if (op === "topk" || op === "bottomk") return groups.flatMap((group) => extremes(group.members, op, scalar));
+  const grouping = groupingOf(elements);
+  if (op === "sum") return sums(elements, grouping);
+  if (op === "topk" || op === "bottomk")
+    return membersOf(elements, grouping).flatMap((members) => extremes(members, op, scalar));
   const reduce = REDUCERS[op];
   if (reduce === undefined) throw new ExecutionError(`aggregation operator "${op}" is not supported`, "bad-data");
-  return groups.map(({ labels, members }) => ({
-    labels,
+  return membersOf(elements, grouping).map((members, group) => ({
+    labels: grouping.labels[group] as LabelSet,
     value: reduce(
       members.map(({ value }) => value),
       scalar,
@@ -50,24 +54,41 @@ export function aggregate(
   }));
 }
 
+/** The commonest, often over as many groups as elements. */
+function sums(elements: readonly Element[], { labels, groupAt }: Grouping): Element[] {
+  const totals = new Float64Array(labels.length);
+  for (let at = 0; at < elements.length; at++) {
+    const group = groupAt[at] as number;
+    totals[group] = (totals[group] as number) + (elements[at] as Element).value;
+  }
+  return labels.map((set, group) => ({ labels: set, value: totals[group] as number }));
+}
+
 /** The function from an element's labels to its group's. */
-export function grouper({ grouping, without: excluding }: Aggregation): (labels: LabelSet) => LabelSet {
+export function grouper({
+  grouping,
+  without: excluding,
+}: Pick<Aggregation, "grouping" | "without">): (labels: LabelSet) => LabelSet {
   const names = new Set(grouping);
   if (!excluding) return (labels) => only(labels, names);
   names.add(METRIC_NAME);
   return (labels) => without(labels, names);
 }
 
-function groupsOf(elements: readonly Element[], groupOf: (labels: LabelSet) => LabelSet): Group[] {
-  const groups = new Map<string, Group>();
-  for (const element of elements) {
-    const labels = groupOf(element.labels);
-    const key = labelKey(labels);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { labels, members: [element] });
-    else group.members.push(element);
-  }
-  return [...groups.values()];
+export function groupBy(all: readonly LabelSet[], groupOf: (labels: LabelSet) => LabelSet): Grouping {
+  const known = new Map<string, number>();
+  const labels: LabelSet[] = [];
+  const groupAt = all.map((set) => {
+    const own = groupOf(set);
+    return remember(known, own.key, () => labels.push(own) - 1);
+  });
+  return { labels, groupAt };
+}
+
+function membersOf(elements: readonly Element[], { labels, groupAt }: Grouping): Element[][] {
+  const groups: Element[][] = labels.map(() => []);
+  for (const [at, element] of elements.entries()) groups[groupAt[at] as number]?.push(element);
+  return groups;
 }
 
 /** The k elements, best first, with their own labels; NaN is worse than any number. */
@@ -89,11 +110,9 @@ function extremes(members: readonly Element[], op: "topk" | "bottomk", k: number
 
 function countValues(elements: readonly Element[], { text = "", ...aggregation }: Aggregation): readonly Element[] {
   const groupOf = grouper(aggregation);
-  const groups = groupsOf(elements, (labels) => labels);
-  const counted = groups.flatMap(({ members }) =>
-    members.map(({ labels, value }) => ({ labels: withLabel(groupOf(labels), text, spellValue(value)), value: 1 })),
-  );
-  return groupsOf(counted, (labels) => labels).map(({ labels, members }) => ({ labels, value: members.length }));
+  const counted = elements.map(({ labels, value }) => withLabel(groupOf(labels), text, spellValue(value)));
+  const { labels, groupAt } = groupBy(counted, (set) => set);
+  return labels.map((set, group) => ({ labels: set, value: groupAt.filter((own) => own === group).length }));
 }
 
 /** Go's `FormatFloat(value, 'f', -1, 64)`: the shortest digits, never an exponent. */

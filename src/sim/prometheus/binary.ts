@@ -1,7 +1,7 @@
 /** PromQL's binary operators. Semantics: `VectorBinop` and its neighbours in Prometheus's `promql/engine.go`. */
 import type { BinaryOperator, VectorMatching } from "../../observe/promql-ast.ts";
 import { remember } from "../remember.ts";
-import { dropName, type LabelSet, labelKey, METRIC_NAME, only, spellLabels, withLabel, without } from "./labels.ts";
+import { type LabelSet, METRIC_NAME, only, spellLabels, withLabel, without } from "./labels.ts";
 import { type Element, ExecutionError } from "./vector.ts";
 
 type Elements = readonly Element[];
@@ -66,7 +66,7 @@ export function vectorWithScalar(
     const [a, b] = scalarIsLeft ? [scalar, value] : [value, scalar];
     if (COMPARISONS.has(op) && !returnBool) {
       if (holds(op, a, b)) result.push({ labels, value });
-    } else result.push({ labels: dropName(labels), value: scalarOperation(op, a, b) });
+    } else result.push({ labels: labels.nameless, value: scalarOperation(op, a, b) });
   }
   return result;
 }
@@ -112,7 +112,7 @@ export function vectorWithVector(
     const filter = COMPARISONS.has(op) && !returnBool;
     if (filter && !holds(op, a, b)) continue;
     const labels = resultLabels(element.labels, partner.labels, op, matching, returnBool);
-    const once = oneToOne ? group : `${group}\u0003${labelKey(labels)}`;
+    const once = oneToOne ? group : `${group}\u0003${labels.key}`;
     if (used.has(once)) {
       throw new ExecutionError(
         oneToOne
@@ -157,7 +157,7 @@ function signatureFunction(matching: VectorMatching): (labels: LabelSet) => stri
   return remember(signatures, matching, ({ on, labels }) => {
     const names = new Set(on ? labels : [...labels, METRIC_NAME]);
     const known = new WeakMap<LabelSet, string>();
-    return (set) => remember(known, set, () => labelKey(on ? only(set, names) : without(set, names)));
+    return (set) => remember(known, set, () => (on ? only(set, names) : without(set, names)).key);
   });
 }
 
@@ -168,7 +168,7 @@ function resultLabels(
   matching: VectorMatching,
   returnBool: boolean,
 ): LabelSet {
-  let labels = COMPARISONS.has(op) && !returnBool ? many : dropName(many);
+  let labels = COMPARISONS.has(op) && !returnBool ? many : many.nameless;
   if (matching.cardinality === "one-to-one") {
     const names = new Set(matching.labels);
     labels = matching.on ? only(labels, names) : without(labels, names);

@@ -1,5 +1,5 @@
 /** PromQL's calendar functions: seconds since the epoch to fields of the Gregorian date in UTC. */
-import { dropName, NO_LABELS } from "./labels.ts";
+import { NO_LABELS } from "./labels.ts";
 import type { VectorFunction } from "./vector-functions.ts";
 
 interface CivilDate {
@@ -15,7 +15,7 @@ const calendar =
   ([vector], { evaluationMs }) => {
     if (vector === undefined) return [{ labels: NO_LABELS, value: field(Math.floor(evaluationMs / 1000)) }];
     const elements = vector.kind === "vector" ? vector.elements : [];
-    return elements.map(({ labels, value }) => ({ labels: dropName(labels), value: field(Math.trunc(value)) }));
+    return elements.map(({ labels, value }) => ({ labels: labels.nameless, value: field(Math.trunc(value)) }));
   };
 
 const dayOf = (seconds: number): number => Math.floor(seconds / 86_400);

@@ -1,10 +1,18 @@
 /** Evaluates a PromQL tree at one instant against a store. One `Evaluation` serves all the steps of one query. */
 import type { Expr, LabelMatcher, Selector, TimeShift } from "../../observe/promql-ast.ts";
 import { remember } from "../remember.ts";
-import { aggregate, grouper } from "./aggregate.ts";
+import { aggregate, type Grouping, groupBy, grouper } from "./aggregate.ts";
 import { scalarOperation, setOperation, vectorWithScalar, vectorWithVector } from "./binary.ts";
-import { dropName, type LabelSet, labelKey, labelSet, METRIC_NAME } from "./labels.ts";
-import { RANGE_FUNCTIONS } from "./range-functions.ts";
+import { type Histogram, histogramQuantile, histogramsOf } from "./histogram-quantile.ts";
+import { type LabelSet, labelSet, METRIC_NAME } from "./labels.ts";
+import { PerLabels } from "./per-labels.ts";
+import {
+  type Change,
+  type ChangeFunction,
+  extrapolated,
+  isChangeFunction,
+  RANGE_FUNCTIONS,
+} from "./range-functions.ts";
 import type { SeriesStore, StoredSeries } from "./series-store.ts";
 import { assertDistinct, type Element, ExecutionError, type RangeSeries, type Value } from "./vector.ts";
 import { elementsOf, scalarOf, VECTOR_FUNCTIONS } from "./vector-functions.ts";
@@ -49,7 +57,7 @@ export class Evaluation {
       case "subquery":
         return this.#subquery(expr, timeMs);
       case "negate":
-        return this.#negate(this.at(expr.expr, timeMs));
+        return this.#negate(expr, this.at(expr.expr, timeMs));
       case "aggregate":
         return this.#aggregate(expr, timeMs);
       case "binary":
@@ -105,7 +113,7 @@ export class Evaluation {
     const collected = new Map<string, { labels: LabelSet; times: number[]; values: number[] }>();
     for (let stepAt = first; stepAt <= rangeEndMs; stepAt += stepMs) {
       for (const { labels, value } of elementsOf(this.at(expr.expr, stepAt))) {
-        const key = labelKey(labels);
+        const key = labels.key;
         const series = remember(collected, key, () => ({ labels, times: [], values: [] }));
         series.times.push(stepAt);
         series.values.push(value);
@@ -114,10 +122,10 @@ export class Evaluation {
     return { kind: "matrix", series: [...collected.values()], rangeStartMs, rangeEndMs };
   }
 
-  #negate(value: Value): Value {
+  #negate(expr: Expr, value: Value): Value {
     if (value.kind === "scalar") return { kind: "scalar", value: -value.value };
-    const elements = elementsOf(value).map((element) => ({ labels: dropName(element.labels), value: -element.value }));
-    return { kind: "vector", elements: assertDistinct(elements) };
+    const elements = elementsOf(value).map((element) => ({ labels: element.labels.nameless, value: -element.value }));
+    return distinctVector(expr, elements);
   }
 
   #aggregate(expr: Expr & { kind: "aggregate" }, timeMs: number): Value {
@@ -130,11 +138,13 @@ export class Evaluation {
       ...(parameter?.kind === "scalar" ? { scalar: parameter.value } : {}),
       ...(parameter?.kind === "string" ? { text: parameter.value } : {}),
     };
-    const groupOf = remember(groupers, expr, () => remembered(grouper(aggregation)));
-    return { kind: "vector", elements: aggregate(elementsOf(this.at(expr.expr, timeMs)), aggregation, groupOf) };
+    const known = remember(groupings, expr, groupingsOf);
+    const elements = elementsOf(this.at(expr.expr, timeMs));
+    return { kind: "vector", elements: aggregate(elements, aggregation, (of) => known.of(of)) };
   }
 
-  #binary({ op, left, right, returnBool, matching }: Expr & { kind: "binary" }, timeMs: number): Value {
+  #binary(expr: Expr & { kind: "binary" }, timeMs: number): Value {
+    const { op, left, right, returnBool, matching } = expr;
     const a = this.at(left, timeMs);
     const b = this.at(right, timeMs);
     if (a.kind === "scalar" && b.kind === "scalar") {
@@ -148,12 +158,14 @@ export class Evaluation {
     } else if (b.kind === "scalar") {
       elements = vectorWithScalar(op, elementsOf(a), b.value, { scalarIsLeft: false, returnBool });
     } else elements = vectorWithVector(op, elementsOf(a), elementsOf(b), matching, returnBool);
-    return { kind: "vector", elements: assertDistinct(elements) };
+    return distinctVector(expr, elements);
   }
 
-  #call({ name, args }: Expr & { kind: "call" }, timeMs: number): Value {
+  #call(expr: Expr & { kind: "call" }, timeMs: number): Value {
+    const { name, args } = expr;
     if (name === "time") return { kind: "scalar", value: timeMs / 1000 };
     if (name === "pi") return { kind: "scalar", value: Math.PI };
+    if (isChangeFunction(name) && args[0]?.kind === "matrix") return this.#change(expr, name, args[0], timeMs);
     const values = args.map((arg) => this.at(arg, timeMs));
     if (name === "scalar") {
       const elements = elementsOf(values[0]);
@@ -169,14 +181,36 @@ export class Evaluation {
       const elements = elementsOf(values[0]).map(({ labels, value }) => ({ labels, value }));
       values[0] = { kind: "vector", elements };
     }
-    const overVector = VECTOR_FUNCTIONS[name];
-    if (overVector !== undefined) {
-      return { kind: "vector", elements: assertDistinct(overVector(values, { evaluationMs: timeMs })) };
+    if (name === "histogram_quantile") {
+      const elements = elementsOf(values[1]);
+      const known = remember(histograms, expr, () => new PerLabels(histogramsOf));
+      return { kind: "vector", elements: histogramQuantile(scalarOf(values[0]), elements, known.of(elements)) };
     }
-    return this.#rangeCall(name, values, timeMs);
+    const overVector = VECTOR_FUNCTIONS[name];
+    if (overVector !== undefined) return distinctVector(expr, overVector(values, { evaluationMs: timeMs }));
+    return this.#rangeCall(expr, values, timeMs);
   }
 
-  #rangeCall(name: string, values: readonly Value[], timeMs: number): Value {
+  /** What most queries are about, without a copy of the samples. */
+  #change(expr: Expr, name: ChangeFunction, { selector, rangeMs }: Expr & { kind: "matrix" }, timeMs: number): Value {
+    const { dialect } = this.#options;
+    const rangeEndMs = this.#shift(selector, timeMs);
+    const rangeStartMs = rangeEndMs - rangeMs;
+    const range = { rangeStartMs, rangeEndMs, dialect };
+    const from = dialect === 3 ? rangeStartMs + 1 : rangeStartMs;
+    const elements: Element[] = [];
+    const change: Change = { samples: 0, firstMs: 0, lastMs: 0, firstValue: 0, change: 0 };
+    for (const { labels, samples } of this.#select(selector)) {
+      samples.changeBetween(from, rangeEndMs, name !== "delta", change);
+      this.#count(change.samples);
+      const value = extrapolated(change, range, name);
+      if (value !== undefined) elements.push({ labels: labels.nameless, value });
+    }
+    return distinctVector(expr, elements);
+  }
+
+  #rangeCall(expr: Expr & { kind: "call" }, values: readonly Value[], timeMs: number): Value {
+    const { name } = expr;
     const compute = RANGE_FUNCTIONS[name];
     const matrix = values.find((value) => value.kind === "matrix");
     if (compute === undefined || matrix === undefined) {
@@ -190,9 +224,9 @@ export class Evaluation {
     for (const { labels, times, values: points } of matrix.series) {
       const range = { times, values: points, rangeStartMs, rangeEndMs, evaluationMs: timeMs, dialect };
       const value = compute(range, parameters);
-      if (value !== undefined) elements.push({ labels: keepsName ? labels : dropName(labels), value });
+      if (value !== undefined) elements.push({ labels: keepsName ? labels : labels.nameless, value });
     }
-    return { kind: "vector", elements: assertDistinct(elements) };
+    return distinctVector(expr, elements);
   }
 
   #shift({ at, offsetMs }: TimeShift, timeMs: number): number {
@@ -216,13 +250,24 @@ export class Evaluation {
   }
 }
 
-/** A tree is evaluated again and again, mostly over the same series. */
-const groupers = new WeakMap<Expr, (labels: LabelSet) => LabelSet>();
+const groupings = new WeakMap<Expr, PerLabels<Grouping>>();
 
-function remembered(groupOf: (labels: LabelSet) => LabelSet): (labels: LabelSet) => LabelSet {
+/** A group keeps its label set for as long as its members do, for what is remembered of it in turn. */
+function groupingsOf(expr: Expr & { kind: "aggregate" }): PerLabels<Grouping> {
+  const groupOf = grouper(expr);
   const known = new WeakMap<LabelSet, LabelSet>();
-  return (labels) => remember(known, labels, groupOf);
+  return new PerLabels((labels) => groupBy(labels, (set) => remember(known, set, groupOf)));
 }
+
+const distinct = new WeakMap<Expr, PerLabels<void>>();
+
+/** @throws ExecutionError */
+function distinctVector(expr: Expr, elements: readonly Element[]): Value {
+  if (elements.length > 1) remember(distinct, expr, () => new PerLabels(assertDistinct)).of(elements);
+  return { kind: "vector", elements };
+}
+
+const histograms = new WeakMap<Expr, PerLabels<readonly Histogram[]>>();
 
 function withoutParens(expr: Expr | undefined): Expr | undefined {
   return expr?.kind === "paren" ? withoutParens(expr.expr) : expr;

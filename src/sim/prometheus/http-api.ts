@@ -6,7 +6,7 @@ import { PromqlError } from "../../observe/promql-ast.ts";
 import { numberOf } from "../../observe/promql-literals.ts";
 import { parseExpression } from "../../observe/promql-parse.ts";
 import { formatValue } from "./exposition.ts";
-import { type LabelSet, labelKey } from "./labels.ts";
+import type { LabelSet } from "./labels.ts";
 import type { PromqlEngine } from "./promql-engine.ts";
 import type { Scraper, TargetHealth } from "./scraper.ts";
 import type { SeriesStore, StoredSeries } from "./series-store.ts";
@@ -145,7 +145,7 @@ function matching(store: SeriesStore, parameters: URLSearchParams, required: boo
   for (const text of texts) {
     const expr = parseExpression(text);
     if (expr.kind !== "vector") throw new BadData(`invalid parameter "match[]": ${text} is not a series selector`);
-    for (const series of store.select(expr.selector.matchers)) found.set(labelKey(series.labels), series);
+    for (const series of store.select(expr.selector.matchers)) found.set(series.labels.key, series);
   }
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, series]) => series);
 }

@@ -1,36 +1,51 @@
 /** Label sets of series: maps whose entries are sorted by name and never empty, so equal sets have equal keys. */
 
-import { remember } from "../remember.ts";
+/** Immutable once made. What follows from it is kept with it: sets live long and are asked again and again. */
+export class LabelSet extends Map<string, string> {
+  #key: string | undefined;
+  #nameless: LabelSet | undefined;
+  #record: Readonly<Record<string, string>> | undefined;
 
-export type LabelSet = ReadonlyMap<string, string>;
+  /** The same for the same set. */
+  get key(): string {
+    if (this.#key === undefined) {
+      let key = "";
+      for (const [name, value] of this) key += `${name}\u0001${value}\u0002`;
+      this.#key = key;
+    }
+    return this.#key;
+  }
+
+  /** The set without its metric name. */
+  get nameless(): LabelSet {
+    this.#nameless ??= this.has(METRIC_NAME) ? without(this, NAME_ONLY) : this;
+    return this.#nameless;
+  }
+
+  get record(): Readonly<Record<string, string>> {
+    this.#record ??= Object.fromEntries(this);
+    return this.#record;
+  }
+}
 
 export const METRIC_NAME = "__name__";
-export const NO_LABELS: LabelSet = new Map();
+export const NO_LABELS = new LabelSet();
+const NAME_ONLY: ReadonlySet<string> = new Set([METRIC_NAME]);
 
 export function labelSet(entries: Iterable<readonly [string, string]>): LabelSet {
   const kept = [...entries].filter(([, value]) => value !== "");
-  return new Map(kept.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+  return new LabelSet(kept.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
 }
-
-/** The same for the same set. Keys are remembered: sets are immutable and live long. */
-export function labelKey(labels: LabelSet): string {
-  return remember(keys, labels, (set) => {
-    let key = "";
-    for (const [name, value] of set) key += `${name}\u0001${value}\u0002`;
-    return key;
-  });
-}
-const keys = new WeakMap<LabelSet, string>();
 
 /** Without the names; the metric name is a label like any other here. */
 export function without(labels: LabelSet, names: ReadonlySet<string>): LabelSet {
-  const kept = new Map<string, string>();
+  const kept = new LabelSet();
   for (const [name, value] of labels) if (!names.has(name)) kept.set(name, value);
   return kept;
 }
 
 export function only(labels: LabelSet, names: ReadonlySet<string>): LabelSet {
-  const kept = new Map<string, string>();
+  const kept = new LabelSet();
   for (const [name, value] of labels) if (names.has(name)) kept.set(name, value);
   return kept;
 }
@@ -39,15 +54,6 @@ export function only(labels: LabelSet, names: ReadonlySet<string>): LabelSet {
 export function withLabel(labels: LabelSet, name: string, value: string): LabelSet {
   return labelSet([...[...labels].filter(([other]) => other !== name), [name, value]]);
 }
-
-const NAME_ONLY: ReadonlySet<string> = new Set([METRIC_NAME]);
-
-/** The set without its metric name; the result is remembered with the set. */
-export function dropName(labels: LabelSet): LabelSet {
-  if (!labels.has(METRIC_NAME)) return labels;
-  return remember(namelessSets, labels, (named) => without(named, NAME_ONLY));
-}
-const namelessSets = new WeakMap<LabelSet, LabelSet>();
 
 /** `{a="b", c="d"}`, as Prometheus's error texts write it. */
 export function spellLabels(labels: LabelSet): string {

@@ -18,7 +18,7 @@ export function createMetricsSource(engine: PromqlEngine, clock: Clock): Metrics
             stepMs: Math.round(stepSeconds * 1000),
           })
           .map(({ labels, points }) => ({
-            labels: Object.fromEntries(labels),
+            labels: labels.record,
             points: points.map(([timeMs, value]) => [timeMs / 1000, value] as const),
           })),
       ),
@@ -31,7 +31,7 @@ function samplesOf(value: Value, timestampSeconds: number): Sample[] {
       return [{ labels: {}, timestampSeconds, value: value.value }];
     case "vector":
       return value.elements.map(({ labels, value: number }) => ({
-        labels: Object.fromEntries(labels),
+        labels: labels.record,
         timestampSeconds,
         value: number,
       }));

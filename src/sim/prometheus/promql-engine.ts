@@ -3,7 +3,7 @@ import type { Expr } from "../../observe/promql-ast.ts";
 import { parseExpression, typeOf } from "../../observe/promql-parse.ts";
 import { remember } from "../remember.ts";
 import { Evaluation, type EvaluationOptions } from "./evaluate.ts";
-import { type LabelSet, labelKey, NO_LABELS } from "./labels.ts";
+import { type LabelSet, NO_LABELS } from "./labels.ts";
 import { ExecutionError, type Value } from "./vector.ts";
 
 export type EngineOptions = Omit<EvaluationOptions, "startMs" | "endMs">;
@@ -59,7 +59,7 @@ export function createPromqlEngine(options: EngineOptions): PromqlEngine {
               ? value.elements
               : [];
         for (const { labels, value: number } of elements) {
-          remember(found, labelKey(labels), () => ({ labels, points: [] })).points.push([timeMs, number]);
+          remember(found, labels.key, () => ({ labels, points: [] })).points.push([timeMs, number]);
         }
       }
       return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, series]) => series);

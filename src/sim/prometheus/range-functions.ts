@@ -29,9 +29,9 @@ const atLeastTwo =
     points.values.length < 2 ? undefined : compute(points, parameters);
 
 export const RANGE_FUNCTIONS: Readonly<Record<string, RangeFunction>> = {
-  rate: (points) => extrapolated(points, true, true),
-  increase: (points) => extrapolated(points, true, false),
-  delta: (points) => extrapolated(points, false, false),
+  rate: (points) => changeOver(points, "rate"),
+  increase: (points) => changeOver(points, "increase"),
+  delta: (points) => changeOver(points, "delta"),
   irate: (points) => instantaneous(points, true),
   idelta: (points) => instantaneous(points, false),
   avg_over_time: always(mean),
@@ -73,31 +73,60 @@ export const RANGE_FUNCTIONS: Readonly<Record<string, RangeFunction>> = {
   }),
 };
 
-/**
- * The change over the range, as if the samples reached its edges: by less than 1.1 sample distances the first and last
- * sample are extended to the edge, otherwise by half a distance; a counter is never extended below zero.
- */
-function extrapolated(points: RangePoints, isCounter: boolean, isRate: boolean): number | undefined {
-  const { times, values, rangeStartMs, rangeEndMs } = points;
+/** The functions of the change over a range. */
+export type ChangeFunction = "rate" | "increase" | "delta";
+
+export const isChangeFunction = (name: string): name is ChangeFunction =>
+  name === "rate" || name === "increase" || name === "delta";
+
+/** What these functions need of the samples. */
+export interface Change {
+  samples: number;
+  firstMs: number;
+  lastMs: number;
+  firstValue: number;
+  /** From the first to the last sample; with what was lost at resets, for a counter. */
+  change: number;
+}
+
+function changeOver(points: RangePoints, name: ChangeFunction): number | undefined {
+  const { times, values } = points;
   const last = values.length - 1;
   if (last < 1) return undefined;
   const firstValue = values[0] as number;
   let change = (values[last] as number) - firstValue;
-  if (isCounter) {
+  if (name !== "delta") {
     for (let i = 1; i <= last; i++) {
       if ((values[i] as number) < (values[i - 1] as number)) change += values[i - 1] as number;
     }
   }
-  let toStart = ((times[0] as number) - rangeStartMs) / 1000;
-  const toEnd = (rangeEndMs - (times[last] as number)) / 1000;
-  const sampled = ((times[last] as number) - (times[0] as number)) / 1000;
-  const distance = sampled / last;
+  const [firstMs, lastMs] = [times[0] as number, times[last] as number];
+  return extrapolated({ samples: values.length, firstMs, lastMs, firstValue, change }, points, name);
+}
+
+/**
+ * The change over the range, as if the samples reached its edges: by less than 1.1 sample distances the first and last
+ * sample are extended to the edge, otherwise by half a distance; a counter is never extended below zero.
+ *
+ * @returns undefined with less than two samples
+ */
+export function extrapolated(
+  { samples, firstMs, lastMs, firstValue, change }: Change,
+  { rangeStartMs, rangeEndMs, dialect }: Pick<RangePoints, "rangeStartMs" | "rangeEndMs" | "dialect">,
+  name: ChangeFunction,
+): number | undefined {
+  if (samples < 2) return undefined;
+  const isCounter = name !== "delta";
+  let toStart = (firstMs - rangeStartMs) / 1000;
+  const toEnd = (rangeEndMs - lastMs) / 1000;
+  const sampled = (lastMs - firstMs) / 1000;
+  const distance = sampled / (samples - 1);
   const threshold = distance * 1.1;
-  if (points.dialect === 3 && toStart >= threshold) toStart = distance / 2;
+  if (dialect === 3 && toStart >= threshold) toStart = distance / 2;
   if (isCounter && change > 0 && firstValue >= 0) toStart = Math.min(toStart, sampled * (firstValue / change));
   const extent = sampled + (toStart < threshold ? toStart : distance / 2) + (toEnd < threshold ? toEnd : distance / 2);
   let factor = extent / sampled;
-  if (isRate) factor /= (rangeEndMs - rangeStartMs) / 1000;
+  if (name === "rate") factor /= (rangeEndMs - rangeStartMs) / 1000;
   return change * factor;
 }
 

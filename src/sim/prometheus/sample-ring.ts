@@ -1,3 +1,5 @@
+import type { Change } from "./range-functions.ts";
+
 /**
  * The samples of one series: growing typed arrays whose front is cut by the retention.
  *
@@ -49,8 +51,7 @@ export class SampleRing {
   }
 
   isStale(index: number): boolean {
-    const at = 2 * (this.#start + index);
-    return this.#words[at] === STALE_LOW && this.#words[at + 1] === STALE_HIGH;
+    return this.#isMarker(this.#start + index);
   }
 
   /** Index of the first sample at or after `timeMs`; `length` when there is none. */
@@ -67,9 +68,39 @@ export class SampleRing {
     return low - this.#start;
   }
 
+  /** The change between two times, both included, markers left out. */
+  changeBetween(fromMs: number, toMs: number, isCounter: boolean, into: Change): void {
+    const times = this.#times;
+    const values = this.#values;
+    let first = this.#start + this.firstAtOrAfter(fromMs);
+    let last = this.#start + this.firstAtOrAfter(toMs + 1) - 1;
+    while (last >= first && this.#isMarker(last)) last--;
+    while (first <= last && this.#isMarker(first)) first++;
+    into.samples = 0;
+    if (first > last) return;
+    let before = values[first] as number;
+    into.firstMs = times[first] as number;
+    into.lastMs = times[last] as number;
+    into.firstValue = before;
+    into.samples = 1;
+    let change = (values[last] as number) - before;
+    for (let at = first + 1; at <= last; at++) {
+      if (this.#isMarker(at)) continue;
+      const value = values[at] as number;
+      if (isCounter && value < before) change += before;
+      before = value;
+      into.samples++;
+    }
+    into.change = change;
+  }
+
   dropBefore(timeMs: number): void {
     if (this.#end > this.#start && (this.#times[this.#start] as number) >= timeMs) return;
     this.#start += this.firstAtOrAfter(timeMs);
+  }
+
+  #isMarker(at: number): boolean {
+    return this.#words[2 * at] === STALE_LOW && this.#words[2 * at + 1] === STALE_HIGH;
   }
 
   #claim(timeMs: number): number | undefined {

@@ -8,7 +8,7 @@
 import type { Clock } from "../../clock.ts";
 import type { MetricWriter } from "../engines/metric-writer.ts";
 import { parseExposition, parseSeriesText } from "./exposition.ts";
-import { type LabelSet, labelKey, labelSet, METRIC_NAME } from "./labels.ts";
+import { type LabelSet, labelSet, METRIC_NAME } from "./labels.ts";
 import type { SeriesStore, StoredSeries } from "./series-store.ts";
 import { withTargetLabels } from "./target-labels.ts";
 import { WrittenSeries } from "./written-series.ts";
@@ -70,7 +70,7 @@ export function createScraper(options: ScraperOptions): Scraper {
     const found = new Map<string, { target: ScrapeTarget; labels: LabelSet }>();
     for (const target of options.targets()) {
       const labels = labelSet(Object.entries(target.labels).filter(([name]) => !name.startsWith("__")));
-      found.set(labelKey(labels), { target, labels });
+      found.set(labels.key, { target, labels });
     }
     for (const [key, session] of sessions) if (!found.has(key)) end(session, timeMs);
     const scraped = await Promise.all(

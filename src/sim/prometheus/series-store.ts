@@ -5,7 +5,7 @@
 import type { LabelMatcher } from "../../observe/promql-ast.ts";
 import { compileRe2 } from "../../observe/re2.ts";
 import { remember } from "../remember.ts";
-import { type LabelSet, labelKey } from "./labels.ts";
+import type { LabelSet } from "./labels.ts";
 import { SampleRing } from "./sample-ring.ts";
 
 export interface StoredSeries {
@@ -48,7 +48,7 @@ export class SeriesStore {
 
   /** The series with exactly these labels, created when it is new. */
   seriesOf(labels: LabelSet): StoredSeries {
-    const key = labelKey(labels);
+    const key = labels.key;
     const known = this.#byKey.get(key);
     if (known !== undefined) return known;
     if (this.#byKey.size >= this.#options.maxSeries) {
@@ -66,7 +66,7 @@ export class SeriesStore {
 
   /** Is the series still in the store, or has retention taken it? A scraper that kept a reference asks before use. */
   holds(series: StoredSeries): boolean {
-    return this.#byKey.get(labelKey(series.labels)) === series;
+    return this.#byKey.get(series.labels.key) === series;
   }
 
   /** Series that satisfy every matcher, in the order in which they came. */

@@ -1,8 +1,7 @@
 /** PromQL functions over instant vectors. Semantics: Prometheus's `promql/functions.go`. */
 import { compileRe2 } from "../../observe/re2.ts";
 import { CALENDAR_FUNCTIONS } from "./calendar.ts";
-import { histogramQuantile } from "./histogram-quantile.ts";
-import { dropName, NO_LABELS, withLabel } from "./labels.ts";
+import { NO_LABELS, withLabel } from "./labels.ts";
 import { type Element, ExecutionError, type Value } from "./vector.ts";
 
 type Elements = readonly Element[];
@@ -19,7 +18,7 @@ const each =
   (args) => {
     const parameters = args.slice(1).map(scalarOf);
     return elementsOf(args[0]).map(({ labels, value }) => ({
-      labels: dropName(labels),
+      labels: labels.nameless,
       value: compute(value, parameters),
     }));
   };
@@ -58,13 +57,12 @@ export const VECTOR_FUNCTIONS: Readonly<Record<string, VectorFunction>> = {
   },
   timestamp: (args, { evaluationMs }) =>
     elementsOf(args[0]).map(({ labels, timeMs = evaluationMs }) => ({
-      labels: dropName(labels),
+      labels: labels.nameless,
       value: timeMs / 1000,
     })),
   sort: (args) => elementsOf(args[0]).toSorted((a, b) => order(a.value, b.value)),
   sort_desc: (args) => elementsOf(args[0]).toSorted((a, b) => order(-a.value, -b.value)),
   vector: (args) => [{ labels: NO_LABELS, value: scalarOf(args[0]) }],
-  histogram_quantile: (args) => histogramQuantile(scalarOf(args[0]), elementsOf(args[1])),
   label_replace: (args) => labelReplace(args),
   label_join: (args) => labelJoin(args),
   ...CALENDAR_FUNCTIONS,

@@ -1,5 +1,5 @@
 /** Values that PromQL expressions evaluate to at one instant. */
-import { type LabelSet, labelKey } from "./labels.ts";
+import type { LabelSet } from "./labels.ts";
 
 export interface Element {
   readonly labels: LabelSet;
@@ -35,14 +35,11 @@ export class ExecutionError extends Error {
   }
 }
 
-/** Dropping labels can make two elements equal; Prometheus refuses such a result. */
-export function assertDistinct(elements: readonly Element[]): readonly Element[] {
-  if (elements.length < 2) return elements;
+/** Dropping labels can make two elements equal; Prometheus refuses such a result. @throws ExecutionError */
+export function assertDistinct(all: readonly LabelSet[]): void {
   const seen = new Set<string>();
-  for (const { labels } of elements) {
-    const key = labelKey(labels);
+  for (const { key } of all) {
     if (seen.has(key)) throw new ExecutionError("vector cannot contain metrics with the same labelset");
     seen.add(key);
   }
-  return elements;
 }
