@@ -297,7 +297,7 @@ function lines(tried: readonly Tried[], scenario: Scenario): readonly string[] {
         ) => mean(results, ({ measures }) => measures.values[key]);
         const useful = mean(results, ({ measures: { values } }) => values.usefulGpuHours / values.allocatedGpuHours);
         return [
-          autoscaler.title,
+          autoscaler.name,
           percent(mean(results, ({ measures }) => measures.bySlo[0]?.values.attainmentRatio)),
           text(value("ttftP90Ms"), 0, " ms"),
           text(value("ttftP99Ms"), 0, " ms"),
