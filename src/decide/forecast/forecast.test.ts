@@ -192,3 +192,12 @@ describe("forecast", () => {
     });
   });
 });
+
+test("a step is no measure of what usually comes: five times the load leaves at most half of itself in stock", () => {
+  const steps = [...Array<number>(40).fill(2), ...Array<number>(40).fill(10)];
+  const results = run(steps, options({ method: "LastValue", quantile: 0.8, maxErrorRatio: 10 }), 60_000);
+  const most = Math.max(...results.map(({ headroomRatio = 0 }) => headroomRatio));
+  // z(0.8) √(2 · 0.5²) if nothing else had been seen.
+  expect(most).toBeLessThan(0.6);
+  expect(most).toBeGreaterThan(0.1);
+});
