@@ -62,8 +62,9 @@ test("no node ever holds more than it has, and what is released is there again (
         const placed = gpus.place(gang);
         if (placed !== undefined) held.push({ gang, nodes: placed.nodes });
         const used = [0, 0, 0, 0];
-        for (const each of held)
-          each.nodes.forEach((node, pod) => (used[node] = (used[node] ?? 0) + (each.gang[pod] ?? 0)));
+        for (const { gang: pods, nodes } of held) {
+          for (const [pod, node] of nodes.entries()) used[node] = (used[node] ?? 0) + (pods[pod] ?? 0);
+        }
         expect(Math.max(...used)).toBeLessThanOrEqual(8);
         // What is free is found: a gang of one pod fits exactly where the emptiest node has room.
         const most = 8 - Math.min(...used);
