@@ -27,6 +27,8 @@ export interface Case {
   readonly profile: string;
   readonly ttftMs: number;
   readonly itlMs: number;
+  /** Engines reuse the prompt blocks of the trace, and requests go where theirs are. */
+  readonly prefixCaching?: true;
   readonly maxPrefill: number;
   readonly maxDecode: number;
   /** What is tuned on; never judged. Absent: nothing is tuned, defaults alone are compared. */
@@ -103,7 +105,8 @@ export const CASES: readonly Case[] = [
   },
   {
     name: "mooncake-conversation",
-    about: "half an hour of long prompts, 12,870 tokens on average",
+    about: "half an hour of long prompts, 12,870 tokens on average, with prefix caching",
+    prefixCaching: true,
     traffic: { trace: "mooncake-conversation.csv.gz", rateFactor: 4, jitterSeconds: 3 },
     profile: "llama-3.1-8b-bf16-h100-tp1.json",
     ttftMs: 4_000,
@@ -114,7 +117,8 @@ export const CASES: readonly Case[] = [
   },
   {
     name: "mooncake-synthetic",
-    about: "seventeen minutes of long prompts, 15,326 tokens on average",
+    about: "seventeen minutes of long prompts, 15,326 tokens on average, with prefix caching",
+    prefixCaching: true,
     traffic: { trace: "mooncake-synthetic.csv.gz", rateFactor: 4, jitterSeconds: 3 },
     profile: "llama-3.1-8b-bf16-h100-tp1.json",
     ttftMs: 4_000,

@@ -6,13 +6,16 @@ import type {
   ComparisonReport,
   FaultResult,
   ParameterSet,
+  ReactionResult,
 } from "../../src/report/comparison-report.ts";
 import { ABLATIONS, type Ablation } from "../../src/trial/ablations.ts";
 import { type BySeed, type Estimate, pairedDifference } from "../../src/trial/measures/bootstrap.ts";
 import type { TrialMeasures } from "../../src/trial/measures/measure-trial.ts";
 import { summarize } from "../../src/trial/measures/summarize.ts";
+import { summarizeReactions } from "../../src/trial/measures/summarize-reactions.ts";
 import { type Case, TUNING_TRIALS } from "./cases.ts";
 import type { ContestantSpec, JobResult } from "./job.ts";
+import { stepTimes } from "./steps.ts";
 import { AUTOSCALERS, type Tuned } from "./who.ts";
 
 interface Common {
@@ -118,6 +121,19 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
       outOfBandSecondsChange: changes(one, "grove", results, ({ values }) => values.outOfBandSpecSeconds),
     };
   });
+  const reactions = group(
+    plain.filter(({ result }) => result.reactions.length > 0),
+    ({ case: one, spec, parameters }) => JSON.stringify([one.name, spec.name, parameters]),
+  ).flatMap((list) => {
+    const { case: one, spec, parameters } = list[0] as (typeof list)[number];
+    const steps = stepTimes(one);
+    return steps.flatMap((stepAtSeconds, index): readonly ReactionResult[] => {
+      const known = list.map(({ result }) => result.reactions[index]).filter((each) => each !== undefined);
+      return summarizeReactions(known, random)
+        .filter(({ target }) => target !== "frontend")
+        .map((summary) => ({ ...summary, scenario: one.name, stepAtSeconds, autoscaler: spec.name, parameters }));
+    });
+  });
   const first = plain[0]?.result.measures.bySlo[0];
   return {
     version: 1,
@@ -140,6 +156,7 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
     },
     autoscalers: AUTOSCALERS,
     scenarios,
+    reactions,
     faults,
     ablations,
     validation: [],

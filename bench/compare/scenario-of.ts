@@ -68,6 +68,7 @@ export function scenarioOf(one: Case, { data, part, seed, faults = [] }: Scenari
     storageGiBPerSecond: STORAGE_GIB_PER_SECOND,
     window: { startMs: part.warmUpSeconds * 1000, endMs },
     scrapeIntervalMs: SCRAPE_INTERVAL_MS,
+    ...(one.prefixCaching === true ? { prefixCaching: true, routing: "kv-aware" as const } : {}),
     firstTokenTimeoutMs: FIRST_TOKEN_TIMEOUT_MS,
     faults,
   };

@@ -4,6 +4,7 @@ import { tryOut } from "../../src/trial/try-out.ts";
 import { caseOf } from "./cases.ts";
 import { contestantOf, type Job, type JobResult } from "./job.ts";
 import { scenarioOf } from "./scenario-of.ts";
+import { stepsOf } from "./steps.ts";
 import { missWorthsOf } from "./worth.ts";
 
 const data = process.argv[2] ?? "";
@@ -24,6 +25,7 @@ process.on("message", async (job: Job) => {
       autoscaler: job.contestant.name,
       seed: job.seed,
       missWorths: missWorthsOf(scenario),
+      steps: job.part === "report" ? stepsOf(one, scenario) : [],
       stopwatch: () => performance.now(),
     });
     const answer: JobResult = { ...result, seconds: (performance.now() - began) / 1000 };

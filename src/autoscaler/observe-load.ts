@@ -62,9 +62,12 @@ export async function observeLoad(options: ObserveLoadOptions): Promise<TargetLo
           ...readers,
           replicas,
         });
-        // What sleeps carries no load and is no capacity.
-        const awake = samples.filter(({ isAsleep }) => isAsleep !== true);
-        return [key, add(awake, how, minCoverageRatio)];
+        // What sleeps carries no load and is no capacity; what is new and has no value yet has had no time to carry any.
+        const counted = samples.filter(
+          ({ isAsleep, value }, index) =>
+            isAsleep !== true && !(value === undefined && replicas[index]?.isNew === true),
+        );
+        return [key, add(counted, how, minCoverageRatio)];
       } catch (error) {
         if (error instanceof MetricsError || error instanceof RangeError) return [key, undefined];
         throw error;

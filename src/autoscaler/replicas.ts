@@ -42,7 +42,8 @@ export function viewReplicas(pods: readonly Pod[], options: ReplicaViewOptions):
   );
   for (const [replica, members] of groups) {
     if (members.length >= minPodsPerReplica && members.every(isPodReady)) {
-      ready.push({ replica, pods: members.map(keyOf) });
+      const isNew = nowMs - readySinceMs(members) < NEW_MS;
+      ready.push({ replica, pods: members.map(keyOf), ...(isNew ? { isNew } : {}) });
       const tookMs = startupMs(members);
       // Longer than any start may take: it was ready before, lost its readiness and got it back.
       if (tookMs <= pendingTimeoutMs)
@@ -78,8 +79,11 @@ function unreadySinceMs(pod: Pod): number {
   return Number.isFinite(lostMs) ? Math.max(createdMs(pod), lostMs) : createdMs(pod);
 }
 
+/** Rates over a minute are there after two scrapes, and whole after a minute. */
+const NEW_MS = 60_000;
+
 /** The slowest pod of the replica counts. */
-function startupMs(pods: readonly Pod[]): number {
-  const readyMs = Math.max(...pods.map((pod) => parseTime(podCondition(pod, "Ready")?.lastTransitionTime ?? "")));
-  return readyMs - Math.min(...pods.map(createdMs));
-}
+const readySinceMs = (pods: readonly Pod[]): number =>
+  Math.max(...pods.map((pod) => parseTime(podCondition(pod, "Ready")?.lastTransitionTime ?? "")));
+
+const startupMs = (pods: readonly Pod[]): number => readySinceMs(pods) - Math.min(...pods.map(createdMs));

@@ -8,6 +8,8 @@ import type { SignalQuery } from "./signal-query.ts";
 export interface ReplicaPods {
   readonly replica: string;
   readonly pods: readonly string[];
+  /** Ready for so short a time that its rates are not there yet. */
+  readonly isNew?: true;
 }
 
 export interface ReadSignalOptions {

@@ -3,6 +3,7 @@ import { parseDurationMs } from "../api/duration.ts";
 import type { LatencyGoal } from "../decide/capacity/replica-capacity.ts";
 import type { Parameters, PeerContext, PeerDefinition, PeerRole } from "../peers/peer.ts";
 import { type Ablation, ablated } from "./ablations.ts";
+import { bandsOf } from "./bands.ts";
 import { clairvoyantPlan, type PlannedRole } from "./oracles/clairvoyant-plan.ts";
 import { type Needs, needsOf } from "./oracles/needs.ts";
 import { ordersFor, plannedScaler } from "./oracles/planned-scaler.ts";
@@ -125,15 +126,28 @@ type OracleParameters = { readonly [K in keyof typeof ORACLE_PARAMETERS]: number
 function clairvoyant(stage: Stage, parameters: OracleParameters): Scaler {
   const { scenario } = stage;
   const roles = plannedRoles(stage);
+  const band = bandOf(scenario, roles.length);
   const ready = clairvoyantPlan({
     needs: scenarioNeeds(scenario, parameters.usedRatio),
     roles,
     penaltyGpuSeconds: parameters.penaltyGpuSeconds,
     drainMs: DRAIN_MS,
+    ...(band === undefined ? {} : { band }),
     ...(scenario.policy.spec.gpuBudget?.max === undefined ? {} : { gpuBudget: scenario.policy.spec.gpuBudget.max }),
   });
   const leadsMs = roles.map(({ startMs }) => startMs * parameters.leadFactor);
   return planned(stage, ordersFor(ready, leadsMs, INTERVAL_MS));
+}
+
+/** Between the two roles that are planned, whichever way round it is written. */
+function bandOf(scenario: Scenario, roles: number): { readonly min: number; readonly max: number } | undefined {
+  if (roles !== 2) return undefined;
+  const targets = scenario.policy.spec.scaleTargets.filter(({ level }) => level !== "PodCliqueSet");
+  const [first, second] = [...peerRoles(scenario).values()].map((target) => targets.indexOf(target));
+  const band = bandsOf(scenario.policy).find(({ a, b }) => a === first && b === second);
+  if (band !== undefined) return band;
+  const turned = bandsOf(scenario.policy).find(({ a, b }) => a === second && b === first);
+  return turned === undefined ? undefined : { min: 1 / turned.max, max: turned.min > 0 ? 1 / turned.min : Infinity };
 }
 
 function reactive(stage: Stage, { usedRatio, holdSeconds }: OracleParameters): Scaler {

@@ -8,6 +8,7 @@ import { createDataPlane, type DataPlane } from "../sim/engines/data-plane.ts";
 import { createPrometheus, type Prometheus } from "../sim/prometheus/prometheus.ts";
 import { bandsOf } from "./bands.ts";
 import { Fleet } from "./fleet/fleet.ts";
+import { lossyTargets } from "./lossy-targets.ts";
 import type { TrialRecord } from "./record.ts";
 import type { Scaler } from "./scaler.ts";
 import type { Fault, Scenario } from "./scenario.ts";
@@ -38,6 +39,7 @@ export interface TrialOptions {
   readonly signal?: AbortSignal;
 }
 
+const SCRAPE_SEED_OFFSET = 1_000_003;
 /** A decision comes after the scrape of the same instant. */
 const DECISION_DELAY_MS = 500;
 /** Requests that arrived inside the window get this long to end. */
@@ -51,6 +53,8 @@ export async function runTrial(options: TrialOptions): Promise<TrialRecord> {
   const { scenario, seed, stopwatch, onProgress, signal } = options;
   const clock = new VirtualClock();
   const random = seededRandom(seed);
+  // Of its own: how many scrapes are lost must not change how long a pod starts.
+  const scrapeRandom = seededRandom(seed + SCRAPE_SEED_OFFSET);
   const { policy, set } = scenario;
   const inSet = policy.spec.scaleTargets.filter(({ level }) => level !== "PodCliqueSet");
   const refs = inSet.map(({ ref = "" }) => ref);
@@ -58,6 +62,8 @@ export async function runTrial(options: TrialOptions): Promise<TrialRecord> {
     clock,
     profiles: scenario.profiles,
     firstTokenTimeoutMs: scenario.firstTokenTimeoutMs,
+    ...(scenario.prefixCaching === undefined ? {} : { prefixCaching: scenario.prefixCaching }),
+    ...(scenario.routing === undefined ? {} : { routing: scenario.routing }),
   });
   const fleet = new Fleet({
     clock,
@@ -80,7 +86,7 @@ export async function runTrial(options: TrialOptions): Promise<TrialRecord> {
     clock,
     scrapeIntervalMs: scenario.scrapeIntervalMs,
     retentionMs: RETENTION_MS,
-    targets: () => dataPlane.targets(),
+    targets: () => lossyTargets(dataPlane.targets(), scenario.scrapeLossRatio ?? 0, scrapeRandom),
   });
   const startMs = clock.monotonicMs();
   const stop = new AbortController();

@@ -6,6 +6,7 @@ import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
 import type { ConfigMap } from "../api/kubernetes/core.ts";
 import type { Arrival } from "../sim/engines/data-plane.ts";
 import type { EngineProfile } from "../sim/engines/profiles.ts";
+import type { Routing } from "../sim/engines/routing.ts";
 import type { GpuPoolShape } from "./fleet/gpu-pool.ts";
 import type { StartUpModel } from "./fleet/start-up.ts";
 
@@ -31,6 +32,12 @@ export interface Scenario {
   /** Of the arrivals' time: before it the system settles, after it requests end. */
   readonly window: { readonly startMs: number; readonly endMs: number };
   readonly scrapeIntervalMs: number;
+  /** Share of the scrapes of each target that fail, in [0, 1). Default 0. */
+  readonly scrapeLossRatio?: number;
+  /** Engines keep prompt blocks and reuse them; only traces with blocks have any to share. Default false. */
+  readonly prefixCaching?: boolean;
+  /** Default `least-loaded`. */
+  readonly routing?: Routing;
   /** A client gives up when it has no first token by then. */
   readonly firstTokenTimeoutMs: number;
   readonly faults: readonly Fault[];

@@ -2,6 +2,7 @@
 import { type Contestant, goalsOf, scalerOf } from "./contestants.ts";
 import { MISS_WORTHS, type MissWorth } from "./measures/cost.ts";
 import { measureTrial, type TrialMeasures } from "./measures/measure-trial.ts";
+import { type KnownStep, type Reaction, reaction } from "./measures/reaction.ts";
 import type { SloTargets } from "./measures/slo.ts";
 import { type TimeLine, timeLine } from "./measures/time-line.ts";
 import type { TrialRecord } from "./record.ts";
@@ -11,24 +12,38 @@ import type { Scenario } from "./scenario.ts";
 export interface TrialResult {
   readonly measures: TrialMeasures;
   readonly timeLine: TimeLine;
+  /** To the steps that were asked about, in their order. */
+  readonly reactions: readonly Reaction[];
 }
 
-export interface TryOutOptions extends Omit<TrialOptions, "scaler"> {
+export interface Judgement {
   readonly missWorths?: readonly MissWorth[];
+  /** Known steps of the load, in the arrivals' time. Default: none. */
+  readonly steps?: readonly KnownStep[];
 }
+
+export interface TryOutOptions extends Omit<TrialOptions, "scaler">, Judgement {}
 
 export async function tryOut(contestant: Contestant, options: TryOutOptions): Promise<TrialResult> {
   const record = await runTrial({ ...options, scaler: (stage) => scalerOf(contestant, stage) });
-  return resultOf(record, options.scenario, options.missWorths);
+  return resultOf(record, options.scenario, options);
 }
 
 /** Judged by the goals of the scenario's policy, whatever a contestant makes of them. */
 export function resultOf(
   record: TrialRecord,
   scenario: Scenario,
-  missWorths: readonly MissWorth[] = MISS_WORTHS,
+  { missWorths = MISS_WORTHS, steps = [] }: Judgement = {},
 ): TrialResult {
-  return { measures: measureTrial(record, { sloSets: [sloOf(scenario)], missWorths }), timeLine: timeLine(record) };
+  const slo = sloOf(scenario);
+  const originMs = record.window.startMs - scenario.window.startMs;
+  return {
+    measures: measureTrial(record, { sloSets: [slo], missWorths }),
+    timeLine: timeLine(record),
+    reactions: steps.map((step) =>
+      reaction(record, { ...step, atMs: originMs + step.atMs, untilMs: originMs + step.untilMs }, slo),
+    ),
+  };
 }
 
 export function sloOf(scenario: Scenario): SloTargets {

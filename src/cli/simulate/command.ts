@@ -1,12 +1,14 @@
 /** `grove-autoscaler simulate`: what a policy would have done with a traffic, and what it would have cost, before anything touches a cluster. */
 import { writeFileSync } from "node:fs";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import packageJson from "../../../package.json" with { type: "json" };
 import { parseDurationMs } from "../../api/duration.ts";
 import { formatTime } from "../../api/kubernetes/time.ts";
+import { parsePercentRatio } from "../../api/ratio.ts";
 import { readPageAssets } from "../../report/page-assets.ts";
 import { renderReport } from "../../report/render-report.ts";
 import type { Arrival } from "../../sim/engines/data-plane.ts";
+import type { Routing } from "../../sim/engines/routing.ts";
 import { peerRoles } from "../../trial/peer-scaler.ts";
 import type { Scenario } from "../../trial/scenario.ts";
 import type { ServingSystem } from "../../trial/system.ts";
@@ -38,6 +40,9 @@ interface Flags extends TrafficFlags, PrometheusFlags, OutputFlags {
   readonly gpusPerNode: string;
   readonly storage: string;
   readonly timeout: string;
+  readonly prefixCaching?: true;
+  readonly routing: Routing;
+  readonly scrapeLoss: string;
 }
 
 const NODES_PER_RACK = 4;
@@ -73,6 +78,13 @@ export function addSimulateCommand(program: Command, terminal: Terminal): void {
     .option("--gpus <count>", "of the cluster; default: what all targets need at their maximum")
     .option("--gpus-per-node <count>", "GPUs of a node", "8")
     .option("--storage <gib-per-second>", "what all pods that load weights get together", "16")
+    .option("--prefix-caching", "engines reuse prompt blocks; for traces with a column blocks")
+    .addOption(
+      new Option("--routing <how>", "of requests to engines")
+        .choices(["least-loaded", "round-robin", "kv-aware"])
+        .default("least-loaded"),
+    )
+    .option("--scrape-loss <share>", "of the scrapes that fail, such as 5%", "0%")
     .option("--timeout <duration>", "how long a client waits for its first token", "2m")
     .option("--seed <number>", "of everything that is random", "1")
     .option("--seeds <count>", "repeat with so many seeds; from 10 on with 95 % intervals in the report", "1")
@@ -173,6 +185,10 @@ function scenarioOf(system: ServingSystem, { about }: Traffic, arrivals: readonl
   if (warmUpMs >= lastMs) {
     throw new UsageError(`--warm-up: ${warmUpMs / 1000} s leave nothing of ${Math.round(lastMs / 1000)} s of traffic`);
   }
+  const scrapeLossRatio = parsePercentRatio(flags.scrapeLoss);
+  if (scrapeLossRatio === undefined || scrapeLossRatio >= 1) {
+    throw new UsageError(`--scrape-loss: "${flags.scrapeLoss}" is not a share below 100 %, such as 5%`);
+  }
   const gpusPerNode = whole(flags.gpusPerNode, "--gpus-per-node");
   const gpus = flags.gpus === undefined ? mostGpus(system) : whole(flags.gpus, "--gpus");
   return {
@@ -183,6 +199,9 @@ function scenarioOf(system: ServingSystem, { about }: Traffic, arrivals: readonl
     storageGiBPerSecond: positive(flags.storage, "--storage"),
     window: { startMs: warmUpMs, endMs: lastMs },
     scrapeIntervalMs: SCRAPE_INTERVAL_MS,
+    scrapeLossRatio,
+    prefixCaching: flags.prefixCaching === true,
+    routing: flags.routing,
     firstTokenTimeoutMs: durationOf(flags.timeout, "--timeout"),
     faults: [],
   };
@@ -278,7 +297,7 @@ function lines(tried: readonly Tried[], scenario: Scenario): readonly string[] {
         ) => mean(results, ({ measures }) => measures.values[key]);
         const useful = mean(results, ({ measures: { values } }) => values.usefulGpuHours / values.allocatedGpuHours);
         return [
-          autoscaler.title,
+          autoscaler.name,
           percent(mean(results, ({ measures }) => measures.bySlo[0]?.values.attainmentRatio)),
           text(value("ttftP90Ms"), 0, " ms"),
           text(value("ttftP99Ms"), 0, " ms"),

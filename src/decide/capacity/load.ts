@@ -118,9 +118,11 @@ export function loadOf(
   });
   const kept = shape === undefined ? {} : { shape };
   const waiting = own("waitingRequests") ?? 0;
+  // What waits for its prompt waits for its answer too.
+  const inFront = fromPrefill ? (sum("prefill", "waitingRequests") ?? 0) : 0;
   const load = (arrivalsPerSecond: number): Load => ({
     arrivalsPerSecond,
-    requestsPerSecond: arrivalsPerSecond + waiting / Math.max(BACKLOG_DRAIN_SECONDS, leadMs / 1000),
+    requestsPerSecond: arrivalsPerSecond + (waiting + inFront) / Math.max(BACKLOG_DRAIN_SECONDS, leadMs / 1000),
     waiting,
     ...optional("running", running),
     ...optional("kvShare", shape?.kvShare),
@@ -144,7 +146,7 @@ export function loadOf(
   );
   const followed = smoothed(known.last, arrivals.perSecond, monotonicMs, leadMs);
   // A queue says that it is no noise.
-  const isQueueing = waiting > MAX_WAITING * Math.max(1, totalsOf(observation, index).ready);
+  const isQueueing = waiting + inFront > MAX_WAITING * Math.max(1, totalsOf(observation, index).ready);
   const arrivalsPerSecond = isQueueing ? Math.max(followed, arrivals.perSecond) : followed;
   return {
     load: load(arrivalsPerSecond),

@@ -51,6 +51,8 @@ export interface TermInput {
   readonly profile?: ProfileObservation;
   readonly load: Load | undefined;
   readonly nowMs: number;
+  /** From the order of a replica to its readiness. */
+  readonly leadMs: number;
   readonly corrections: Corrections;
   readonly samples: Partial<Record<SloName, LatencySamples>>;
   /** What a replica is counted with, over what it should serve; by goal, in (0, 1]. */
@@ -118,10 +120,13 @@ function fromProfile(input: TermInput, load: Load): SloTerm {
   const slots = (capacity.runningRequests ?? Number.POSITIVE_INFINITY) * safety;
   // What is in the engines counts whatever the lengths were expected to be. A prompt that waits is in the rate already.
   // Of a decode queue each needs a slot at once, but a queue may at most double what runs: it grows for as long as replicas start.
-  const queued = role === "decode" ? Math.min(waiting, running ?? 0) : 0;
+  // And what is through before a replica starts needs none.
+  const residenceMs = (1000 * (capacity.runningRequests ?? 0)) / capacity.requestsPerSecond;
+  const isThere = Math.min(1, residenceMs / Math.max(1, input.leadMs));
+  const queued = role === "decode" ? isThere * Math.min(waiting, running ?? 0) : 0;
   const bySlots = running === undefined ? 0 : (running + queued) / slots;
   const replicas = Math.max(byRate, bySlots);
-  const flowReplicas = Math.max(arrivalsPerSecond / perReplica, running === undefined ? 0 : running / slots);
+  const flowReplicas = arrivalsPerSecond / perReplica;
   const goal = goalText(goals);
   const limit = limitText(capacity, goal);
   const notes = [

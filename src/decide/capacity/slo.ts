@@ -87,6 +87,7 @@ export function sizeForSlo(
       ...(observation.profile === undefined ? {} : { profile: observation.profile }),
       load,
       nowMs: observation.monotonicMs,
+      leadMs,
       corrections: { ttft: kept.corrections.ttft?.factor ?? 1, itl: kept.corrections.itl?.factor ?? 1 },
       samples: kept.samples,
       safety: {
