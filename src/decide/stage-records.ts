@@ -22,8 +22,9 @@ export function recordDemand(stages: StageRecord[], target: string, demand: Dema
 }
 
 export function recordForecast(stages: StageRecord[], target: string, demand: Demand, forecast: ForecastResult): void {
-  const { method, isTrusted, errorRatio = 0, horizonMs, foreseenReplicas, headroomRatio = 0 } = forecast;
-  if (!isTrusted && !demand.isUnknown) {
+  const { method, isTrusted, errorRatio, horizonMs, foreseenReplicas, headroomRatio = 0 } = forecast;
+  // Where none is made, of a queue or of what is not known, none was wrong.
+  if (!isTrusted && errorRatio !== undefined) {
     const detail = `past forecasts by ${method} were off by ${Math.round(errorRatio * 100)} %`;
     stages.push({ stage: "forecast", target, reason: "NotTrusted", detail });
   }
