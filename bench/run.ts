@@ -9,6 +9,7 @@ const parts: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   solver: async () => (await import("./solver.ts")).benchSolver(),
   validate: async () => (await import("./validate.ts")).benchValidate(),
   engine: async () => (await import("./engine.ts")).benchEngine(),
+  trial: async () => (await import("./trial.ts")).benchTrial(),
   decide: async () => (await import("./decide.ts")).benchDecide(),
   fleet: async () => (await import("./fleet.ts")).benchFleet(),
   operator: async () => (await import("./operator.ts")).benchOperator(),

@@ -28,7 +28,7 @@ const SCRAPE_INTERVAL_MS = 15_000;
 const FIRST_TOKEN_TIMEOUT_MS = 120_000;
 
 /** @throws Error naming the file that is missing, and how to say where it is */
-export function dataFile(folder: string, kind: "traces" | "profiles", name: string): string {
+function dataFile(folder: string, kind: "traces" | "profiles", name: string): string {
   const path = join(folder, kind, name);
   if (existsSync(path)) return path;
   throw new Error(

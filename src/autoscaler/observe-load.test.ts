@@ -93,3 +93,16 @@ test("a metrics server that is away leaves everything unknown", async () => {
     await observeLoad({ spec, target: target("decode"), readers: { queries: answering([]) }, replicas: [] }),
   ).toEqual({});
 });
+
+test("a replica that is new has had no time to carry a load: without a value it is neither like the others nor missing", async () => {
+  const queries = answering([[/request_success/, { a: 1, b: 2 }]]);
+  const load = async (isNew: boolean) =>
+    observeLoad({
+      spec: { ...spec, metricsPolicy: { minCoverage: "100%" } } as unknown as ScalingPolicySpec,
+      target: target("prefill"),
+      readers: { queries },
+      replicas: replicas.map((one) => (isNew && one.replica === "c" ? { ...one, isNew } : one)),
+    });
+  expect((await load(true))?.requestsPerSecond?.value).toBe(3);
+  expect((await load(false))?.requestsPerSecond).toBeUndefined();
+});

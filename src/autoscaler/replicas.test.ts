@@ -43,3 +43,8 @@ test("readiness that came back after hours is no start-up time", () => {
   expect(view(pod(true, NOW_MS - 5_000))).toMatchObject({ ready: [{ replica: "p" }], startups: [] });
   expect(view(pod(true, NOW_MS - 10 * HOUR_MS + 40_000)).startups).toEqual([{ id: "u", startupMs: 40_000 }]);
 });
+
+test("ready for less than a minute is new: its rates are not there yet", () => {
+  expect(view(pod(true, NOW_MS - 59_000)).ready[0]?.isNew).toBe(true);
+  expect(view(pod(true, NOW_MS - 60_000)).ready[0]?.isNew).toBeUndefined();
+});

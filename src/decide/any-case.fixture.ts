@@ -151,6 +151,7 @@ const spec = fc.integer({ min: 1, max: NAMES.length }).chain((count) => {
           horizon: fc.constantFrom("auto", "5m"),
           season: fc.constantFrom("1h", "24h"),
           maxError: percent,
+          quantile: fc.constantFrom("p50", "p80", "p99.9"),
         },
         optional,
       ),

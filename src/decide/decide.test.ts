@@ -27,6 +27,71 @@ describe("decide", () => {
     expect(plant.tick(policyOf())).toMatchObject({ outcome: "Held", reason: "DemandMet" });
   });
 
+  describe("forecasts from what comes, never from a queue", () => {
+    const forecast = { ...policyOf().forecast, enabled: true, method: "LinearTrend" as const, quantile: 0.8 };
+    const metric = (label: string, isBacklog: boolean) =>
+      ({ label, targetType: "AverageValue", targetValue: 1, isBacklog, advisoryOnly: false }) as const;
+    /** The demand of the last of ten decisions after the forecast, with the sentence of it. */
+    function climb(metrics: TargetPolicy["metrics"], valuesAt: (tick: number) => readonly number[], maxErrorRatio = 9) {
+      const targets = [targetPolicy("decode", { metrics, maxReplicas: 100 })];
+      const policy = policyOf({ targets, ratios: [], forecast: { ...forecast, maxErrorRatio } });
+      const plant = new Plant({ replicas: [20], loads: [0] });
+      let decision: Decision | undefined;
+      for (let tick = 0; tick < 10; tick++, plant.nowMs += 15_000) {
+        const seen = plant.observe(policy);
+        const readings = valuesAt(tick).map((value): MetricReading => ({ kind: "Total", sample: { value, ageMs: 0 } }));
+        const result = decide(
+          policy,
+          { ...seen, targets: seen.targets.map((one) => ({ ...one, metrics: readings })) },
+          plant.memory,
+        );
+        plant.memory = result.memory;
+        decision = result.decision;
+      }
+      const [target] = decision?.targets ?? [];
+      const stages = decision?.stages.filter(({ stage }) => stage === "forecast") ?? [];
+      return { demand: target?.demand?.replicas ?? 0, forecast: target?.forecast, stages };
+    }
+
+    test("a rate that climbs is anticipated, and the record says by what and with how much on top", () => {
+      const { demand, forecast: foreseen, stages } = climb([metric("rate", false)], (tick) => [10 + tick]);
+      expect(demand).toBe(19);
+      // 75 s ahead of a replica a decision; five forecasts, none too low, beside the prior: 0.842 √(2 · 0.02 / 9).
+      expect(foreseen?.foreseenReplicas).toBeCloseTo(24, 6);
+      expect(foreseen?.headroomRatio).toBeGreaterThan(0.05);
+      expect(stages).toEqual([
+        {
+          stage: "forecast",
+          target: "decode",
+          before: 19,
+          after: Math.round(1000 * 24 * (1 + (foreseen?.headroomRatio ?? 0))) / 1000,
+          reason: "Raised",
+          detail: expect.stringMatching(
+            /^24 by LinearTrend in 75 s, when a replica ordered now is ready, [\d.]+ % on top for what it does not foresee$/,
+          ),
+        },
+      ]);
+    });
+
+    test("a queue that climbs is not, alone or beside a rate that stands", () => {
+      expect(climb([metric("queue", true)], (tick) => [10 + tick])).toMatchObject({ demand: 19, stages: [] });
+      const beside = climb([metric("queue", true), metric("rate", false)], (tick) => [10 + tick, 5]);
+      expect(beside).toMatchObject({ demand: 19, forecast: { replicas: 19 }, stages: [] });
+      expect(beside.forecast?.foreseenReplicas).toBeCloseTo(5, 6);
+    });
+
+    test("a forecast that is not trusted is said to be, also where its last value is raised", () => {
+      const { stages } = climb([metric("rate", false)], (tick) => [tick % 4 < 2 ? 2 : 12], 0.1);
+      expect(stages.map(({ reason, detail = "" }) => [reason, detail.replace(/[\d.]+ %/, "n %")])).toEqual([
+        ["NotTrusted", "past forecasts by LinearTrend were off by n %"],
+        [
+          "Raised",
+          "2 by LastValue in 75 s, when a replica ordered now is ready, n % on top for what it does not foresee",
+        ],
+      ]);
+    });
+  });
+
   test("waits for the scale-down window, also after a restart that lost its memory", () => {
     const behavior = { ...instant, scaleDown: { ...instant.scaleDown, stabilizationWindowMs: 60_000 } };
     const policy = policyOf({ targets: [targetPolicy("prefill", { behavior }), targetPolicy("decode", { behavior })] });

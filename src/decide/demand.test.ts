@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { demandOf } from "./demand.ts";
+import { type Demand, demandOf } from "./demand.ts";
 import type { MetricPolicy, TargetPolicy } from "./policy.ts";
 
 const rules = { stabilizationWindowMs: 0, toleranceRatio: 0.1, selectPolicy: "Max", policies: [] } as const;
@@ -164,5 +164,38 @@ describe("a value for the whole target", () => {
     expect(whole({ isMean: true }, [0.5, 0.5, 0.5, undefined])).toBe(2.5);
     expect(whole({ isMean: true }, [0.5, undefined, undefined, undefined])).toBe(4);
     expect(whole({ targetValue: 4 }, [0.5, 0.5, 0.5, undefined])).toBe(2.5);
+  });
+});
+
+describe("what comes, without what has piled up", () => {
+  const metric = (label: string, more: Partial<MetricPolicy> = {}): MetricPolicy => ({
+    label,
+    targetType: "AverageValue",
+    targetValue: 1,
+    isBacklog: false,
+    advisoryOnly: false,
+    ...more,
+  });
+  const QUEUE = metric("waitingRequests", { isBacklog: true });
+  const BRAKE = metric("gpuUtilization", { targetType: "Utilization", targetValue: 0.5, isBrake: true });
+  const of = (metrics: readonly MetricPolicy[], totals: readonly number[]) =>
+    demandOf({
+      target: { ...target({}), metrics },
+      readings: totals.map((value) => ({ kind: "Total", sample: { value, ageMs: 0 } })),
+      currentReplicas: 4,
+      readyReplicas: 4,
+      staleAfterMs: 60_000,
+      minCoverageRatio: 0.7,
+      failures: 0,
+    });
+
+  test.each<{ name: string; demand: Demand; flow: readonly [boolean, number | undefined] }>([
+    { name: "a queue asks for the most", demand: of([QUEUE, metric("rate")], [6, 3]), flow: [true, 3] },
+    { name: "of the others the most", demand: of([metric("a"), QUEUE, metric("b")], [2, 6, 5]), flow: [true, 5] },
+    { name: "a brake knows of no load", demand: of([QUEUE, BRAKE], [6, 9]), flow: [true, undefined] },
+    { name: "a queue alone", demand: of([QUEUE], [6]), flow: [true, undefined] },
+    { name: "the queue asks for less", demand: of([QUEUE, metric("rate")], [3, 6]), flow: [false, undefined] },
+  ])("$name", ({ demand: { isBacklog = false, flowReplicas }, flow }) => {
+    expect([isBacklog, flowReplicas]).toEqual(flow);
   });
 });

@@ -15,6 +15,8 @@ export interface InverseInput {
   readonly demand: Demand;
   readonly ready: number;
   readonly current: number;
+  /** What a queue asks for at most; absent: no more than that it doubles what serves. */
+  readonly mostByQueue?: number;
 }
 
 /**
@@ -43,13 +45,13 @@ export function thresholdOf(input: InverseInput, replicas: number, isUp: boolean
 function inverse(
   metric: MetricPolicy,
   { collected, value: now, label }: MetricDemand,
-  { ready, current }: InverseInput,
+  { ready, current, mostByQueue = Number.POSITIVE_INFINITY }: InverseInput,
   replicas: number,
   isUp: boolean,
 ): MetricThreshold | undefined {
   const { values, isTotal, missingReplicas, asleepReplicas = 0 } = collected;
   if (now === undefined || missingReplicas > 0 || asleepReplicas > 0) return undefined;
-  if (isUp && metric.isBacklog && replicas >= 2 * Math.max(1, ready)) return undefined;
+  if (isUp && metric.isBacklog && replicas >= Math.min(mostByQueue, 2 * Math.max(1, ready))) return undefined;
   const isWhole = metric.targetType === "Value";
   const perUnit = isWhole ? 1 / Math.max(1, ready) : isTotal ? 1 : 1 / values.length;
   const exact = replicas * metric.targetValue * perUnit;

@@ -129,7 +129,7 @@ function randomPolicy(random: Random): Policy {
       method: "HoltWinters",
       seasonMs: 86_400_000,
       maxErrorRatio: 0.4,
-      quantile: 0.5,
+      quantile: pick(random, 0.5, 0.8, 0.95),
     },
     coldStart: {
       countStarting: true,

@@ -22,21 +22,26 @@ export function recordDemand(stages: StageRecord[], target: string, demand: Dema
 }
 
 export function recordForecast(stages: StageRecord[], target: string, demand: Demand, forecast: ForecastResult): void {
-  if (forecast.replicas > demand.replicas) {
-    const detail = `by ${forecast.method} in ${Math.round(forecast.horizonMs / 1000)} s, when a replica ordered now is ready`;
-    stages.push({
-      stage: "forecast",
-      target,
-      before: round(demand.replicas),
-      after: round(forecast.replicas),
-      reason: "Raised",
-      detail,
-    });
-  } else if (!forecast.isTrusted && !demand.isUnknown) {
-    const detail = `past forecasts by ${forecast.method} were off by ${Math.round((forecast.errorRatio ?? 0) * 100)} %`;
+  const { method, isTrusted, errorRatio, horizonMs, foreseenReplicas, headroomRatio = 0 } = forecast;
+  // Where none is made, of a queue or of what is not known, none was wrong.
+  if (!isTrusted && errorRatio !== undefined) {
+    const detail = `past forecasts by ${method} were off by ${Math.round(errorRatio * 100)} %`;
     stages.push({ stage: "forecast", target, reason: "NotTrusted", detail });
   }
+  if (forecast.replicas <= demand.replicas) return;
+  const when = `in ${Math.round(horizonMs / 1000)} s, when a replica ordered now is ready`;
+  const headroom = headroomRatio > 0 ? `, ${percent(headroomRatio)} on top for what it does not foresee` : "";
+  stages.push({
+    stage: "forecast",
+    target,
+    before: round(demand.replicas),
+    after: round(forecast.replicas),
+    reason: "Raised",
+    detail: `${Number((foreseenReplicas ?? 0).toPrecision(3))} by ${isTrusted ? method : "LastValue"} ${when}${headroom}`,
+  });
 }
+
+const percent = (ratio: number): string => `${Number((100 * ratio).toPrecision(2))} %`;
 
 export function recordPanics(
   stages: StageRecord[],

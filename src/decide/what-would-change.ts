@@ -30,8 +30,10 @@ export interface ChangeTarget extends InverseInput {
   readonly ownMax?: number;
   /** What raises the demand past what is measured: forecast, panic, replacements; absent: nothing. */
   readonly raisedBy?: string;
-  /** The demand with a lower measurement, after the forecast. */
+  /** The demand with another measurement, after the forecast; rises with it. */
   readonly foreseen: (replicas: number) => number;
+  /** Nothing comes after the forecast: a lower measurement lowers the demand. */
+  readonly isLast: boolean;
   /** When more may be had again; absent: nothing is in the way. */
   readonly reachInMs?: number;
 }
@@ -136,13 +138,13 @@ function toleranceChange(input: ChangeInput, index: number, { heldBy }: Weighed,
   if (input.goal.perSet.length !== input.problem.sets.current)
     return { kind: "Term", detail: "set replicas come or go first" };
   if (heldBy !== index) return noOneValue(decides(input.targets[heldBy ?? index] as ChangeTarget));
-  const { current, demand, raisedBy } = target;
+  const { current, demand } = target;
   const { scaleUp, scaleDown } = target.target.behavior;
   const asked = isUp
     ? current * (1 + scaleUp.toleranceRatio)
     : current * (1 - scaleDown.toleranceRatio) * (1 - EPSILON);
-  const isMeasured = !demand.isHold && (isUp || (raisedBy === undefined && target.foreseen(asked) <= asked + EPSILON));
-  const threshold = isMeasured ? thresholdOf(target, asked, isUp) : decides(target);
+  const measured = demand.isHold ? undefined : measuredFor(target, asked, isUp);
+  const threshold = measured === undefined ? decides(target) : thresholdOf(target, measured, isUp);
   return typeof threshold === "string"
     ? noOneValue(threshold)
     : { kind: "Metric", target: target.target.name, is: isUp ? "Above" : "AtMost", ...threshold };
@@ -153,23 +155,55 @@ function tryMetric(input: ChangeInput, by: number, index: number, replicas: numb
   const { problem, targets } = input;
   const target = targets[by] as ChangeTarget;
   const { current, demand } = target;
+  const now = problem.targets[by]?.demandReplicas ?? demand.replicas;
   const { scaleUp, scaleDown } = target.target.behavior;
   const asked = isUp
     ? Math.max(replicas, current * (1 + scaleUp.toleranceRatio))
     : Math.min(replicas, current * (1 - scaleDown.toleranceRatio) * (1 - EPSILON));
-  if (demand.isHold || (isUp ? asked < demand.replicas : asked >= demand.replicas)) return decides(target);
-  if (!isUp && target.raisedBy !== undefined) return decides(target);
-  const threshold = thresholdOf(target, asked, isUp);
-  if (typeof threshold === "string") return threshold;
-  const demandReplicas = isUp ? asked * (1 + EPSILON) + EPSILON : asked;
+  if (demand.isHold || (isUp ? asked < now : asked >= now || !target.isLast)) return decides(target);
+  const demandReplicas = isUp ? justAbove(asked) : asked;
   const changed = {
     ...problem,
     targets: problem.targets.map((one, at) => (at === by ? { ...one, demandReplicas } : one)),
   };
   if (!moves(input, index, changed, isUp)) return decides(target);
   // Last, for it costs most.
-  if (!isUp && target.foreseen(asked) > asked + EPSILON) return `the forecast decides; ${demand.detail}`;
-  return { kind: "Metric", target: target.target.name, is: isUp ? "Above" : "AtMost", ...threshold };
+  const measured = measuredFor(target, asked, isUp);
+  if (measured === undefined) return `the forecast decides; ${demand.detail}`;
+  const threshold = thresholdOf(target, measured, isUp);
+  return typeof threshold === "string"
+    ? threshold
+    : { kind: "Metric", target: target.target.name, is: isUp ? "Above" : "AtMost", ...threshold };
+}
+
+const justAbove = (replicas: number): number => replicas * (1 + EPSILON) + EPSILON;
+/** Thresholds are said in four digits. */
+const SAID = 1e-5;
+const MAX_TRIES = 40;
+
+/**
+ * The measured demand that the forecast takes past `asked`, or no further than it: the forecast backwards.
+ * @returns undefined where no measurement does
+ */
+function measuredFor({ foreseen, isLast, demand }: ChangeTarget, asked: number, isUp: boolean): number | undefined {
+  if (!isUp && !isLast) return undefined;
+  const wanted = isUp ? justAbove(asked) : asked + EPSILON;
+  const isPast = (replicas: number): boolean => (isUp ? replicas >= wanted : replicas > wanted);
+  const at = foreseen(isUp ? wanted : asked);
+  if (at <= wanted + EPSILON) return asked;
+  let [low, high] = [isUp ? Math.min(demand.replicas, asked) : 0, asked];
+  let [lowAt, highAt] = [foreseen(low), at];
+  if (isPast(lowAt)) return isUp ? low : undefined;
+  // By the chord, which a forecast nearly is, a little to either side in turn; by halves where it is not.
+  for (let tries = 0; tries < MAX_TRIES && high - low > SAID * asked; tries++) {
+    const chord = low + ((high - low) * (wanted - lowAt)) / (highAt - lowAt);
+    const aside = 0.4 * SAID * asked * (tries % 2 === 0 ? 1 : -1);
+    const next = tries < 6 ? Math.min(high, Math.max(low, chord + aside)) : (low + high) / 2;
+    const nextAt = foreseen(next);
+    if (isPast(nextAt)) [high, highAt] = [next, nextAt];
+    else [low, lowAt] = [next, nextAt];
+  }
+  return isUp ? high : low;
 }
 
 /** Only where the set has metrics of its own. */

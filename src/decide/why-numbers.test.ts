@@ -1,13 +1,16 @@
 /** Why not one more, why not one less and what would change it, through whole decisions: small worlds that are worked out by hand. */
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { parseProfile } from "../api/autoscaling/performance-profile.ts";
 import { decide } from "./decide.ts";
 import type { Decision } from "./decision.ts";
 import { emptyMemory, type Memory, recordWrites } from "./memory.ts";
 import type { Neighbours } from "./neighbours.ts";
-import type { MetricReading, Observation } from "./observation.ts";
+import type { MetricReading, Observation, ProfileObservation, TargetLoad } from "./observation.ts";
 import { instant, Plant, policyOf, targetPolicy } from "./plant.fixture.ts";
-import type { Policy, TargetPolicy } from "./policy.ts";
+import type { Policy, SloPolicy, TargetPolicy } from "./policy.ts";
 import { changeText } from "./what-would-change.ts";
 
 const of = (decision: Decision, name: string): Neighbours =>
@@ -120,6 +123,14 @@ describe("one target by itself", () => {
       "the demand of decode, 9, is within 10 % of what is there",
       "load of decode at most 8.999 in all (it is 9)",
     ]);
+  });
+
+  test("a forecast, backwards: a sixth on top of 3.5 is what one more, or one less, is measured through", () => {
+    const forecast = { ...policyOf().forecast, enabled: true, quantile: 0.95 };
+    // p95 of the prior: 1.645 · 0.1 on top.
+    const { more, less } = said(of(one(5, 3.5).tick(alone({}, { forecast })), "decode"));
+    expect(more).toEqual(["NotNeeded", expect.any(String), "load of decode above 4.724 in all (it is 3.5)"]);
+    expect(less).toEqual(["ServedFraction", expect.any(String), "load of decode at most 3.435 in all (it is 3.5)"]);
   });
 
   test("gpuBudget.min", () => {
@@ -313,6 +324,31 @@ describe("the set", () => {
   });
 });
 
+const PROFILE: ProfileObservation = (() => {
+  const file = new URL("../../policies/prefill-decode-slo/profile.yaml", import.meta.url);
+  const { data } = parse(readFileSync(file, "utf8")) as { data: Record<string, string> };
+  const parsed = parseProfile(data["profile.json"] ?? "");
+  if (!parsed.ok) throw new Error(parsed.problem.message);
+  return { kind: "Profile", profile: parsed.profile };
+})();
+const GOALS: SloPolicy = {
+  ttft: { quantile: 0.9, targetMs: 500 },
+  itl: { quantile: 0.9, targetMs: 50 },
+  attainmentRatio: 0.95,
+  windowMs: 600_000,
+  source: "Profile",
+};
+function loadOf(requestsPerSecond: number): TargetLoad {
+  const values = {
+    requestsPerSecond,
+    promptTokensPerSecond: 1_000 * requestsPerSecond,
+    generationTokensPerSecond: 300 * requestsPerSecond,
+    runningRequests: requestsPerSecond,
+    waitingRequests: 0,
+  };
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, { value, ageMs: 0 }])) as TargetLoad;
+}
+
 /** Worlds in which any metric type, any bound and any ratio may decide. */
 const WORLD = fc.record({
   replicas: fc.tuple(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 8 })),
@@ -330,6 +366,11 @@ const WORLD = fc.record({
   floor: fc.option(fc.integer({ min: 1, max: 12 }), { nil: undefined, freq: 6 }),
   hasRatio: fc.boolean(),
   method: fc.constantFrom<"LastValue" | "LinearTrend" | undefined>("LastValue", "LinearTrend", undefined),
+  quantile: fc.constantFrom(0.5, 0.8, 0.95),
+  /** Whether what is measured first is a queue. */
+  isBacklog: fc.constantFrom(false, false, true),
+  /** Requests a second, where latency goals size the targets too. */
+  rate: fc.option(fc.integer({ min: 1, max: 300 }), { nil: undefined, freq: 2 }),
   sets: fc.constantFrom(1, 1, 2),
   scalesSet: fc.boolean(),
 });
@@ -341,15 +382,22 @@ describe("what is said to change a number changes it", () => {
       fc.property(WORLD, (drawn) => {
         const { min, max, types, targetValue } = drawn;
         const metric = (at: 0 | 1) =>
-          ({ label: "load", targetType: types[at], targetValue, isBacklog: false, advisoryOnly: false }) as const;
-        const second = { ...metric(1), label: "other", targetType: "AverageValue" as const };
+          ({
+            label: "load",
+            targetType: types[at],
+            targetValue,
+            isBacklog: drawn.isBacklog,
+            advisoryOnly: false,
+          }) as const;
+        const second = { ...metric(1), label: "other", targetType: "AverageValue" as const, isBacklog: false };
         const bounds = { minReplicas: min, maxReplicas: Math.max(min, max) };
         const decodeMetrics = drawn.second === undefined ? [metric(1)] : [metric(1), second];
         const policy = policyOf({
           targets: [
-            targetPolicy("prefill", { ...bounds, metrics: [metric(0)] }),
-            targetPolicy("decode", { ...bounds, metrics: decodeMetrics }),
+            targetPolicy("prefill", { ...bounds, role: "prefill", metrics: [metric(0)] }),
+            targetPolicy("decode", { ...bounds, role: "decode", metrics: decodeMetrics }),
           ],
+          ...(drawn.rate === undefined ? {} : { slo: GOALS }),
           ...(drawn.hasRatio ? {} : { ratios: [] }),
           ...(drawn.scalesSet
             ? { set: targetPolicy("sets", { level: "PodCliqueSet", metrics: [], maxReplicas: 3 }) }
@@ -360,6 +408,7 @@ describe("what is said to change a number changes it", () => {
             ...policyOf().forecast,
             enabled: drawn.method !== undefined,
             method: drawn.method ?? "LastValue",
+            quantile: drawn.quantile,
           },
         });
         const plant = new Plant({ replicas: [...drawn.replicas], loads: [1, 1] });
@@ -379,7 +428,8 @@ describe("what is said to change a number changes it", () => {
                 })),
               }
             : { kind: "Total", sample: { value, ageMs: 0 } };
-        const base = plant.observe(policy);
+        const base = { ...plant.observe(policy), profile: PROFILE };
+        const load = loadOf(drawn.rate ?? 0);
         const value = (at: 0 | 1): number => (drawn.loads[at] / 100) * targetValue;
         const own = (at: 0 | 1): MetricReading => reading(at, value(at), drawn.isPerReplica[at]);
         const extra = reading(1, ((drawn.second ?? 0) / 100) * targetValue, false);
@@ -387,6 +437,7 @@ describe("what is said to change a number changes it", () => {
           ...base,
           targets: base.targets.map((target, at) => ({
             ...target,
+            ...(drawn.rate === undefined ? {} : { load }),
             metrics: at === 0 ? [own(0)] : [own(1), ...(drawn.second === undefined ? [] : [extra])],
           })),
         };
@@ -412,6 +463,11 @@ describe("what is said to change a number changes it", () => {
               side,
               moved: true,
             });
+            if (change.kind === "Metric") {
+              const by = decision.targets.find(({ name }) => name === change.target);
+              if ((by?.forecast?.replicas ?? 0) > (by?.demand?.replicas ?? 0)) kinds.set(`${side} through forecast`, 1);
+              if (by?.demand?.isBacklog === true) kinds.set(`${side} of a queue`, 1);
+            }
             kinds.set(`${side} ${change.kind}`, (kinds.get(`${side} ${change.kind}`) ?? 0) + 1);
             if (target.level === "PodCliqueSet") kinds.set(`set ${change.kind}`, 1);
           }
@@ -467,9 +523,13 @@ describe("what is said to change a number changes it", () => {
       "oneLess GPUFloor",
       "oneLess Metric",
       "oneLess MinReplicas",
+      "oneLess of a queue",
+      "oneLess through forecast",
       "oneMore GPUBudget",
       "oneMore MaxReplicas",
       "oneMore Metric",
+      "oneMore of a queue",
+      "oneMore through forecast",
       "set GPUBudget",
       "set MaxReplicas",
       "set MinReplicas",

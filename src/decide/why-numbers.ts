@@ -2,6 +2,7 @@
 import type { Desired } from "./apply-override.ts";
 import { holdsOf } from "./behavior.ts";
 import type { TargetBounds } from "./bounds.ts";
+import { mostByQueue } from "./capacity/join.ts";
 import { totalsOf, vectorOf } from "./current.ts";
 import { nameOf, type StageRecord } from "./decision.ts";
 import type { Demand } from "./demand.ts";
@@ -181,6 +182,7 @@ function changeInput(input: WhyInput): ChangeInput {
             ready: observation.set.ready,
             current: observation.set.replicas,
             foreseen: (replicas: number) => replicas,
+            isLast: true,
             ...(policy.set.minReplicas === problem.sets.min ? { ownMin: problem.sets.min } : {}),
             ...(policy.set.maxReplicas === problem.sets.max ? { ownMax: problem.sets.max } : {}),
           },
@@ -193,6 +195,10 @@ function changeInput(input: WhyInput): ChangeInput {
     ...(override === undefined ? {} : { overrideEndsMs: override.expiresAtMs - observation.nowMs }),
   };
 }
+
+/** The latency goals are one metric more than the target's own. */
+const isLoadKnown = ({ metrics }: TargetPolicy, demand: Demand): boolean =>
+  demand.metrics.slice(metrics.length).some(({ replicas }) => replicas !== undefined);
 
 function changeTarget(
   { policy, observation, memory, demands, forecasts, demandReplicas, bounds, problem, reach }: WhyInput,
@@ -217,13 +223,19 @@ function changeTarget(
     demand,
     ready,
     current,
+    ...(isLoadKnown(target, demand) ? { mostByQueue: mostByQueue(totalsOf(observation, index)) } : {}),
     ...(target.minReplicas === min && (bounds[index]?.minViable ?? 0) < min ? { ownMin: min } : {}),
     ...(target.maxReplicas === max ? { ownMax: max } : {}),
     ...(raisedBy === undefined ? {} : { raisedBy }),
     foreseen: (asked) => {
+      // A queue is no base of a forecast: with more or less of it what comes stays as it is.
+      const flow = demand.isBacklog === true ? demand.flowReplicas : asked;
+      if (flow === undefined) return asked;
       const known = memory.forecasts[target.name];
-      return forecastDemand(asked, observation.monotonicMs, horizonMs, policy.forecast, known).replicas;
+      const foreseen = forecastDemand(flow, observation.monotonicMs, horizonMs, policy.forecast, known);
+      return Math.max(asked, foreseen.replicas);
     },
+    isLast: target.panic === undefined && demandReplicas[index] === replicas,
     ...(untilMs === undefined ? {} : { reachInMs: Math.max(0, untilMs - observation.monotonicMs) }),
   };
 }

@@ -27,7 +27,7 @@ export type Contestant =
   | { readonly kind: "Static"; readonly replicas: ReadonlyMap<PeerRole, number> };
 
 /** Defaults of the oracles' own numbers. */
-export const ORACLE_PARAMETERS = {
+const ORACLE_PARAMETERS = {
   /** Of the capacity at the goal: the rest is for bursts that are shorter than an interval. */
   usedRatio: 0.9,
   /** GPU seconds that a lost request is worth. */
@@ -75,7 +75,7 @@ export function scalerOf(contestant: Contestant, stage: Stage): Scaler {
   }
 }
 
-export function peerContext(scenario: Scenario): PeerContext {
+function peerContext(scenario: Scenario): PeerContext {
   const { ttft, itl } = goalsOf(scenario);
   return {
     roles: [...peerRoles(scenario).keys()],
@@ -101,7 +101,7 @@ export function goalsOf({ policy }: Scenario): { readonly ttft: LatencyGoal; rea
 }
 
 /** The replicas of a system without a bottleneck in whole numbers, and what a plan may move in. */
-export function plannedRoles({ scenario, fleet }: Pick<Stage, "scenario" | "fleet">): readonly PlannedRole[] {
+function plannedRoles({ scenario, fleet }: Pick<Stage, "scenario" | "fleet">): readonly PlannedRole[] {
   return [...peerRoles(scenario).values()].map(({ ref = "", minReplicas, maxReplicas }) => {
     const { fixedMedianMs, weightsGiB, podGiBPerSecond } = scenario.startUpOf(fleet.cliqueNames(ref)[0] ?? "");
     return {

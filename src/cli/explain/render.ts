@@ -250,7 +250,7 @@ function reasonFor({ chain = [] }: DecisionStatus, target: string): string {
   const goal = mine("solve");
   const parts = [
     ...(demand === undefined ? [] : [`demand ${round(demand.after ?? 0)} (${demand.detail ?? demand.reason})`]),
-    ...(asked?.after === undefined ? [] : [`forecast ${round(asked.after)}`]),
+    ...(asked?.after === undefined ? [] : [`forecast ${round(asked.after)} (${asked.detail ?? asked.reason})`]),
     ...(goal?.after === undefined ? [] : [`goal ${goal.after}`]),
   ];
   return parts.join(", ");

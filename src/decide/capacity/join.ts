@@ -38,16 +38,24 @@ const QUEUE_GROWTH = 0.25;
  * Where the load is known, what waits is part of it, and what it needs is ordered. A queue that stands all the same, with everything ready that was
  * ordered, says that a replica serves less than it should: then it adds a little, and a little more at the next look.
  */
-function withoutQueue(demand: Demand, term: KnownTerm, { current, ready, starting, pending }: Totals): Demand {
+function withoutQueue(demand: Demand, term: KnownTerm, totals: Totals): Demand {
   if (demand.isBacklog !== true || demand.isHold || demand.replicas <= term.replicas) return demand;
-  const isWhole = starting + pending === 0 && ready >= current;
-  const most = isWhole ? ready + Math.max(1, QUEUE_GROWTH * ready) : current;
-  const replicas = Math.max(term.replicas, demand.flowReplicas ?? 0, Math.min(demand.replicas, most));
+  const most = Math.min(demand.replicas, mostByQueue(totals));
+  const replicas = Math.max(term.replicas, demand.flowReplicas ?? 0, most);
   if (replicas === demand.replicas) return demand;
-  const why = isWhole
+  const why = isWhole(totals)
     ? "what waits is in the load already, a quarter more than serve"
     : "what waits is in the load already, and replicas are on their way";
   return { ...demand, replicas, reason: "BacklogLimited", detail: `${demand.detail}; ${why}` };
+}
+
+const isWhole = ({ current, ready, starting, pending }: Totals): boolean =>
+  starting + pending === 0 && ready >= current;
+
+/** What a queue asks for at most where the load is known. */
+export function mostByQueue(totals: Totals): number {
+  const { current, ready } = totals;
+  return isWhole(totals) ? ready + Math.max(1, QUEUE_GROWTH * ready) : current;
 }
 
 type KnownTerm = Extract<SloTerm, { kind: "Known" }>;

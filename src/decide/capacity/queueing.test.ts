@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { greatestUtilization, lateShare, MAX_UTILIZATION, responseQuantileMs, servicesOf, sizes } from "./queueing.ts";
+import {
+  greatestUtilization,
+  lateShare,
+  MAX_UTILIZATION,
+  plannedUtilization,
+  responseQuantileMs,
+  servicesOf,
+  sizes,
+} from "./queueing.ts";
 
 describe("worked by hand", () => {
   test("services of 100 ms at ρ = 0.5: waits of those who wait are 100²/(2·100·0.5) = 100 ms on average", () => {
@@ -36,6 +44,61 @@ describe("worked by hand", () => {
   test("overload has no quantile", () => {
     expect(responseQuantileMs(servicesOf([100]), 1, 0.9)).toBeUndefined();
     expect(responseQuantileMs(servicesOf([100]), Number.NaN, 0.9)).toBeUndefined();
+  });
+});
+
+describe("the utilization to plan with", () => {
+  /** One request in 20 takes 1000 ms, the others 100. */
+  const mixed = servicesOf([...Array<number>(19).fill(100), 1_000]);
+  const late = (limitMs: number, quantile: number): number =>
+    lateShare(mixed, plannedUtilization(mixed, limitMs, quantile), limitMs);
+
+  test("nothing is late by itself: the whole tenth is the queue's, as of any goal", () => {
+    expect(plannedUtilization(servicesOf([100]), 300, 0.9)).toBe(greatestUtilization(servicesOf([100]), 300, 0.9));
+  });
+
+  test("a twentieth is late by itself: of a tenth as much is left, of a twentieth a quarter of it is the queue's all the same", () => {
+    expect(late(500, 0.9)).toBeCloseTo(0.1, 4);
+    expect(late(500, 0.95)).toBeCloseTo(0.05 + 0.25 * 0.05, 4);
+    // It is missed by an idle server already, and what is planned is no less sensible.
+    expect(late(500, 0.96)).toBeCloseTo(0.05 + 0.25 * 0.04, 4);
+  });
+
+  test("every percent more of room, from one prompt to ten: no step of more than a twentieth", () => {
+    const services = servicesOf(sizes(100, 1));
+    let before = plannedUtilization(services, 100, 0.95);
+    for (let limitMs = 101; limitMs <= 1_000; limitMs *= 1.01) {
+      const now = plannedUtilization(services, limitMs, 0.95);
+      expect(Math.abs(now - before), `at ${limitMs}`).toBeLessThan(0.05);
+      before = now;
+    }
+  });
+
+  test("law: it rises with the limit, falls with the quantile, and a prompt that comes to be late by itself makes no cliff", () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 10, max: 1e4, noNaN: true }),
+        fc.double({ min: 0.3, max: 3, noNaN: true }),
+        fc.double({ min: 0.3, max: 30, noNaN: true }),
+        fc.double({ min: 0.8, max: 0.99, noNaN: true }),
+        (mean, variation, room, quantile) => {
+          const services = servicesOf(sizes(mean, variation));
+          const limitMs = room * mean;
+          // Where most are late by themselves there is nothing to plan: replicas are used up to a fixed share.
+          fc.pre(lateShare(services, 0, limitMs) <= 0.5);
+          const at = (limit: number, q: number): number => plannedUtilization(services, limit, q);
+          const here = at(limitMs, quantile);
+          expect(here).toBeLessThanOrEqual(MAX_UTILIZATION);
+          expect(here).toBeGreaterThanOrEqual((greatestUtilization(services, limitMs, quantile) ?? 0) - 1e-4);
+          // Sizes are so many points: each that comes to be late counts a whole one.
+          expect(at(limitMs * 1.1, quantile)).toBeGreaterThanOrEqual(here - 0.01);
+          expect(at(limitMs, (quantile + 1) / 2)).toBeLessThanOrEqual(here + 1e-4);
+          expect(at(limitMs * 1.01, quantile) - here).toBeLessThanOrEqual(0.07);
+          expect(here - at(limitMs, quantile + 1e-4)).toBeLessThanOrEqual(0.01);
+        },
+      ),
+      { numRuns: 500 },
+    );
   });
 });
 

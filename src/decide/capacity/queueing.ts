@@ -29,7 +29,7 @@ export function servicesOf(times: readonly number[]): Services {
   return { times, mean: sum / times.length, square: squares / times.length };
 }
 
-const SHARES = 32;
+const SHARES = 128;
 const NORMAL_POINTS: readonly number[] = Array.from({ length: SHARES }, (_, k) => probit((k + 0.5) / SHARES));
 
 /** Above this no queue is predictable: the estimate of the load itself is no better. */

@@ -188,6 +188,56 @@ describe("sizing", () => {
   });
 });
 
+describe("the quantile that is sized for", () => {
+  const detail = (attainmentRatio: number, quantile = 0.9): string | undefined =>
+    run(
+      { replicas: [1, 1], loads: chat(100) },
+      policyOf({ slo: { ...GOALS, ttft: { quantile, targetMs: 500 }, attainmentRatio } }),
+    ).decision.targets[0]?.demand?.detail;
+
+  test.each([
+    { attainment: 0.95, goal: 0.9, sized: "p95" },
+    { attainment: 0.5, goal: 0.9, sized: "p90" },
+    { attainment: 0.95, goal: 0.99, sized: "p99" },
+    { attainment: 1, goal: 0.9, sized: "p99.9" },
+  ])("so many must be in time: $attainment of them with a goal for $goal is $sized", ({ attainment, goal, sized }) => {
+    expect(detail(attainment, goal)).toContain(`at TTFT ${sized} 500 ms`);
+  });
+});
+
+describe("what counts against a model", () => {
+  const LATE_S = 0.9;
+  const late = (waitingRequests: number): Loads => [
+    { ...chat(40)[0], waitingRequests, timeToFirstToken: LATE_S },
+    { ...chat(40)[1], waitingRequests, runningRequests: 200, interTokenLatency: 0.02 },
+  ];
+  /** What prefill has on record after looks every 15 s; 0: nothing. */
+  function counted(untilMs: number, scene: (nowMs: number) => Partial<Scene> = () => ({})): number {
+    let memory = emptyMemory;
+    for (let nowMs = 0; nowMs <= untilMs; nowMs += 15_000)
+      memory = run({ replicas: [2, 2], loads: late(0), nowMs, ...scene(nowMs) }, policyOf(), memory).memory;
+    const buckets = memory.slo?.targets["prefill"]?.attainment?.ttft ?? [];
+    return buckets.flat().length;
+  }
+
+  test("two minutes of the same replicas; what was late before says nothing", () => {
+    expect(counted(105_000)).toBe(0);
+    expect(counted(120_000)).toBeGreaterThan(0);
+  });
+
+  test("not while replicas come or go, nor while a queue drains", () => {
+    expect(counted(600_000, () => ({ starting: 1 }))).toBe(0);
+    expect(counted(600_000, (nowMs) => ({ replicas: [2 + ((nowMs / 60_000) % 2), 2] }))).toBe(0);
+    expect(counted(600_000, () => ({ loads: late(9) }))).toBe(0);
+    expect(counted(600_000, () => ({ loads: late(8) }))).toBeGreaterThan(0);
+  });
+
+  test("users' attainment counts every decision all the same", () => {
+    const result = run({ replicas: [2, 2], loads: late(0), starting: 1 });
+    expect(result.memory.slo?.attainment.ttft?.flat().length).toBeGreaterThan(0);
+  });
+});
+
 describe("what must not shrink a target", () => {
   test.each<{ name: string; scene: Omit<Scene, "replicas"> }>([
     { name: "no load at all", scene: { loads: [{}, {}] } },
@@ -225,6 +275,18 @@ describe("what must not shrink a target", () => {
       ["Fallback", 2],
       ["Fallback", 3],
     ]);
+  });
+
+  test("a load that too few replicas report, for a while", () => {
+    const before = run({ replicas: [1, 1], loads: chat(100) }).memory;
+    const at = (nowMs: number) => run({ replicas: [30, 30], loads: [{}, {}], nowMs }, policyOf(), before).decision;
+    const [needed] = run({ replicas: [1, 1], loads: chat(100) }).decision.targets;
+    expect(at(90_000).targets[0]).toMatchObject({
+      desired: 30,
+      demand: { replicas: needed?.demand?.replicas, holdsDown: true, reason: "SLO" },
+    });
+    expect(at(90_000).targets[0]?.demand?.detail).toContain("as it was a moment ago, too few replicas report");
+    expect(at(90_001).targets[0]).toMatchObject({ desired: 30, demand: { reason: "MetricUnknown" } });
   });
 
   test("and what decode is missing does not hold prefill", () => {

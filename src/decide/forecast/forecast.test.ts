@@ -1,7 +1,9 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Policy } from "../policy.ts";
 import { type ForecastMemory, forecastDemand } from "./forecast.ts";
 import { leadTimeMs } from "./lead-time.ts";
+import { METHODS } from "./methods.ts";
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -70,6 +72,74 @@ describe("forecast", () => {
     }
   });
 
+  describe("headroom", () => {
+    const noise = Array.from({ length: 80 }, (_, tick) => 10 + 2 * Math.sin(tick * 2.4));
+    const last = (demands: readonly number[], overrides: Partial<Policy["forecast"]>) =>
+      run(demands, options({ method: "LastValue", ...overrides })).at(-1);
+
+    test("before anything is known: a tenth, one in six times; p84.13 of it is that tenth", () => {
+      expect(last([10], { quantile: 0.8413447 })?.headroomRatio).toBeCloseTo(0.1, 3);
+      expect(last([10], { quantile: 0.8413447 })?.replicas).toBeCloseTo(11, 3);
+    });
+
+    test("one forecast that was a fifth too low, beside the four of the prior: √(2 (0.04 + 4 · 0.005) / 5)", () => {
+      const result = run([10, 10, 10, 10, 12], options({ method: "LastValue", quantile: 0.8413447 })).at(-1);
+      expect(result?.headroomRatio).toBeCloseTo(Math.sqrt((2 * 0.06) / 5), 3);
+      expect(result?.replicas).toBeCloseTo(12 * (1 + Math.sqrt(0.024)), 2);
+    });
+
+    test("too high was no want: it counts as one more that was not too low", () => {
+      const result = run([10, 10, 10, 10, 5], options({ method: "LastValue", quantile: 0.8413447 })).at(-1);
+      expect(result?.headroomRatio).toBeCloseTo(Math.sqrt((2 * 0.02) / 5), 3);
+    });
+
+    test("a step counts as half too low at most, and never is more than as much again kept", () => {
+      const step = run([1, 1, 1, 1, 50], options({ method: "LastValue", quantile: 0.8413447 })).at(-1);
+      expect(step?.headroomRatio).toBeCloseTo(Math.sqrt((2 * 0.27) / 5), 3);
+      const wild = Array.from({ length: 400 }, (_, tick) => (tick % 8 < 4 ? 1 : 30));
+      expect(last(wild, { quantile: 0.999, maxErrorRatio: 9 })?.headroomRatio).toBe(1);
+    });
+
+    test("half of what was seen is forgotten in an hour", () => {
+      const seen = run([10, 10, 10, 10, 12], options({ method: "LastValue", quantile: 0.8413447 })).at(-1);
+      const later = forecastDemand(10, 60_000 + 3_600_000, 60_000, options({ method: "LastValue" }), seen?.memory);
+      // Four forecasts, for 75 to 120 s, came due in between and were not too low.
+      expect(later.memory.shortfallWeight).toBeCloseTo(0.5 + 4, 6);
+      expect(later.memory.shortfalls[METHODS.indexOf("LastValue")]).toBeCloseTo(0.02, 6);
+    });
+
+    test("a forecast that is not trusted leaves the last value, with what that one lacks on top", () => {
+      const sawtooth = Array.from({ length: 40 }, (_, tick) => (tick % 4 < 2 ? 2 : 12));
+      const wrong = run(sawtooth, options({ method: "HoltWinters", maxErrorRatio: 0.2, quantile: 0.8 })).at(-1);
+      const alone = last(sawtooth, { maxErrorRatio: 9, quantile: 0.8 });
+      expect(wrong).toMatchObject({ isTrusted: false, method: "HoltWinters", headroomRatio: alone?.headroomRatio });
+      expect(wrong?.replicas).toBe(alone?.replicas);
+    });
+
+    test("law: p50 adds nothing, a higher quantile never less, and nothing lowers the demand", () => {
+      fc.assert(
+        fc.property(
+          fc.array(fc.double({ min: 0, max: 100, noNaN: true }), { minLength: 1, maxLength: 60 }),
+          fc.double({ min: 0.5, max: 0.999, noNaN: true }),
+          fc.double({ min: 0.5, max: 0.999, noNaN: true }),
+          fc.constantFrom<Policy["forecast"]["method"]>("Auto", ...METHODS),
+          (demands, a, b, method) => {
+            const at = (quantile: number) => run(demands, options({ method, quantile }));
+            const [none, low, high] = [at(0.5), at(Math.min(a, b)), at(Math.max(a, b))];
+            demands.forEach((demand, tick) => {
+              expect(none[tick]?.headroomRatio).toBe(0);
+              expect(none[tick]?.replicas).toBeGreaterThanOrEqual(demand);
+              expect(low[tick]?.replicas).toBeGreaterThanOrEqual(none[tick]?.replicas ?? Number.NaN);
+              expect(high[tick]?.replicas).toBeGreaterThanOrEqual(low[tick]?.replicas ?? Number.NaN);
+              expect(high[tick]?.headroomRatio).toBeLessThanOrEqual(1);
+            });
+          },
+        ),
+      );
+      expect(last(noise, { quantile: 0.9 })?.replicas).toBeGreaterThan(noise.at(-1) as number);
+    });
+  });
+
   test("the lead time is the interpolated p90 of the measured start-ups, or what was configured", () => {
     expect(leadTimeMs([10_000, 20_000, 30_000, 40_000, 100_000])).toBe(76_000);
     expect(leadTimeMs([10_000], 5_000)).toBe(5_000);
@@ -121,4 +191,13 @@ describe("forecast", () => {
       expect(JSON.stringify(week).length).toBeLessThan(8_000);
     });
   });
+});
+
+test("a step is no measure of what usually comes: five times the load leaves at most half of itself in stock", () => {
+  const steps = [...Array<number>(40).fill(2), ...Array<number>(40).fill(10)];
+  const results = run(steps, options({ method: "LastValue", quantile: 0.8, maxErrorRatio: 10 }), 60_000);
+  const most = Math.max(...results.map(({ headroomRatio = 0 }) => headroomRatio));
+  // z(0.8) √(2 · 0.5²) if nothing else had been seen.
+  expect(most).toBeLessThan(0.6);
+  expect(most).toBeGreaterThan(0.1);
 });

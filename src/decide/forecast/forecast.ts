@@ -69,6 +69,8 @@ export interface ForecastResult {
   readonly horizonMs: number;
   readonly method: ForecastMethod;
   readonly errorRatio?: number;
+  /** What is forecast, before the headroom. */
+  readonly foreseenReplicas?: number;
   /** What is kept on top of the forecast for what it does not foresee, as a share of it. */
   readonly headroomRatio?: number;
   readonly isTrusted: boolean;
@@ -99,15 +101,16 @@ export function forecastDemand(
   const isTrusted = errorRatio === undefined || errorRatio <= options.maxErrorRatio;
   const followed = isTrusted ? index : METHODS.indexOf("LastValue");
   const headroomRatio = headroomOf(scores, followed, options.quantile);
-  const predicted = Math.min(predictions[followed] as number, MAX_RAISE * demandReplicas) * (1 + headroomRatio);
+  const foreseenReplicas = Math.min(predictions[followed] as number, MAX_RAISE * demandReplicas);
 
   const open = memory.open.filter(([atMs = 0]) => atMs > nowMs);
   const lastDueMs = open.at(-1)?.[0] ?? Number.NEGATIVE_INFINITY;
   if (open.length < MAX_OPEN && dueMs - lastDueMs >= horizonMs / MAX_OPEN) open.push([dueMs, ...predictions]);
   return {
-    replicas: Math.max(demandReplicas, predicted),
+    replicas: Math.max(demandReplicas, foreseenReplicas * (1 + headroomRatio)),
     horizonMs,
     method,
+    foreseenReplicas,
     headroomRatio,
     ...(errorRatio === undefined ? {} : { errorRatio }),
     isTrusted,

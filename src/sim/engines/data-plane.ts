@@ -9,13 +9,14 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Pod } from "../../api/kubernetes/core.ts";
 import type { Clock } from "../../clock.ts";
 import type { ScrapeTarget } from "../prometheus/scraper.ts";
+import { remember } from "../remember.ts";
 import { writeEngineMetrics } from "./engine-exporters.ts";
 import { EventQueue } from "./event-queue.ts";
-import { type GpuReading, writeFrontendMetrics, writeGpuMetrics } from "./exporters.ts";
+import { type GpuReading, gpuLabels, writeFrontendMetrics, writeGpuMetrics } from "./exporters.ts";
 import { Frontend } from "./frontend.ts";
 import type { InferenceEngine } from "./inference-engine.ts";
 import { MetricText } from "./metric-text.ts";
-import type { MetricWriter } from "./metric-writer.ts";
+import type { MetricLabels, MetricWriter } from "./metric-writer.ts";
 import { createMetricsHttpHandler } from "./metrics-http.ts";
 import { identityOf, type PodIdentity } from "./pod-identity.ts";
 import { PodRegistry, type RegisteredPod } from "./pod-registry.ts";
@@ -103,6 +104,11 @@ interface BusyWindow {
   ratio: number;
 }
 
+function labelsOfHeldGpus({ identity, gpuIndexes, containerName }: RegisteredPod): readonly MetricLabels[] {
+  const { namespace, name, nodeName } = identity;
+  return gpuIndexes.map((index) => gpuLabels(nodeName, index, { namespace, pod: name, container: containerName }));
+}
+
 export function createDataPlane(options: DataPlaneOptions): DataPlane {
   const { clock, firstTokenTimeoutMs = DEFAULT_FIRST_TOKEN_TIMEOUT_MS, maxAttempts = 2 } = options;
   const profiles = { ...PROFILES, ...options.profiles };
@@ -113,6 +119,10 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   const faults = new Map<string, MetricFault>();
   const frozen = new Map<string, string>();
   const busy = new Map<string, BusyWindow>();
+  const podTargets = new WeakMap<PodIdentity, ScrapeTarget>();
+  const nodeTargets = new Map<string, ScrapeTarget>();
+  const heldGpuLabels = new WeakMap<RegisteredPod, readonly MetricLabels[]>();
+  const idleGpuLabels = new Map<string, MetricLabels>();
   let scrapingStopped = false;
 
   const now = (): number => clock.monotonicMs();
@@ -234,18 +244,19 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     if (capacity === undefined && residents.length === 0) return false;
     const readings: GpuReading[] = residents.flatMap((pod) => {
       const ratio = busyRatio(pod, now());
-      const { namespace, name } = pod.identity;
-      return pod.gpuIndexes.map((index) => ({
+      const labels = remember(heldGpuLabels, pod, labelsOfHeldGpus);
+      return pod.gpuIndexes.map((index, at) => ({
         index,
-        nodeName,
+        labels: labels[at] as MetricLabels,
         busyRatio: ratio,
         memoryUsedMiB: pod.ready ? USED_MEMORY_MIB : 0,
-        holder: { namespace, pod: name, container: pod.containerName },
       }));
     });
     const taken = new Set(readings.map(({ index }) => index));
     for (let index = 0; index < (capacity ?? 0); index++) {
-      if (!taken.has(index)) readings.push({ index, nodeName, busyRatio: 0, memoryUsedMiB: 0 });
+      if (taken.has(index)) continue;
+      const labels = remember(idleGpuLabels, `${nodeName}/${index}`, () => gpuLabels(nodeName, index));
+      readings.push({ index, labels, busyRatio: 0, memoryUsedMiB: 0 });
     }
     writeGpuMetrics(
       writer,
@@ -275,37 +286,38 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     const write = (into: (writer: MetricWriter) => boolean) => (writer: MetricWriter) => {
       if (scrapingStopped || !into(writer)) throw new Error("connection refused");
     };
+    const ofPod = (identity: PodIdentity): ScrapeTarget => ({
+      labels: {
+        job: "grove-engines",
+        instance: identity.key,
+        ...identity.targetLabels,
+        __metrics_path__: `/pods/${identity.key}/metrics`,
+      },
+      scrape: scrape(() => podMetrics(identity.key)),
+      write: write((writer) => {
+        const pod = pods.get(identity.key);
+        return pod !== undefined && writePod(pod, writer);
+      }),
+    });
+    const ofNode = (nodeName: string): ScrapeTarget => ({
+      labels: {
+        job: "dcgm-exporter",
+        instance: nodeName,
+        namespace: "gpu-operator",
+        pod: `dcgm-exporter-${nodeName}`,
+        node: nodeName,
+        __metrics_path__: `/nodes/${nodeName}/metrics`,
+      },
+      scrape: scrape(() => nodeMetrics(nodeName)),
+      write: write((writer) => writeNode(nodeName, writer)),
+    });
     return [
-      ...exporters().map(({ identity }) => ({
-        labels: {
-          job: "grove-engines",
-          instance: identity.key,
-          ...identity.targetLabels,
-          __metrics_path__: `/pods/${identity.key}/metrics`,
-        },
-        scrape: scrape(() => podMetrics(identity.key)),
+      ...exporters().map(({ identity }) => {
+        const target = remember(podTargets, identity, ofPod);
         // What is broken on purpose is broken text.
-        ...(faults.has(identity.key)
-          ? {}
-          : {
-              write: write((writer) => {
-                const pod = pods.get(identity.key);
-                return pod !== undefined && writePod(pod, writer);
-              }),
-            }),
-      })),
-      ...[...nodes.keys()].map((nodeName) => ({
-        labels: {
-          job: "dcgm-exporter",
-          instance: nodeName,
-          namespace: "gpu-operator",
-          pod: `dcgm-exporter-${nodeName}`,
-          node: nodeName,
-          __metrics_path__: `/nodes/${nodeName}/metrics`,
-        },
-        scrape: scrape(() => nodeMetrics(nodeName)),
-        write: write((writer) => writeNode(nodeName, writer)),
-      })),
+        return faults.has(identity.key) ? { labels: target.labels, scrape: target.scrape } : target;
+      }),
+      ...[...nodes.keys()].map((nodeName) => remember(nodeTargets, nodeName, ofNode)),
     ];
   }
 
@@ -348,7 +360,10 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     },
     isDrained,
     setNode: (name, gpus) => nodes.set(name, gpus),
-    removeNode: (name) => nodes.delete(name),
+    removeNode: (name) => {
+      nodes.delete(name);
+      nodeTargets.delete(name);
+    },
     attachTraffic(key, arrivals) {
       advance();
       const system = systemOf(keyOfSystem(key));

@@ -1,4 +1,5 @@
 /** What an engine exposes, under the names, labels and units of the product it stands for. */
+import { remember } from "../remember.ts";
 import type { InferenceEngine } from "./inference-engine.ts";
 import type { MetricWriter } from "./metric-writer.ts";
 
@@ -37,10 +38,23 @@ export function writeEngineMetrics(
 const BLOCK_TOKENS = 16;
 const blocksOf = ({ kvCapacityTokens }: InferenceEngine): number => Math.floor(kvCapacityTokens / BLOCK_TOKENS);
 
+/** The same objects each time: a writer that knows them need not compare what is in them. */
+const vllmLabels = new WeakMap<InferenceEngine, ReturnType<typeof labelsOfVllm>>();
+
+function labelsOfVllm(engine: InferenceEngine) {
+  const labels = { model_name: engine.profile.modelName, engine: "0" };
+  return {
+    labels,
+    cache: { ...labels, block_size: String(BLOCK_TOKENS), num_gpu_blocks: String(blocksOf(engine)) },
+    stop: { ...labels, finished_reason: "stop" },
+    length: { ...labels, finished_reason: "length" },
+    abort: { ...labels, finished_reason: "abort" },
+  };
+}
+
 /** 0.11 and later. */
 function vllm(writer: MetricWriter, engine: InferenceEngine): void {
-  const labels = { model_name: engine.profile.modelName, engine: "0" };
-  const cache = { ...labels, block_size: String(BLOCK_TOKENS), num_gpu_blocks: String(blocksOf(engine)) };
+  const { labels, cache, stop, length, abort } = remember(vllmLabels, engine, labelsOfVllm);
   writer
     .gauge("vllm:kv_cache_usage_perc", labels, engine.kvCacheRatio)
     .gauge("vllm:num_requests_running", labels, engine.runningRequests)
@@ -48,9 +62,9 @@ function vllm(writer: MetricWriter, engine: InferenceEngine): void {
     .counter("vllm:prompt_tokens_total", labels, engine.promptTokens)
     .counter("vllm:generation_tokens_total", labels, engine.generationTokens)
     .counter("vllm:num_preemptions_total", labels, engine.preemptions)
-    .counter("vllm:request_success_total", { ...labels, finished_reason: "stop" }, 0)
-    .counter("vllm:request_success_total", { ...labels, finished_reason: "length" }, engine.finishedRequests)
-    .counter("vllm:request_success_total", { ...labels, finished_reason: "abort" }, 0)
+    .counter("vllm:request_success_total", stop, 0)
+    .counter("vllm:request_success_total", length, engine.finishedRequests)
+    .counter("vllm:request_success_total", abort, 0)
     .histogram("vllm:time_to_first_token_seconds", labels, engine.timeToFirstToken)
     .histogram("vllm:inter_token_latency_seconds", labels, engine.interTokenLatency)
     .histogram("vllm:e2e_request_latency_seconds", labels, engine.endToEnd)

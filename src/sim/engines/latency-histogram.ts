@@ -50,13 +50,15 @@ export class LatencyHistogram {
     });
   }
 
-  /** The counts of {@link buckets}, appended. */
-  cumulativeInto(values: number[]): void {
+  /** The counts of {@link buckets}. @returns the place after the last */
+  cumulativeInto(values: number[], from: number): number {
+    const counts = this.#counts;
     let total = 0;
-    for (const count of this.#counts) {
-      total += count;
-      values.push(total);
+    for (let bucket = 0; bucket < counts.length; bucket++) {
+      total += counts[bucket] as number;
+      values[from + bucket] = total;
     }
+    return from + counts.length;
   }
 
   get sumSeconds(): number {

@@ -7,6 +7,7 @@
  */
 import type { Clock } from "../../clock.ts";
 import type { MetricWriter } from "../engines/metric-writer.ts";
+import { remember } from "../remember.ts";
 import { parseExposition, parseSeriesText } from "./exposition.ts";
 import { type LabelSet, labelSet, METRIC_NAME } from "./labels.ts";
 import type { SeriesStore, StoredSeries } from "./series-store.ts";
@@ -47,6 +48,9 @@ export interface Scraper {
   health(): readonly TargetHealth[];
 }
 
+const shownLabels = (labels: ScrapeTarget["labels"]): LabelSet =>
+  labelSet(Object.entries(labels).filter(([name]) => !name.startsWith("__")));
+
 /** What is remembered of a target between its scrapes. */
 interface Session {
   readonly labels: LabelSet;
@@ -64,31 +68,35 @@ interface Session {
 export function createScraper(options: ScraperOptions): Scraper {
   const { clock, store } = options;
   let sessions = new Map<string, Session>();
+  const targetLabels = new WeakMap<ScrapeTarget["labels"], LabelSet>();
 
   async function scrapeOnce(): Promise<void> {
     const timeMs = Math.round(clock.nowMs());
     const found = new Map<string, { target: ScrapeTarget; labels: LabelSet }>();
     for (const target of options.targets()) {
-      const labels = labelSet(Object.entries(target.labels).filter(([name]) => !name.startsWith("__")));
+      const labels = remember(targetLabels, target.labels, shownLabels);
       found.set(labels.key, { target, labels });
     }
     for (const [key, session] of sessions) if (!found.has(key)) end(session, timeMs);
     const scraped = await Promise.all(
-      [...found].map(async ([key, { target, labels }]) => {
-        if (target.write !== undefined) {
-          const session = recordWritten({ target, labels, timeMs }, target.write, sessions.get(key), store);
-          return [key, session] as const;
-        }
-        const { text, error } = await read(target, options);
-        const durationSeconds = (clock.nowMs() - timeMs) / 1000;
-        return [
-          key,
-          record({ target, labels, text, error, timeMs, durationSeconds }, sessions.get(key), store),
-        ] as const;
+      [...found].map(([key, { target, labels }]) => {
+        if (target.write === undefined) return scrapeText(key, target, labels, timeMs);
+        return [key, recordWritten({ target, labels, timeMs }, target.write, sessions.get(key), store)] as const;
       }),
     );
     sessions = new Map(scraped);
     store.collectGarbage(timeMs);
+  }
+
+  async function scrapeText(
+    key: string,
+    target: ScrapeTarget,
+    labels: LabelSet,
+    timeMs: number,
+  ): Promise<readonly [string, Session]> {
+    const { text, error } = await read(target, options);
+    const durationSeconds = (clock.nowMs() - timeMs) / 1000;
+    return [key, record({ target, labels, text, error, timeMs, durationSeconds }, sessions.get(key), store)];
   }
 
   function end(session: Session, timeMs: number): void {
@@ -213,8 +221,10 @@ function closed(
   { error, samples }: { readonly error: string; readonly samples: number },
 ): Pick<Session, "labels" | "health" | "own"> {
   const own = ownSeries(store, labels, before?.own);
-  const values = [error === "" ? 1 : 0, durationSeconds, samples];
-  for (const [index, series] of own.entries()) series.samples.append(timeMs, values[index] as number);
+  const [up, duration, scraped] = own;
+  up?.samples.append(timeMs, error === "" ? 1 : 0);
+  duration?.samples.append(timeMs, durationSeconds);
+  scraped?.samples.append(timeMs, samples);
   const health = {
     labels,
     discoveredLabels: target.labels,

@@ -19,7 +19,9 @@ export class WrittenSeries implements MetricWriter {
   readonly #store: SeriesStore;
   readonly #families: Family[] = [];
   #next = 0;
-  #values: number[] = [];
+  /** As many as `#written` count; the rest is of another time. */
+  readonly #values: number[] = [];
+  #written = 0;
   #live: readonly StoredSeries[] = [];
   #isSame = true;
 
@@ -31,23 +33,25 @@ export class WrittenSeries implements MetricWriter {
   /** What was written since the last one is dropped. */
   begin(): void {
     this.#next = 0;
-    this.#values = [];
+    this.#written = 0;
     this.#isSame = true;
   }
 
   /** @returns the series that have a sample of this time; the same list as before when they are the same */
   append(timeMs: number): readonly StoredSeries[] {
-    if (!this.#isSame || this.#values.length !== this.#live.length) {
+    if (!this.#isSame || this.#written !== this.#live.length) {
       this.#families.length = this.#next;
       this.#live = this.#families.flatMap(({ series }) => series);
     }
-    for (const [index, series] of this.#live.entries()) series.samples.append(timeMs, this.#values[index] as number);
-    return this.#live;
+    const live = this.#live;
+    const values = this.#values;
+    for (let at = 0; at < live.length; at++) (live[at] as StoredSeries).samples.append(timeMs, values[at] as number);
+    return live;
   }
 
   gauge(name: string, labels: MetricLabels, value: number): this {
     this.#family(name, labels, undefined);
-    this.#values.push(value);
+    this.#values[this.#written++] = value;
     return this;
   }
 
@@ -57,8 +61,9 @@ export class WrittenSeries implements MetricWriter {
 
   histogram(name: string, labels: MetricLabels, histogram: LatencyHistogram): this {
     this.#family(name, labels, histogram);
-    histogram.cumulativeInto(this.#values);
-    this.#values.push(histogram.sumSeconds, histogram.count);
+    this.#written = histogram.cumulativeInto(this.#values, this.#written);
+    this.#values[this.#written++] = histogram.sumSeconds;
+    this.#values[this.#written++] = histogram.count;
     return this;
   }
 
@@ -93,6 +98,7 @@ export class WrittenSeries implements MetricWriter {
 }
 
 function hasSame(a: MetricLabels, b: MetricLabels): boolean {
+  if (a === b) return true;
   let count = 0;
   for (const name in a) {
     if (a[name] !== b[name]) return false;
