@@ -95,8 +95,8 @@ describe("a fault", () => {
       const record = await run(scenario);
       expect(attainmentOf(record, scenario)).toBeGreaterThan(0.9);
       // What is frozen looks like what is known.
-    if (how === "freeze") return;
-    const during = record.orders.filter(({ atMs }) => atMs > at(record, FROM_MS) && atMs <= at(record, TO_MS));
+      if (how === "freeze") return;
+      const during = record.orders.filter(({ atMs }) => atMs > at(record, FROM_MS) && atMs <= at(record, TO_MS));
       const DECODE = 2;
       expect(during.filter(({ target, from, to }) => target === DECODE && to < from)).toEqual([]);
     },
