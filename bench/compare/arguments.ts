@@ -10,6 +10,8 @@ export interface Arguments {
   readonly workers: number;
   readonly seeds: number | undefined;
   readonly only: readonly string[] | undefined;
+  /** Without faults and ablations. */
+  readonly isPlain: boolean;
 }
 
 const DEFAULT_DATA = new URL("../../../shared/data", import.meta.url).pathname;
@@ -22,9 +24,10 @@ export function readArguments(): Arguments {
       workers: { type: "string" },
       seeds: { type: "string" },
       only: { type: "string" },
+      plain: { type: "boolean", default: false },
     },
   });
-  const { data, cases, workers, seeds, only } = values;
+  const { data, cases, workers, seeds, only, plain } = values;
   if (!existsSync(data)) {
     throw new Error(
       `${data} is not there: the comparison runs on public traces and profiles (bench/README.md says which); put them into a folder with traces/ and profiles/ and give it with --data FOLDER`,
@@ -41,5 +44,6 @@ export function readArguments(): Arguments {
     workers: workers === undefined ? availableParallelism() : Number(workers),
     seeds: seeds === undefined ? undefined : Number(seeds),
     only: only?.split(","),
+    isPlain: plain,
   };
 }

@@ -28,7 +28,7 @@ const RESULTS = new URL("../results", import.meta.url).pathname;
 const CLOSE_LOOK: readonly string[] = ["azure-conversation", "azure-code"];
 const FAULT_SEEDS = 3;
 
-const { data, cases, workers, seeds: count = REPORT_SEEDS.length, only } = readArguments();
+const { data, cases, workers, seeds: count = REPORT_SEEDS.length, only, isPlain } = readArguments();
 const seeds = REPORT_SEEDS.slice(0, count);
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort());
@@ -87,7 +87,7 @@ for (const [index, { one, spec, parameters }] of plan.entries()) {
   if (result !== undefined) entries.push({ kind: "Plain", case: one, spec, parameters, result });
 }
 
-const near = cases.filter(({ name }) => CLOSE_LOOK.includes(name));
+const near = isPlain ? [] : cases.filter(({ name }) => CLOSE_LOOK.includes(name));
 const faultSeeds = seeds.slice(0, FAULT_SEEDS);
 const faulty = near.flatMap((one) =>
   FAULTS.flatMap(({ name, faultsOf }) =>

@@ -30,21 +30,42 @@ const statusOf = async ({ world }: Simulation, name: string) =>
   (await world.api.get(SCALING_POLICIES, { namespace: "serving", name })).status;
 
 describe("Shadow", () => {
-  test("one with the same rules wants the same, writes nothing, and is no rival", async () => {
-    const simulation = await start({ seed: 5 });
-    const { world, clock } = simulation;
-    await world.api.create(SCALING_POLICIES, withSpec(example(), "candidate", { mode: "Shadow" }));
-    simulation.attach(steady(12, 900, 5));
-    await clock.advance(1_500_000);
-    const status = await statusOf(simulation, "candidate");
-    expect(conditionOf(status?.conditions, "Ready")?.status).toBe("True");
-    expect(conditionOf(status?.conditions, "ScalingActive")?.reason).toBe("Shadow");
-    expect(status?.shadow?.active).toBe("llama-70b");
-    expect(Number(status?.shadow?.decisions)).toBeGreaterThan(80);
-    expect(Number(status?.shadow?.agreed) / Number(status?.shadow?.decisions)).toBeGreaterThan(0.9);
-    expect(status?.history?.some(({ outcome }) => outcome === "Scaled")).toBe(false);
-    expect(conditionOf((await statusOf(simulation, "llama-70b"))?.conditions, "Ready")?.status).toBe("True");
-  });
+  test.each([5, 12])(
+    "one with the same rules wants the same, writes nothing, and is no rival (seed %i)",
+    async (seed) => {
+      const wanted: { readonly isShadow: boolean; readonly desired: string }[] = [];
+      const simulation = await start({
+        seed,
+        onDecision: (key, { targets }) =>
+          wanted.push({ isShadow: key === "serving/candidate", desired: targets.map(({ desired }) => desired).join() }),
+      });
+      const { world, clock } = simulation;
+      // A forecast follows from when its policy looked, and no two look at the same time.
+      const forecast = { ...example().spec.forecast, enabled: false };
+      const active = { namespace: "serving", name: "llama-70b" };
+      await world.api.patch(SCALING_POLICIES, active, { spec: { forecast } }, { type: "merge" });
+      await world.api.create(SCALING_POLICIES, withSpec(example(), "candidate", { mode: "Shadow", forecast }));
+      simulation.attach(steady(12, 900, seed));
+      await clock.advance(1_500_000);
+      const status = await statusOf(simulation, "candidate");
+      expect(conditionOf(status?.conditions, "Ready")?.status).toBe("True");
+      expect(conditionOf(status?.conditions, "ScalingActive")?.reason).toBe("Shadow");
+      expect(status?.shadow?.active).toBe("llama-70b");
+      expect(Number(status?.shadow?.decisions)).toBeGreaterThan(80);
+      const shadowed = wanted.flatMap(({ isShadow, desired }, at) => {
+        if (!isShadow) return [];
+        const before = wanted.slice(0, at).findLast((one) => !one.isShadow)?.desired;
+        const after = wanted.slice(at).find((one) => !one.isShadow)?.desired;
+        return [{ desired, before, after }];
+      });
+      expect(Number(status?.shadow?.agreed) / Number(status?.shadow?.decisions)).toBeGreaterThan(0.85);
+      // What one of them sees first the other wants at its next look.
+      const alike = shadowed.filter(({ desired, before, after }) => desired === before || desired === after);
+      expect(alike.length / shadowed.length).toBeGreaterThan(0.97);
+      expect(status?.history?.some(({ outcome }) => outcome === "Scaled")).toBe(false);
+      expect(conditionOf((await statusOf(simulation, "llama-70b"))?.conditions, "Ready")?.status).toBe("True");
+    },
+  );
 
   test("one that fills caches half as far wants more GPUs, and says how many", async () => {
     const simulation = await start({ seed: 6 });

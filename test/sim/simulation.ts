@@ -40,6 +40,8 @@ export interface SimulationOptions {
   readonly autoscalerApi?: (api: KubeApi) => KubeApi;
   /** What stands between the autoscaler and Prometheus. */
   readonly metricsSource?: (source: MetricsSource) => MetricsSource;
+  /** Told of each decision, by the `namespace/name` of its policy. */
+  readonly onDecision?: (policyKey: string, decision: Decision) => void;
 }
 
 export interface Simulation {
@@ -106,7 +108,10 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
       evaluations: options.evaluations ?? inProcessQueue(),
       checkpoints,
       isLeader: () => !life.signal.aborted && (options.isLeader?.() ?? true),
-      onDecision: (_, decision) => void decisions.push(decision),
+      onDecision(policyKey, decision) {
+        decisions.push(decision);
+        options.onDecision?.(policyKey, decision);
+      },
     });
     return { life, autoscaler, ready: Promise.all([operator.ready, autoscaler.ready]) };
   }

@@ -145,8 +145,8 @@ export function loadOf(
     monotonicMs,
   );
   const followed = smoothed(known.last, arrivals.perSecond, monotonicMs, leadMs);
-  // A queue says that it is no noise.
-  const isQueueing = waiting + inFront > MAX_WAITING * Math.max(1, totalsOf(observation, index).ready);
+  // A queue of its own says that it is no noise.
+  const isQueueing = waiting > MAX_WAITING * Math.max(1, totalsOf(observation, index).ready);
   const arrivalsPerSecond = isQueueing ? Math.max(followed, arrivals.perSecond) : followed;
   return {
     load: load(arrivalsPerSecond),

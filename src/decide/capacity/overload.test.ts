@@ -162,8 +162,9 @@ describe("a queue", () => {
     // 6,000 more in the last minute are 100 a second that came; and 6,000 over 60 s or 300 s to catch up with.
     expect(demandOf(fast)?.detail).toMatch(/^240 req\/s/);
     expect(demandOf(slow)?.detail).toMatch(/^160 req\/s/);
-    expect(demandOf(fast, 1)?.detail).toMatch(/^240 req\/s/);
-    expect(demandOf(slow, 1)?.detail).toMatch(/^160 req\/s/);
+    // Decode has no queue of its own, so it follows: 40 + 100 (1 − e^−4) + 100, and 40 + 100 (1 − e^−0.2) + 20.
+    expect(demandOf(fast, 1)?.detail).toMatch(/^238 req\/s/);
+    expect(demandOf(slow, 1)?.detail).toMatch(/^78\.1 req\/s/);
   });
 
   test("in decode counts by how much of it is still there when a replica is ready", () => {

@@ -1,75 +1,76 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { VirtualClock } from "../../clock.ts";
 import { seededRandom } from "../../random.ts";
 import { type StartUpModel, StartUps } from "./start-up.ts";
 
-const fixed = (seconds: number, weightsGiB = 0): StartUpModel => ({
-  fixedMedianMs: seconds * 1000,
+const weights = (weightsGiB: number, podGiBPerSecond = 10): StartUpModel => ({
+  fixedMedianMs: 1_000,
   fixedSpreadP90: 1,
   weightsGiB,
-  podGiBPerSecond: 2,
+  podGiBPerSecond,
 });
 
-function startUps(storageGiBPerSecond = 1_000) {
+function startUps(storageGiBPerSecond: number) {
   const clock = new VirtualClock();
   const starts = new StartUps({ clock, random: seededRandom(1), storageGiBPerSecond });
-  const ready: [string, number][] = [];
+  const readyMs: Record<string, number> = {};
   const begin = (name: string, model: StartUpModel): (() => void) =>
-    starts.begin(model, () => void ready.push([name, clock.monotonicMs() / 1000]));
-  return { clock, begin, ready };
+    starts.begin(model, () => {
+      readyMs[name] = clock.monotonicMs();
+    });
+  return { clock, begin, readyMs };
 }
 
-describe("weights", () => {
-  test("are read at the pod's own rate while the storage gives it", async () => {
-    const { clock, begin, ready } = startUps();
-    begin("a", fixed(10, 20));
-    begin("b", fixed(10, 20));
-    await clock.advance(60_000);
-    expect(ready).toEqual([
-      ["a", 20],
-      ["b", 20],
-    ]);
-  });
-
-  test("of pods that start together share the storage, and who comes later slows who is there", async () => {
-    const { clock, begin, ready } = startUps(2);
-    begin("a", fixed(0, 20));
-    begin("b", fixed(5, 20));
-    await clock.advance(60_000);
-    // a reads 10 GiB alone in 5 s, then both 1 GiB/s: a ends at 15 s; b has 10 left and 2 GiB/s: 20 s.
-    expect(ready.map(([name, at]) => [name, Math.round(at * 1e6) / 1e6])).toEqual([
-      ["a", 15],
-      ["b", 20],
-    ]);
-  });
-
-  test("of a start that is given up are read no further, and the others go faster", async () => {
-    const { clock, begin, ready } = startUps(2);
-    begin("a", fixed(0, 20));
-    const giveUp = begin("b", fixed(0, 20));
-    await clock.advance(10_000);
-    giveUp();
-    await clock.advance(60_000);
-    // 10 GiB each in 10 s, then a alone.
-    expect(ready).toEqual([["a", 15]]);
-  });
-});
-
-test("given up before it loads, it never comes up", async () => {
-  const { clock, begin, ready } = startUps();
-  begin("a", fixed(10))();
+test("one pod alone: what every start takes, then its weights at its own rate", async () => {
+  const { clock, begin, readyMs } = startUps(100);
+  begin("a", weights(50));
   await clock.advance(60_000);
-  expect(ready).toEqual([]);
+  expect(readyMs["a"]).toBeCloseTo(1_000 + 5_000, 3);
 });
 
-test("times are lognormal by their median and their 90th percentile", async () => {
-  const { clock, begin, ready } = startUps();
-  for (let index = 0; index < 2_000; index++) begin("x", { ...fixed(100), fixedSpreadP90: 1.5 });
-  await clock.advance(10_000_000);
-  const times = ready.map(([, at]) => at).sort((a, b) => a - b);
-  expect(times).toHaveLength(2_000);
-  expect(times[1_000]).toBeGreaterThan(96);
-  expect(times[1_000]).toBeLessThan(104);
-  expect(times[1_800]).toBeGreaterThan(142);
-  expect(times[1_800]).toBeLessThan(158);
+test("two that load at the same time have half the storage each, and what is left has all of it", async () => {
+  const { clock, begin, readyMs } = startUps(10);
+  begin("a", weights(20));
+  begin("b", weights(40));
+  await clock.advance(60_000);
+  // 20 GiB each at 5 GiB/s, then 20 GiB at 10.
+  expect(readyMs["a"]).toBeCloseTo(1_000 + 4_000, 3);
+  expect(readyMs["b"]).toBeCloseTo(1_000 + 4_000 + 2_000, 3);
+});
+
+test("who comes later slows down who is there; what was read stays read", async () => {
+  const { clock, begin, readyMs } = startUps(10);
+  begin("a", weights(40));
+  await clock.advance(2_000);
+  begin("b", weights(40));
+  await clock.advance(60_000);
+  // Of a, 20 GiB alone until 3 s, then 20 at half the rate; b has 20 left by then.
+  expect(readyMs["a"]).toBeCloseTo(3_000 + 4_000, 3);
+  expect(readyMs["b"]).toBeCloseTo(7_000 + 2_000, 3);
+});
+
+test("a start that is given up is never ready and leaves its share to others, while loading and before", async () => {
+  const { clock, begin, readyMs } = startUps(10);
+  const giveUp = begin("a", weights(40));
+  const early = begin("c", weights(40));
+  begin("b", weights(40));
+  early();
+  await clock.advance(3_000);
+  giveUp();
+  await clock.advance(60_000);
+  expect(readyMs).toEqual({ b: expect.closeTo(1_000 + 2_000 + 3_000, 3) });
+});
+
+test("what every start takes is lognormal by its median and 90th percentile", async () => {
+  const { clock, begin, readyMs } = startUps(1);
+  for (let at = 0; at < 4_000; at++) {
+    begin(`${at}`, { fixedMedianMs: 10_000, fixedSpreadP90: 1.5, weightsGiB: 0, podGiBPerSecond: 1 });
+  }
+  await clock.advance(600_000);
+  const sorted = Object.values(readyMs).toSorted((a, b) => a - b);
+  expect(sorted).toHaveLength(4_000);
+  expect(sorted[2_000]).toBeGreaterThan(9_700);
+  expect(sorted[2_000]).toBeLessThan(10_300);
+  expect(sorted[3_600]).toBeGreaterThan(14_500);
+  expect(sorted[3_600]).toBeLessThan(15_500);
 });
