@@ -41,5 +41,5 @@ export function arrivalsOf(
   }, undefined);
   if (then === undefined) return { perSecond: donePerSecond, history };
   const growthPerSecond = (1000 * (inSystem - then[1])) / (nowMs - then[0]);
-  return { perSecond: Math.max(0, donePerSecond + growthPerSecond), history };
+  return { perSecond: Math.min(Number.MAX_VALUE, Math.max(0, donePerSecond + growthPerSecond)), history };
 }

@@ -105,6 +105,16 @@ describe("what comes", () => {
   });
 });
 
+test("numbers whose sum is none are unknown, and nothing that a checkpoint cannot hold is kept", () => {
+  const huge = { requestsPerSecond: 1e308, runningRequests: 1e308, waitingRequests: 1e308 };
+  expect(follow("prefill", [[0, huge]]).memory).toEqual({ inSystem: [], last: { atMs: 0, arrivalsPerSecond: 1e308 } });
+  const grown = follow("prefill", [
+    [0, { ...huge, runningRequests: 0, waitingRequests: 0 }],
+    [60_000, { ...huge, waitingRequests: 0 }],
+  ]);
+  expect(Number.isFinite(grown.memory.last?.arrivalsPerSecond)).toBe(true);
+});
+
 describe("too few replicas report", () => {
   const known: LoadMemory = { last: { atMs: 0, arrivalsPerSecond: 10 } };
   const policy = policyFor("prefill");

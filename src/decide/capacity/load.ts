@@ -97,7 +97,7 @@ export function loadOf(
     const values = indexes.map((at) => usable(observation.targets[at]?.load?.[key], staleAfterMs));
     return values.length === 0 || values.includes(undefined)
       ? undefined
-      : values.reduce<number>((total, one) => total + (one ?? 0), 0);
+      : finite(values.reduce<number>((total, one) => total + (one ?? 0), 0));
   };
   const own = (key: keyof TargetLoad): number | undefined =>
     usable(observation.targets[index]?.load?.[key], staleAfterMs);
@@ -160,8 +160,11 @@ function smoothed(last: LoadMemory["last"], now: number, nowMs: number, leadMs: 
   return now + (last.arrivalsPerSecond - now) * Math.exp((last.atMs - nowMs) / timeConstantMs);
 }
 
+/** Sums of finite numbers may be too large to be one. */
+const finite = (value: number): number | undefined => (Number.isFinite(value) ? value : undefined);
+
 const plus = (a: number | undefined, b: number | undefined): number | undefined =>
-  a === undefined || b === undefined ? undefined : a + b;
+  a === undefined || b === undefined ? undefined : finite(a + b);
 
 /**
  * The shape with the context that running requests were seen to hold. It makes the cache's limit independent of the profile's: engines are often given
