@@ -48,6 +48,7 @@ export function ablated(scenario: Scenario, ablation: Ablation): Scenario {
       const { slo: _, ...rest } = spec;
       return { ...scenario, policy: { ...policy, spec: rest as typeof spec } };
     }
+    // The repair is the scaler's.
     case "postHocRatio":
       return withSpec({ ratios: [] });
     default:

@@ -48,7 +48,11 @@ export function scalerOf(contestant: Contestant, stage: Stage): Scaler {
     case "Ours": {
       const { parameters, ablation } = contestant;
       const tuned = { ...scenario, policy: withParameters(scenario.policy, parameters) };
-      return ours({ ...stage, scenario: ablation === undefined ? tuned : ablated(tuned, ablation) });
+      return ours({
+        ...stage,
+        scenario: ablation === undefined ? tuned : ablated(tuned, ablation),
+        ...(ablation === "postHocRatio" ? { postHocRatios: bandsOf(tuned.policy) } : {}),
+      });
     }
     case "Peer": {
       const { definition, parameters } = contestant;

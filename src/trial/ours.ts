@@ -15,6 +15,8 @@ import type { MetricsSource } from "../observe/metrics-source.ts";
 import { shareQueries } from "../observe/shared-queries.ts";
 import { cachesOf, setNow } from "./fleet/caches.ts";
 import type { Fleet } from "./fleet/fleet.ts";
+import { repairRatios } from "./post-hoc-ratio.ts";
+import type { RatioBand } from "./record.ts";
 import type { Scaler } from "./scaler.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -24,10 +26,12 @@ export interface OursOptions {
   readonly clock: Clock;
   readonly metricsSource: MetricsSource;
   readonly onDecision?: (decision: Decision) => void;
+  /** Repaired in what is decided before it is written, behind the core's back: an ablation. */
+  readonly postHocRatios?: readonly RatioBand[];
 }
 
 /** @throws Error when the policy cannot be followed in this set */
-export function ours({ scenario, fleet, clock, metricsSource, onDecision }: OursOptions): Scaler {
+export function ours({ scenario, fleet, clock, metricsSource, onDecision, postHocRatios = [] }: OursOptions): Scaler {
   const { policy, set, configMaps } = scenario;
   const { spec, model, resolution } = understand(scenario);
   const informers = cachesOf(fleet, configMaps);
@@ -43,6 +47,23 @@ export function ours({ scenario, fleet, clock, metricsSource, onDecision }: Ours
     const { ref = "" } = spec.scaleTargets.find(({ name }) => name === target) ?? {};
     const object = fleet.object(ref, setIndex ?? 0);
     if (object !== undefined) fleet.scale(object, to);
+  };
+  const inSet = spec.scaleTargets.filter(({ level }) => level !== "PodCliqueSet");
+  const writeRepaired = (writes: readonly ScaleWrite[]): void => {
+    for (const one of writes) if (one.level === "PodCliqueSet") write(one);
+    for (let setIndex = 0; setIndex < fleet.setReplicas; setIndex++) {
+      const objects = inSet.map(({ ref = "" }) => fleet.object(ref, setIndex));
+      const decided = inSet.map(
+        ({ name }, index) =>
+          writes.find((one) => one.target === name && (one.setIndex ?? 0) === setIndex)?.to ??
+          objects[index]?.replicas ??
+          0,
+      );
+      const repaired = repairRatios(decided, inSet, postHocRatios);
+      for (const [index, object] of objects.entries()) {
+        if (object !== undefined) fleet.scale(object, repaired[index] as number);
+      }
+    }
   };
   return {
     tickMs: model.intervalMs,
@@ -60,7 +81,8 @@ export function ours({ scenario, fleet, clock, metricsSource, onDecision }: Ours
       seenReady.clear();
       for (const { id } of startups) seenReady.add(id);
       const decided = decide(model, { ...observation, startupsMs: fresh.map(({ startupMs }) => startupMs) }, memory);
-      for (const one of decided.decision.transition.now) write(one);
+      if (postHocRatios.length > 0) writeRepaired(decided.decision.transition.now);
+      else for (const one of decided.decision.transition.now) write(one);
       memory = recordWrites(decided.memory, model, decided.decision.transition.now, monotonicMs);
       onDecision?.(decided.decision);
     },

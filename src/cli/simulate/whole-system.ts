@@ -83,11 +83,13 @@ export async function runWholeSystem({ scenario, seed, onProgress, signal }: Who
       await clock.advance(Math.min(MINUTE_MS, totalMs - doneMs));
       onProgress?.(Math.min(1, (doneMs + MINUTE_MS) / totalMs));
     }
+    // Of a trial that was cut off, what there is.
+    const endMs = Math.min(window.endMs, Math.max(window.startMs, clock.monotonicMs() - startMs));
     const gpuBudget = policy.spec.gpuBudget?.max;
     return {
       autoscaler: "grove",
       seed,
-      window: { startMs: startMs + window.startMs, endMs: startMs + window.endMs },
+      window: { startMs: startMs + window.startMs, endMs: startMs + endMs },
       targets: trialTargets(scenario),
       bands: bandsOf(policy),
       ...(gpuBudget === undefined ? {} : { gpuBudget }),

@@ -118,7 +118,50 @@ describe("scraping", () => {
   });
 });
 
+describe("the same query again", () => {
+  const answer = async (prometheus: Prometheus, query: string): Promise<Record<string, number>> =>
+    Object.fromEntries(
+      Array.from(await prometheus.source.query(query), ({ labels, value }) => [labels["pod"] ?? "", value]),
+    );
+
+  test("sees one pod in the place of another, in groups and in histograms", async () => {
+    const { expose, scrapeAfter, prometheus } = world();
+    const histogram = (pod: string, half: number): string =>
+      `h_bucket{pod="${pod}",le="1"} ${half}\nh_bucket{pod="${pod}",le="2"} 10\nh_bucket{pod="${pod}",le="+Inf"} 10\n`;
+    const sums = "sum by (pod) (h_bucket)";
+    const medians = "histogram_quantile(0.5, sum by (pod, le) (h_bucket))";
+    expose(histogram("a", 10));
+    await scrapeAfter(0);
+    expect([await answer(prometheus, sums), await answer(prometheus, medians)]).toEqual([{ a: 30 }, { a: 0.5 }]);
+    expose(histogram("b", 0));
+    await scrapeAfter(5_000);
+    expect([await answer(prometheus, sums), await answer(prometheus, medians)]).toEqual([{ b: 20 }, { b: 1.5 }]);
+  });
+
+  test("refuses what has become the same without its name", async () => {
+    const { expose, scrapeAfter, prometheus } = world();
+    const query = '-{__name__=~"a|b|c"}';
+    expose('a{pod="x"} 1\nb{pod="y"} 2\n');
+    await scrapeAfter(0);
+    expect(await answer(prometheus, query)).toEqual({ x: -1, y: -2 });
+    expose('a{pod="x"} 1\nc{pod="x"} 2\n');
+    await scrapeAfter(5_000);
+    await expect(prometheus.source.query(query)).rejects.toThrow("same labelset");
+  });
+});
+
 describe("range functions, worked by hand", () => {
+  test("a time in which the series was not there is no sample of a rate", async () => {
+    const { expose, scrapeAfter, value } = world();
+    for (const text of ["c 10\n", "c 20\n", "", "c 5\n", ""]) {
+      expose(text);
+      await scrapeAfter(10_000);
+    }
+    // 5 - 10, and the 20 of the reset; samples at 10, 20 and 40 s are 15 s apart and reach the edges of 10 to 50 s: 15 over 30 s, times 40/30.
+    expect(await value("increase(c[40s])")).toBeCloseTo(20, 9);
+    expect(await value("count_over_time(c[40s])")).toBe(3);
+  });
+
   /** Scrapes 0, 10, 20, 30 s with a reset before the last. */
   async function counter(dialect: 2 | 3): Promise<World> {
     const made = world({ dialect });

@@ -53,6 +53,30 @@ describe("a start", () => {
     expect(now()).toMatchObject({ a: [1, 0, 0], b: [2, 0, 0] });
   });
 
+  test("that is called off is nothing that serves later on", async () => {
+    const { clock, fleet, dataPlane, object } = smallFleet();
+    await clock.advance(SLOW_START_MS);
+    const before = dataPlane.targets().length;
+    fleet.scale(object("a"), 2);
+    await clock.advance(1_000);
+    fleet.scale(object("a"), 1);
+    await clock.advance(2 * START_MS);
+    expect(dataPlane.targets()).toHaveLength(before);
+  });
+
+  test.each([0, 1])("that waits keeps its turn, however often it was in vain (%i times more)", async (more) => {
+    const { clock, fleet, object } = smallFleet({ ...EXACT, gpusPerNode: 7 });
+    await clock.advance(SLOW_START_MS);
+    fleet.scale(object("a"), 2);
+    await clock.advance(START_MS);
+    fleet.scale(object("b"), 3);
+    for (let time = 0; time < more; time++) fleet.setFull(false);
+    fleet.scale(object("a"), 1);
+    await clock.advance(GRACE_SECONDS * 1_000);
+    const members = [...object("b").members.values()].map(({ state }) => state);
+    expect(members).toEqual(["ready", "starting", "pending"]);
+  });
+
   test("that takes longer than the timeout is overdue until it is ready", async () => {
     const { clock, fleet } = smallFleet({}, { pendingTimeoutMs: 70_000 });
     await clock.advance(80_000);

@@ -1,0 +1,175 @@
+/** Trials of policies/prefill-decode-slo: the same again from the same seed, every fault, ratios repaired behind the core, and one that is cut off. */
+import { describe, expect, test } from "vitest";
+import { type Contestant, scalerOf } from "../../src/trial/contestants.ts";
+import { measureTrial } from "../../src/trial/measures/measure-trial.ts";
+import type { CountsSample, TrialRecord } from "../../src/trial/record.ts";
+import { runTrial, type TrialOptions } from "../../src/trial/run.ts";
+import type { Fault, Scenario } from "../../src/trial/scenario.ts";
+import { sloOf } from "../../src/trial/try-out.ts";
+import { miniatureScenario } from "./trial-scenario.ts";
+
+const OURS = { kind: "Ours", parameters: {} } as const satisfies Contestant;
+const STATIC = {
+  kind: "Static",
+  replicas: new Map([
+    ["prefill", 2],
+    ["decode", 3],
+  ]),
+} as const satisfies Contestant;
+const MINUTE_MS = 60_000;
+const short = (faults: readonly Fault[] = []): Scenario => ({
+  ...miniatureScenario({ durationSeconds: 1_500, peakRequestsPerSecond: 45 }),
+  faults,
+});
+const run = (
+  scenario: Scenario,
+  contestant: Contestant = OURS,
+  more: Partial<TrialOptions> = {},
+): Promise<TrialRecord> =>
+  runTrial({
+    scenario,
+    autoscaler: "one",
+    seed: 1,
+    stopwatch: () => 0,
+    scaler: (stage) => scalerOf(contestant, stage),
+    ...more,
+  });
+/** Of the arrivals' time: its own begin is 300 s before the window's. */
+const at = ({ window }: TrialRecord, ms: number): number => window.startMs - 300_000 + ms;
+const countsAt = (record: TrialRecord, ms: number): CountsSample | undefined =>
+  record.counts.findLast(({ atMs }) => atMs <= at(record, ms));
+const attainmentOf = (record: TrialRecord, scenario: Scenario): number | undefined =>
+  measureTrial(record, { sloSets: [sloOf(scenario)], missWorths: [] }).bySlo[0]?.values.attainmentRatio;
+
+describe("of one seed", () => {
+  test("is the same again, down to every request and every life; another one is not", async () => {
+    const { decisionMicros: _, ...one } = await run(short());
+    const { decisionMicros: __, ...again } = await run(short());
+    expect(again).toEqual(one);
+    const { lives } = await run(short(), OURS, { seed: 2 });
+    expect(lives.map(({ readyMs }) => readyMs)).not.toEqual(one.lives.map(({ readyMs }) => readyMs));
+  });
+
+  test("GPUs held never exceed the cluster, and the specs are what the orders made of them", async () => {
+    const record = await run(short());
+    expect(record.orders.length).toBeGreaterThan(3);
+    const gpus = record.lives.flatMap(({ placedMs, goneMs, gpus: held }) =>
+      Number.isNaN(placedMs)
+        ? []
+        : [[placedMs, held] as const, [Number.isNaN(goneMs) ? Infinity : goneMs, -held] as const],
+    );
+    let held = 0;
+    for (const [, change] of gpus.toSorted(([a, more], [b, less]) => a - b || more - less)) {
+      held += change;
+      expect(held).toBeLessThanOrEqual(24);
+    }
+    for (const [target] of record.targets.entries()) {
+      for (const order of record.orders.filter((one) => one.target === target)) {
+        const before = record.counts.findLast(({ atMs }) => atMs < order.atMs)?.spec[target];
+        const after = record.counts.findLast(({ atMs }) => atMs <= order.atMs)?.spec[target];
+        expect([before, after]).toEqual([order.from, order.to]);
+      }
+    }
+  });
+});
+
+describe("a fault", () => {
+  const FROM_MS = 600_000;
+  const TO_MS = 780_000;
+  const window = { fromMs: FROM_MS, toMs: TO_MS };
+  const later = (ms: number): number => TO_MS + ms;
+
+  test("lost scrapes: nothing is written while nothing is known, afterwards it goes on", async () => {
+    const record = await run(short([{ kind: "ScrapesFail", ...window }]));
+    const during = record.orders.filter(
+      ({ atMs }) => atMs > at(record, FROM_MS + 2 * MINUTE_MS) && atMs <= at(record, TO_MS),
+    );
+    expect(during.filter(({ from, to }) => to < from)).toEqual([]);
+    expect(record.orders.some(({ atMs }) => atMs > at(record, TO_MS))).toBe(true);
+  });
+
+  test.each(["drop", "nan", "freeze"] as const)(
+    "an exporter that fails (%s) costs few requests, and one that says nothing takes no replica of its target away",
+    async (how) => {
+      const scenario = short([{ kind: "ExporterFails", how, ref: "decode", ...window }]);
+      const record = await run(scenario);
+      expect(attainmentOf(record, scenario)).toBeGreaterThan(0.9);
+      // What is frozen looks like what is known.
+      if (how === "freeze") return;
+      const during = record.orders.filter(({ atMs }) => atMs > at(record, FROM_MS) && atMs <= at(record, TO_MS));
+      const DECODE = 2;
+      expect(during.filter(({ target, from, to }) => target === DECODE && to < from)).toEqual([]);
+    },
+  );
+
+  test("a restart of ours goes on from its checkpoint, and as many requests are in time", async () => {
+    const [restarted, whole] = [await run(short([{ kind: "Restart", atMs: FROM_MS }])), await run(short())];
+    const early = (record: TrialRecord) => record.orders.filter(({ atMs }) => atMs < at(record, FROM_MS));
+    expect(early(restarted)).toEqual(early(whole));
+    expect(attainmentOf(restarted, short())).toBeCloseTo(attainmentOf(whole, short()) ?? Number.NaN, 2);
+  });
+
+  test("no room: what is ordered waits, and starts when there is room again", async () => {
+    const record = await run(short([{ kind: "NoRoom", fromMs: 300_000, toMs: TO_MS }]));
+    const [full, healed] = [countsAt(record, TO_MS - 1), countsAt(record, later(5 * MINUTE_MS))];
+    expect(full?.starting).toEqual([0, 0, 0]);
+    expect(Math.max(...(full?.pending ?? []))).toBeGreaterThan(0);
+    expect(healed?.pending).toEqual([0, 0, 0]);
+    expect(record.lives.some(({ placedMs }) => Math.abs(placedMs - at(record, TO_MS)) < 1)).toBe(true);
+  });
+
+  test("lost nodes: what ran there is gone without having been told, and is made anew", async () => {
+    const record = await run(short([{ kind: "NodeLoss", ratio: 0.5, ...window }]), STATIC);
+    const lost = record.lives.filter(({ goneMs, stoppedMs }) => goneMs >= 0 && Number.isNaN(stoppedMs));
+    expect(lost.length).toBeGreaterThan(0);
+    for (const { goneMs } of lost) expect(goneMs).toBeCloseTo(at(record, FROM_MS), 3);
+    expect(countsAt(record, FROM_MS - 1)?.ready.slice(1)).toEqual([2, 3]);
+    expect(countsAt(record, FROM_MS + 1)?.ready.slice(1)).not.toEqual([2, 3]);
+    expect(countsAt(record, later(5 * MINUTE_MS))?.ready.slice(1)).toEqual([2, 3]);
+  });
+
+  test("a crash: one replica less until it has started again", async () => {
+    const record = await run(short([{ kind: "Crash", ref: "decode", atMs: FROM_MS }]), STATIC);
+    expect(countsAt(record, FROM_MS - 1)?.ready.slice(1)).toEqual([2, 3]);
+    expect(countsAt(record, FROM_MS + 1)).toMatchObject({ starting: [0, 0, 1] });
+    expect(countsAt(record, FROM_MS + 5 * MINUTE_MS)?.ready.slice(1)).toEqual([2, 3]);
+    expect(record.lives.reduce((sum, { lostRequests }) => sum + lostRequests, 0)).toBeGreaterThan(0);
+  });
+});
+
+test("ratios repaired behind the core: what is written keeps the band, which the core without ratios does not", async () => {
+  const base = short();
+  const { spec } = base.policy;
+  const ratios = [
+    { ...spec.ratios[0], name: "prefill-decode", between: ["prefill", "decode"], min: "1:2", max: "1:2" },
+  ];
+  const scenario = { ...base, policy: { ...base.policy, spec: { ...spec, ratios } } } as Scenario;
+  const outOfBand = async (ablation: "noRatio" | "postHocRatio"): Promise<number> => {
+    const { counts } = await run(scenario, { ...OURS, ablation });
+    return counts.filter(
+      ({ atMs, spec: [, prefill = 0, decode = 0] }) => atMs > 400_000 && Math.abs(prefill / decode - 0.5) > 0.17,
+    ).length;
+  };
+  expect(await outOfBand("noRatio")).toBeGreaterThan(0);
+  expect(await outOfBand("postHocRatio")).toBe(0);
+});
+
+test("one that is cut off is judged until then, with all that it holds", async () => {
+  const abort = new AbortController();
+  const full = await run(short());
+  const cut = await run(short(), OURS, {
+    signal: abort.signal,
+    onProgress: (done) => {
+      if (done > 0.45) abort.abort();
+    },
+  });
+  expect(cut.window.endMs).toBeLessThan(full.window.endMs);
+  expect(cut.window.endMs).toBeGreaterThan(cut.window.startMs);
+  const known = <T extends { readonly atMs: number }>(all: readonly T[]): readonly T[] =>
+    all.filter(({ atMs }) => atMs <= cut.window.endMs);
+  expect(cut.orders).toEqual(known(full.orders));
+  expect(cut.counts).toEqual(known(full.counts));
+  expect(cut.lives.map(({ name }) => name)).toEqual(
+    full.lives.filter(({ createdMs }) => createdMs <= cut.window.endMs).map(({ name }) => name),
+  );
+});
