@@ -274,6 +274,11 @@ export const ROLLING_UPDATES: readonly Scenario[] = [
       await world.scale("clique", `${SET}-0-pc-a`, 4);
       await world.scale("group", `${SET}-0-sg-x`, 4);
       await untilReady(world, 20);
+      // A replica goes out of turn while its statuses still call it unready (grove.md 5.5).
+      await world.until("the statuses to call 20 pods ready", () => {
+        const ready = world.view.cliques().map(({ status }) => status?.readyReplicas ?? 0);
+        return ready.reduce((sum, each) => sum + each, 0) === 20;
+      });
       const recording = world.record();
       const values = await triggerAll(world);
       await untilUpdated(world, SET, 1);
