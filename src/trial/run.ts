@@ -86,6 +86,7 @@ export async function runTrial(options: TrialOptions): Promise<TrialRecord> {
     clock,
     scrapeIntervalMs: scenario.scrapeIntervalMs,
     retentionMs: RETENTION_MS,
+    takes: (family) => scaler.families?.has(family) ?? true,
     targets: () => lossyTargets(dataPlane.targets(), scenario.scrapeLossRatio ?? 0, scrapeRandom),
   });
   const startMs = clock.monotonicMs();
@@ -96,7 +97,7 @@ export async function runTrial(options: TrialOptions): Promise<TrialRecord> {
     await prometheus.scraper.scrapeOnce();
     scrapes++;
   });
-  const scaler = options.scaler({
+  const scaler: Scaler = options.scaler({
     scenario,
     fleet,
     clock,

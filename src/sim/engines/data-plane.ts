@@ -12,7 +12,7 @@ import type { ScrapeTarget } from "../prometheus/scraper.ts";
 import { remember } from "../remember.ts";
 import { writeEngineMetrics } from "./engine-exporters.ts";
 import { EventQueue } from "./event-queue.ts";
-import { type GpuReading, gpuLabels, writeFrontendMetrics, writeGpuMetrics } from "./exporters.ts";
+import { GPU_FAMILIES, type GpuReading, gpuLabels, writeFrontendMetrics, writeGpuMetrics } from "./exporters.ts";
 import { Frontend } from "./frontend.ts";
 import type { InferenceEngine } from "./inference-engine.ts";
 import { MetricText } from "./metric-text.ts";
@@ -242,6 +242,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     const capacity = nodes.get(nodeName);
     const residents = pods.podsOnNode(nodeName);
     if (capacity === undefined && residents.length === 0) return false;
+    if (!GPU_FAMILIES.some((family) => writer.takes(family))) return true;
     const readings: GpuReading[] = residents.flatMap((pod) => {
       const ratio = busyRatio(pod, now());
       const labels = remember(heldGpuLabels, pod, labelsOfHeldGpus);
