@@ -144,10 +144,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
 
   function advance(): void {
     const nowMs = now();
-    while (events.nextMs <= nowMs) {
-      const event = events.pop();
-      event?.run(event.atMs);
-    }
+    events.runUntil(nowMs);
     for (const system of systems.values()) system.advanceTo(nowMs);
   }
 
@@ -370,15 +367,16 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       const system = systemOf(keyOfSystem(key));
       const startMs = now();
       const stream = arrivals[Symbol.iterator]();
-      const next = (): void => {
-        const { value, done } = stream.next();
-        if (done === true) return;
-        events.schedule(startMs + value.atMs, (atMs) => {
-          system.arrive(value, atMs);
-          next();
-        });
+      let coming = stream.next();
+      const scheduleNext = (): void => {
+        if (coming.done !== true) events.schedule(startMs + coming.value.atMs, arrive);
       };
-      next();
+      const arrive = (atMs: number): void => {
+        if (coming.done !== true) system.arrive(coming.value, atMs);
+        coming = stream.next();
+        scheduleNext();
+      };
+      scheduleNext();
     },
     targets: () => {
       advance();
