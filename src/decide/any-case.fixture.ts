@@ -158,6 +158,7 @@ const spec = fc.integer({ min: 1, max: NAMES.length }).chain((count) => {
       coldStart: fc.record(
         {
           leadTime: fc.constantFrom("auto", "1m"),
+          scaleDownWindow: fc.constantFrom("auto", "0s", "10m"),
           countStarting: fc.constantFrom("AsCapacity", "Ignore"),
           pendingTimeout: duration,
           changeDeadline: duration,

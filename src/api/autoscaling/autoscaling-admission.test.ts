@@ -61,7 +61,7 @@ describe("defaults", () => {
       minimumViableSet: { source: "MinAvailable", overrides: {} },
       performanceModel: { source: "Online", routing: "LeastLoaded" },
       forecast: { enabled: true, method: "Auto", horizon: "auto", season: "24h", maxError: "40%", quantile: "p80" },
-      coldStart: { leadTime: "auto", countStarting: "AsCapacity", pendingTimeout: "10m", changeDeadline: "30m" },
+      coldStart: { leadTime: "auto", scaleDownWindow: "auto", countStarting: "AsCapacity", pendingTimeout: "10m", changeDeadline: "30m" },
       schedules: [],
       scaleToZero: { enabled: false, idleWindow: "15m", set: ["prefill", "decode"] },
       metricsPolicy: { staleAfter: "60s", minCoverage: "70%", nonFinite: "Missing", onMissing: "Hold", warmUp: "2m" },
