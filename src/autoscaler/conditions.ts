@@ -2,6 +2,8 @@
 import type { PolicyMode } from "../api/autoscaling/scaling-policy.ts";
 import type { Condition } from "../api/kubernetes/meta.ts";
 import type { Decision } from "../decide/decision.ts";
+import { hardRulesGivenUp } from "../decide/explain.ts";
+import { canServe, isAtReach, shortfall } from "../decide/shortfall.ts";
 import { graceSentence, isGraceShort } from "./grace-period.ts";
 import type { OtherAutoscaler } from "./other-autoscalers.ts";
 import type { ResolutionProblem } from "./resolve.ts";
@@ -138,15 +140,12 @@ function scalingLimited({ decision }: ConditionInput): ConditionDraft {
       `${budget.gpusMax} GPUs${budget.queue === undefined ? "" : `, which queue ${budget.queue} leaves,`} serve ${Math.round(decision.servedRatio * 100)} % of the demand`,
     );
   if (relaxed.includes("HardRatios"))
-    return draft("ScalingLimited", true, "Ratio", "no integer solution of the ratios inside the bounds");
-  const solved = stages.find(({ stage, reason }) => stage === "solve" && reason.includes("Max"));
-  if (solved !== undefined)
-    return draft(
-      "ScalingLimited",
-      true,
-      "TooManyReplicas",
-      `a target is at maxReplicas: ${Math.round(decision.servedRatio * 100)} % of the demand is served`,
-    );
+    return draft("ScalingLimited", true, "Ratio", hardRulesGivenUp(decision).join("; "));
+  const [short] = shortfall(decision, canServe);
+  if (short !== undefined)
+    return isAtReach(decision)
+      ? draft("ScalingLimited", true, "CapacityPending", short)
+      : draft("ScalingLimited", true, "TooManyReplicas", short);
   const raised = stages.find(({ stage, reason }) => stage === "bounds" && reason === "MinimumViableSet");
   const limit = stages.find(
     ({ stage, reason }) => stage === "step" && (reason === "ScaleUpLimit" || reason === "ScaleDownLimit"),
@@ -177,8 +176,7 @@ function whyBroken({ stages, relaxed, override }: Decision): string {
   if (override !== undefined) return `override ${override.name} leaves the band; it is kept until it ends`;
   const foreign = stages.find(({ reason }) => reason === "ForeignController");
   if (foreign !== undefined) return `another writer set ${foreign.target}; it is respected for now`;
-  if (relaxed.includes("HardRatios"))
-    return "no integer solution inside the bounds; widen the ratio or the bounds of its targets";
+  if (relaxed.includes("HardRatios")) return hardRulesGivenUp({ stages }).join("; ");
   return "no integer solution within the windows, rate limits and holds of now; the next decisions close it";
 }
 

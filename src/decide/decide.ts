@@ -22,11 +22,11 @@ import type { Observation } from "./observation.ts";
 import { offerOf } from "./offer.ts";
 import { type PanicMemory, panicDemand, panicStep } from "./panic.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
-import { solveInput } from "./problem.ts";
+import { type ProblemInput, solveInput } from "./problem.ts";
 import { reachOf, replacementsFor } from "./reach.ts";
 import { asleepDemand, heldAwake, zeroStateOf } from "./scale-to-zero.ts";
 import { scheduledAt } from "./schedule.ts";
-import { solve } from "./solve.ts";
+import { type Solution, type SolveInput, solve } from "./solve.ts";
 import {
   recordBounds,
   recordDemand,
@@ -42,6 +42,7 @@ import { ratioDecision, targetDecisions } from "./target-decisions.ts";
 import { planTransition } from "./transition.ts";
 import { holdWhileWarming, lossOf, markNeverSeen, rememberKnown, type SeenDemand } from "./warm-up.ts";
 import { whyNumbers } from "./why-numbers.ts";
+import { windowsBehind } from "./windows-behind.ts";
 
 export interface DecideResult {
   readonly decision: Decision;
@@ -138,18 +139,29 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
 
   // 6: goal
   const indexOf = (name: string): number => policy.targets.findIndex((target) => target.name === name);
-  const problem = solveInput(policy, observation, {
-    demandReplicas,
-    demands,
-    bounds,
-    setDemand,
-    gpus: budget.gpus,
-    indexOf,
-    setBounds: setBounds(policy, observation, context),
-    caps: reach.caps,
-  });
+  const problemOf = (limits: Pick<ProblemInput, "bounds" | "gpus" | "setBounds">): SolveInput =>
+    solveInput(policy, observation, { demandReplicas, demands, setDemand, indexOf, caps: reach.caps, ...limits });
+  const problem = problemOf({ bounds, gpus: budget.gpus, setBounds: setBounds(policy, observation, context) });
   const goal = solve(problem);
-  recordGoal(stages, policy, observation, goal);
+  const givenUpWithout = (names: ReadonlySet<string>): ReadonlySet<string> => {
+    const others = policy.schedules.filter(({ name }) => !names.has(name));
+    const without = { scheduled: scheduledAt(others, observation.nowMs, leadMs), zero };
+    const milder = problemOf({
+      bounds: policy.targets.map((target, index) =>
+        boundsOf(target, observation.targets[index]?.minAvailable ?? 0, without),
+      ),
+      gpus: budgetOf(policy, observation, without.scheduled.gpuBudgetMax).gpus,
+      setBounds: setBounds(policy, observation, without),
+    });
+    return new Set(hardRulesGivenUp(solve(milder)));
+  };
+  recordGoal(stages, goal, {
+    policy,
+    observation,
+    scheduled,
+    reach,
+    windowsBehind: windowsBehind(hardRulesGivenUp(goal), scheduled.windows, givenUpWithout),
+  });
 
   // 7: step
   const limited = limitStep({
@@ -283,6 +295,9 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     },
   };
 }
+
+const hardRulesGivenUp = ({ givenUp }: Solution): readonly string[] =>
+  givenUp.filter(({ relaxation }) => relaxation === "HardRatios").map(({ name }) => name);
 
 function seenDemands(
   policy: Policy,
