@@ -181,7 +181,11 @@ function whyBroken({ stages, relaxed, override }: Decision): string {
 }
 
 function budgetSatisfied({ decision }: ConditionInput): ConditionDraft {
-  const { gpusUsed, gpusMax, isInfeasible } = decision.budget;
+  const { gpusUsed, gpusMax, isInfeasible, isUnknown } = decision.budget;
+  if (isUnknown) {
+    const message = decision.stages.find(({ stage }) => stage === "arbitrate")?.detail ?? "";
+    return { type: "BudgetSatisfied", status: "Unknown", reason: "GPUCostUnknown", message };
+  }
   if (gpusMax === undefined) return draft("BudgetSatisfied", true, "NoBudget", `${gpusUsed} GPUs, no budget`);
   if (isInfeasible)
     return draft(

@@ -336,7 +336,8 @@ export class PolicyLoop {
       observation: {
         ...observation,
         startupsMs: fresh.map(({ startupMs }) => startupMs),
-        ...(granted === undefined ? {} : { gpusGranted: granted }),
+        ...(granted === undefined ? {} : { gpusGranted: granted.gpus }),
+        ...(granted?.unknown === undefined ? {} : { sharedGpusUnknown: granted.unknown }),
       },
       events: [
         ...foreign.map(

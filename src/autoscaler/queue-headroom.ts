@@ -54,7 +54,7 @@ export class QueueLedger {
     this.#totals.set(order.queue, (this.#totals.get(order.queue) ?? 0) - order.gpus);
   }
 
-  /** What of the queue's allocation is the policy's own: pods that have a node, those on their way out included. */
+  /** What of the queue's allocation is the policy's own: pods that have a node, those on their way out included. What is unknown of it counts as others'. */
   #allocatedTo(name: string, pods: readonly Pod[]): number {
     return heldGpus(
       pods.filter(
@@ -62,7 +62,7 @@ export class QueueLedger {
           (isPodScheduled(pod) || isTerminating(pod)) && (pod.metadata.labels?.[KAI_QUEUE_LABEL] ?? name) === name,
       ),
       this.#templateGpus,
-    );
+    ).gpus;
   }
 
   #orderedByOthers(name: string, policyKey: string): number {

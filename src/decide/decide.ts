@@ -122,12 +122,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
 
   // 5: budget
   const budget = budgetOf(policy, observation, scheduled.gpuBudgetMax);
-  if (budget.isUnknown)
-    stages.push({
-      stage: "arbitrate",
-      reason: "GPUCostUnknown",
-      detail: unknownDetail(observation),
-    });
+  if (budget.isUnknown) stages.push({ stage: "arbitrate", ...unknownRecord(observation) });
   else if (budget.gpus !== Number.POSITIVE_INFINITY) {
     stages.push({
       stage: "arbitrate",
@@ -262,6 +257,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
       ...(budget.queue === undefined ? {} : { queue: budget.queue }),
       isInfeasible: goal.relaxed.includes("GPUBudget"),
       isUnknown: budget.isUnknown,
+      ...(observation.gpusUnknown === undefined ? {} : { gpusUnknown: observation.gpusUnknown }),
     },
     servedRatio: goal.servedRatio,
     ...(slo.state === undefined ? {} : { slo: slo.state }),
@@ -395,7 +391,7 @@ function foresee(
 
 function budgetOf(
   policy: Policy,
-  { set, targets, gpusGranted, isBudgetMissing, queue }: Observation,
+  { set, targets, gpusUnknown, gpusGranted, sharedGpusUnknown, isBudgetMissing, queue }: Observation,
   scheduledMax: number | undefined,
 ): { gpus: number; isUnknown: boolean; queue?: string } {
   const own = Math.min(
@@ -404,17 +400,34 @@ function budgetOf(
   );
   const isQueueUnknown = queue !== undefined && queue.gpus === undefined;
   const gpus = Math.min(own, queue?.gpus ?? Number.POSITIVE_INFINITY);
-  const isKnown = set.fixedGpus !== undefined && targets.every(({ gpusPerReplica }) => gpusPerReplica !== undefined);
+  const isKnown =
+    gpusUnknown === undefined &&
+    set.fixedGpus !== undefined &&
+    targets.every(({ gpusPerReplica }) => gpusPerReplica !== undefined);
   return {
     gpus,
-    isUnknown: isBudgetMissing === true || isQueueUnknown || (gpus !== Number.POSITIVE_INFINITY && !isKnown),
+    isUnknown:
+      isBudgetMissing === true ||
+      isQueueUnknown ||
+      sharedGpusUnknown !== undefined ||
+      (gpus !== Number.POSITIVE_INFINITY && !isKnown),
     ...(queue !== undefined && gpus < own ? { queue: queue.name } : {}),
   };
 }
 
-function unknownDetail({ isBudgetMissing, queue }: Observation): string {
-  if (isBudgetMissing === true) return "the shared GPUBudget does not exist: nothing grows";
+function unknownRecord(observation: Observation): Pick<StageRecord, "reason" | "detail"> {
+  const { set, targets, gpusUnknown, sharedGpusUnknown, isBudgetMissing, queue } = observation;
+  const own = (detail: string) => ({ reason: "GPUCostUnknown", detail });
+  if (isBudgetMissing === true) return own("the shared GPUBudget does not exist: nothing grows");
   if (queue !== undefined && queue.gpus === undefined)
-    return `queue ${queue.name}, or one above it, does not exist or cannot be read: nothing grows`;
-  return "the GPUs of a replica are unknown, set gpusPerReplica on the target: nothing grows";
+    return own(`queue ${queue.name}, or one above it, does not exist or cannot be read: nothing grows`);
+  const isCostKnown =
+    set.fixedGpus !== undefined && targets.every(({ gpusPerReplica }) => gpusPerReplica !== undefined);
+  if (!isCostKnown) return own("the GPUs of a replica are unknown, set gpusPerReplica on the target: nothing grows");
+  if (gpusUnknown !== undefined)
+    return own(`the GPUs of ${gpusUnknown} are unknown, set gpusPerReplica on its target: nothing grows`);
+  return {
+    reason: "SharedGPUsUnknown",
+    detail: `what the shared GPUBudget has left is unknown, because of ${sharedGpusUnknown}: nothing grows; set gpusPerReplica on the targets of that policy`,
+  };
 }

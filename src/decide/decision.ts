@@ -100,6 +100,8 @@ export interface Decision {
     readonly isInfeasible: boolean;
     /** A GPU cost is unknown: nothing grows. */
     readonly isUnknown: boolean;
+    /** What the policy holds beside `gpusUsed`, of which the GPUs are not known. */
+    readonly gpusUnknown?: string;
   };
   readonly servedRatio: number;
   /** Only when the policy has latency goals. */

@@ -84,6 +84,30 @@ describe("capacity", () => {
     expect(plant.totals).toEqual([1]);
   });
 
+  test.each([
+    ["pods of its own", { gpusUnknown: "pod llm-0-decode-1" }, "the GPUs of pod llm-0-decode-1 are unknown"],
+    [
+      "pods of another member of a shared budget",
+      { sharedGpusUnknown: "ScalingPolicy serving/chat (pod chat-0-decode-1)", gpusGranted: 3 },
+      "what the shared GPUBudget has left is unknown, because of ScalingPolicy serving/chat (pod chat-0-decode-1)",
+    ],
+  ])("F19 %s whose GPUs are unknown: nothing grows under a budget, and downs are still made", (_, unknown, why) => {
+    const policy = alone({ gpuBudgetMax: 8 });
+    const plant = new Plant({ replicas: [3], loads: [8], gpus: [1] });
+    const { observe } = plant;
+    plant.observe = function (of) {
+      return { ...observe.call(this, of), ...unknown };
+    };
+    for (const decision of ticks(plant, policy, 5)) {
+      expect(decision).toMatchObject({ outcome: "Limited", reason: "GPUCostUnknown" });
+      expect(decision.stages.find(({ stage }) => stage === "arbitrate")?.detail).toContain(why);
+    }
+    expect(plant.totals).toEqual([3]);
+    plant.loads = [1];
+    plant.tick(policy);
+    expect(plant.totals).toEqual([1]);
+  });
+
   test("F20 most of a target is lost: downs of all its partners freeze, ups go on, the floor is kept, and after recovery there is a cooldown", () => {
     const policy = policyOf({
       ratios: [],
