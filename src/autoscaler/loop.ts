@@ -362,7 +362,8 @@ export class PolicyLoop {
 }
 
 /** What came of a decision: one of which nothing could be written has failed, whatever it wanted. */
-export function settle(decision: Decision, { written, refusal }: GateResult): Decision {
+export function settle(decided: Decision, { written, refusal }: GateResult): Decision {
+  const decision = written.length === 0 ? decided : { ...decided, changes: changesOf(decided, written) };
   if (refusal === undefined) return decision;
   const { write, reason, message } = refusal;
   const record = {
@@ -376,6 +377,16 @@ export function settle(decision: Decision, { written, refusal }: GateResult): De
   const stages = [...decision.stages, record];
   if (decision.outcome !== "Scaled" || written.length > 0) return { ...decision, stages };
   return { ...decision, stages, outcome: "Failed", reason, message: `not written (${message}): ${decision.message}` };
+}
+
+/** What is wanted may have to wait for objects that are not made yet, or for replicas to be ready; what was written is what changed. */
+function changesOf({ targets }: Decision, written: readonly DoneWrite[]): NonNullable<Decision["changes"]> {
+  return Object.fromEntries(
+    [...Map.groupBy(written, ({ target }) => target)].map(([name, writes]) => {
+      const from = targets.find((target) => target.name === name)?.current ?? 0;
+      return [name, { from, to: writes.reduce((sum, write) => sum + write.to - write.from, from) }];
+    }),
+  );
 }
 
 interface Prepared extends Omit<Understood, "spec"> {
