@@ -229,7 +229,8 @@ function degradedCondition({ decision, degraded }: ConditionInput): ConditionDra
 function gracePeriodSufficient({ decision }: ConditionInput): ConditionDraft {
   const known = decision.targets.filter(({ drain }) => drain !== undefined);
   if (known.length === 0) {
-    const message = "how long requests take is read for policies with spec.slo, and no pod has said it";
+    const message =
+      "no pod has said how long its requests take: an engine says it that spec.engine knows, of targets with a role, once there are requests";
     return { type: "GracePeriodSufficient", status: "Unknown", reason: "NotMeasured", message };
   }
   const short = known.filter(isGraceShort);

@@ -22,6 +22,7 @@ import { type OtherAutoscaler, otherAutoscalersOf } from "./other-autoscalers.ts
 import { eventsOf, type PolicyEvent } from "./policy-events.ts";
 import { PreparedPolicy, type Problem, type Understood } from "./prepare.ts";
 import { type RememberedDecision, remember } from "./remembered-decision.ts";
+import { RequestDurations } from "./request-durations.ts";
 import type { Resolution } from "./resolve.ts";
 import { seenObjects } from "./seen-objects.ts";
 import { counterpartsOf, isShadow, replicasOf, type SeenReplicas, writesSeen } from "./shadow.ts";
@@ -64,6 +65,7 @@ interface PolicyState {
   readonly foreign: ForeignWriters;
   others: readonly OtherAutoscaler[];
   readonly prepared: PreparedPolicy;
+  readonly durations: RequestDurations;
   readonly seenReady: Set<string>;
   /** Of a policy in Shadow. */
   seenReplicas?: SeenReplicas;
@@ -248,7 +250,13 @@ export class PolicyLoop {
     const key = `${keyOf(policy)}`;
     let state = this.#states.get(key);
     if (state === undefined) {
-      state = { foreign: new ForeignWriters(), others: [], prepared: new PreparedPolicy(), seenReady: new Set() };
+      state = {
+        foreign: new ForeignWriters(),
+        others: [],
+        prepared: new PreparedPolicy(),
+        durations: new RequestDurations(),
+        seenReady: new Set(),
+      };
       this.#states.set(key, state);
     }
     return state;
@@ -302,7 +310,8 @@ export class PolicyLoop {
     const set = informers.sets.get(namespace, policy.spec.targetRef.name);
     if (set === undefined) throw new Error("the PodCliqueSet went away during the turn");
     const nowMs = clock.nowMs();
-    const context = { informers, queries, nowMs, monotonicMs: this.#anchorMs + clock.monotonicMs() };
+    const { durations } = state;
+    const context = { informers, queries, nowMs, monotonicMs: this.#anchorMs + clock.monotonicMs(), durations };
 
     const seen = seenObjects(policy, set, resolution, informers);
     // A shadow writes nothing, so every write is somebody else's: what counts is whom the active policy gives way to.

@@ -6,6 +6,7 @@ import type { Measured, ReplicaSample, TargetLoad } from "../decide/observation.
 import { type LoadSignal, loadSignal } from "../observe/load-signals.ts";
 import { MetricsError } from "../observe/metrics-source.ts";
 import { type ReadSignalOptions, type ReplicaPods, readSignal } from "../observe/read-signal.ts";
+import type { RequestDurations } from "./request-durations.ts";
 
 export interface ObserveLoadOptions {
   readonly spec: ScalingPolicySpec;
@@ -13,6 +14,10 @@ export interface ObserveLoadOptions {
   readonly readers: Pick<ReadSignalOptions, "queries" | "setPods">;
   /** The ready replicas of the target. */
   readonly replicas: readonly ReplicaPods[];
+  /** Of the policy. */
+  readonly durations: RequestDurations;
+  /** Monotonic. */
+  readonly nowMs: number;
 }
 
 type How = "Total" | "Mean" | "Latency";
@@ -44,37 +49,42 @@ const READINGS: Readonly<Partial<Record<NonNullable<ScaleTarget["role"]>, readon
   frontend: [TTFT, DURATION],
 };
 
-/** Never throws: what cannot be read is absent, and absent is unknown. Undefined where the policy has no goal for the target. */
+/**
+ * Never throws: what cannot be read is absent, and absent is unknown. Undefined for a role or an engine that nothing is known of. Without latency goals only
+ * how long requests take is read, for the time that pods have to end in.
+ */
 export async function observeLoad(options: ObserveLoadOptions): Promise<TargetLoad | undefined> {
-  const { spec, target, readers, replicas } = options;
-  const { role = "other" } = target;
-  const readings = spec.slo === undefined || target.level === "PodCliqueSet" ? undefined : READINGS[role];
-  if (readings === undefined) return undefined;
-  const minCoverageRatio = parsePercentRatio(spec.metricsPolicy.minCoverage) ?? 1;
-  const entries = await Promise.all(
-    readings.map(async ([key, how]): Promise<readonly [keyof TargetLoad, Measured | undefined]> => {
-      const quantile =
-        key === "requestDuration"
-          ? DURATION_QUANTILE
-          : quantileOf(key === "interTokenLatency" ? spec.slo?.itl?.quantile : spec.slo?.ttft?.quantile);
-      try {
-        const { samples } = await readSignal(loadSignal(spec.engine, key, { role, quantile }), {
-          ...readers,
-          replicas,
-        });
-        // What sleeps carries no load and is no capacity; what is new and has no value yet has had no time to carry any.
-        const counted = samples.filter(
-          ({ isAsleep, value }, index) =>
-            isAsleep !== true && !(value === undefined && replicas[index]?.isNew === true),
-        );
-        return [key, add(counted, how, minCoverageRatio)];
-      } catch (error) {
-        if (error instanceof MetricsError || error instanceof RangeError) return [key, undefined];
-        throw error;
-      }
-    }),
-  );
+  const { spec, target, durations, nowMs } = options;
+  const readings = target.level === "PodCliqueSet" ? undefined : READINGS[target.role ?? "other"];
+  if (readings === undefined || spec.engine === "custom") return undefined;
+  if (spec.slo === undefined) {
+    const requestDuration = await durations.of(target.name, nowMs, () => readOne(options, DURATION));
+    return requestDuration === undefined ? undefined : { requestDuration };
+  }
+  const entries = await Promise.all(readings.map(async (one) => [one[0], await readOne(options, one)] as const));
   return Object.fromEntries(entries.filter(([, measured]) => measured !== undefined)) as TargetLoad;
+}
+
+async function readOne(
+  { spec, target, readers, replicas }: ObserveLoadOptions,
+  [key, how]: Reading,
+): Promise<Measured | undefined> {
+  const { role = "other" } = target;
+  const quantile =
+    key === "requestDuration"
+      ? DURATION_QUANTILE
+      : quantileOf(key === "interTokenLatency" ? spec.slo?.itl?.quantile : spec.slo?.ttft?.quantile);
+  try {
+    const { samples } = await readSignal(loadSignal(spec.engine, key, { role, quantile }), { ...readers, replicas });
+    // What sleeps carries no load and is no capacity; what is new and has no value yet has had no time to carry any.
+    const counted = samples.filter(
+      ({ isAsleep, value }, index) => isAsleep !== true && !(value === undefined && replicas[index]?.isNew === true),
+    );
+    return add(counted, how, parsePercentRatio(spec.metricsPolicy.minCoverage) ?? 1);
+  } catch (error) {
+    if (error instanceof MetricsError || error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 /** `p90` is 0.9; without a goal the usual one. */

@@ -23,6 +23,7 @@ import { type AutoscalerInformers, BY_OBJECT, BY_POLICY, BY_SET } from "./inform
 import { observeLoad } from "./observe-load.ts";
 import { profileOf } from "./profile-of.ts";
 import { type ReplicaView, viewReplicas } from "./replicas.ts";
+import type { RequestDurations } from "./request-durations.ts";
 import type { Resolution, ResolvedTarget } from "./resolve.ts";
 
 /** What an observation asks of the caches. */
@@ -41,6 +42,8 @@ export interface ObserveContext {
   readonly nowMs: number;
   /** Monotonic, anchored to the epoch once, so that windows survive a restart. */
   readonly monotonicMs: number;
+  /** Of the policy, kept between its turns. */
+  readonly durations: RequestDurations;
 }
 
 export interface Observed {
@@ -67,7 +70,11 @@ export async function observe(
   const [targets, setMetrics, zeroDemand] = await Promise.all([
     Promise.all(
       resolution.targets.map((target, index) =>
-        observeTarget(policy, set, target, views[index] as TargetView, readers),
+        observeTarget(policy, set, target, views[index] as TargetView, {
+          durations: context.durations,
+          monotonicMs,
+          ...readers,
+        }),
       ),
     ),
     readSetMetrics(policy, set, views, readers),
@@ -175,7 +182,7 @@ async function observeTarget(
   set: PodCliqueSet,
   target: ResolvedTarget,
   view: TargetView,
-  readers: Readers,
+  { durations, monotonicMs: nowMs, ...readers }: Readers & Pick<ObserveContext, "durations" | "monotonicMs">,
 ): Promise<TargetObservation> {
   const { namespace = "default", name } = set.metadata;
   const spec = policy.spec.scaleTargets.find((one) => one.name === target.name);
@@ -187,7 +194,9 @@ async function observeTarget(
         readMetric(metric, { ...readers, role: spec?.role ?? "other", scope, replicas: view.ready }),
       ),
     ),
-    spec === undefined ? undefined : observeLoad({ spec: policy.spec, target: spec, readers, replicas: view.ready }),
+    spec === undefined
+      ? undefined
+      : observeLoad({ spec: policy.spec, target: spec, readers, replicas: view.ready, durations, nowMs }),
   ]);
   return {
     objects: view.objects,

@@ -95,7 +95,7 @@ export interface TargetObservation {
   readonly gracePeriodMs?: number;
   /** In the order of the policy's metrics. */
   readonly metrics: readonly MetricReading[];
-  /** Only when the policy has latency goals. */
+  /** Without latency goals how long requests take, and nothing else. */
   readonly load?: TargetLoad;
 }
 
