@@ -293,15 +293,17 @@ export class PolicyLoop {
     const policy = { ...stored, spec };
     const rival = this.#rivalOf(policy);
     if (rival !== undefined) {
-      const message = `spec.targetRef.name: ScalingPolicy ${rival} is older and already scales PodCliqueSet ${spec.targetRef.name}: delete one of them`;
+      const isAsOld = rival.metadata.creationTimestamp === policy.metadata.creationTimestamp;
+      const why = isAsOld ? "is as old and first by name, and already scales" : "is older and already scales";
+      const message = `spec.targetRef.name: ScalingPolicy ${rival.metadata.name} ${why} PodCliqueSet ${spec.targetRef.name}: delete one of them`;
       return unresolved(policy, { reason: "ForeignController", message });
     }
     return { policy, model, resolution, problems, ...(invalid === undefined ? {} : { invalid }) };
   }
 
-  #rivalOf(policy: ScalingPolicy): string | undefined {
+  #rivalOf(policy: ScalingPolicy): ScalingPolicy | undefined {
     const rival = isShadow(policy) ? undefined : this.#activeBeside(policy);
-    return rival !== undefined && rankOf(rival) < rankOf(policy) ? rival.metadata.name : undefined;
+    return rival !== undefined && rankOf(rival) < rankOf(policy) ? rival : undefined;
   }
 
   async #observe(policy: ScalingPolicy, resolution: Resolution, state: PolicyState) {
@@ -413,7 +415,7 @@ function withInvalid(conditions: readonly ConditionDraft[], invalid: Problem | u
   );
 }
 
-/** The older policy of a set is the one that scales it. */
+/** The older policy of a set is the one that scales it; of two of the same second the first by name. */
 const rankOf = ({ metadata }: ScalingPolicy): string => `${metadata.creationTimestamp}/${metadata.name}`;
 
 /** What sleeps is at zero; nothing in between is viable. */

@@ -133,6 +133,12 @@ test("without latency goals only how long requests take is read, once in a minut
   expect(queries.asked).toHaveLength(once);
   expect(await at(60_000)).toEqual({ requestDuration: { value: 14, ageMs: 4_000 } });
   expect(queries.asked).toHaveLength(2 * once);
+  // Another policy has its turn 20 s later: the first one's answer is young enough for it.
+  const later = { spec: { ...noGoals, engine: "vllm" } as ScalingPolicySpec, target: target("decode"), replicas };
+  await clock.advance(20_000);
+  const other = { ...later, readers: { queries }, durations: new RequestDurations(), nowMs: 80_000 };
+  expect(await observeLoad(other)).toEqual({ requestDuration: { value: 14, ageMs: 24_000 } });
+  expect(queries.asked).toHaveLength(2 * once);
   expect(await at(120_000, "other")).toBeUndefined();
   expect(await at(120_000, "decode", "custom")).toBeUndefined();
   expect(queries.asked).toHaveLength(2 * once);

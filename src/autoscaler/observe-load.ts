@@ -41,6 +41,9 @@ const DURATION: Reading = ["requestDuration", "Latency"];
 /** Of the requests that a pod holds when it is told to go, one in a hundred may take longer. */
 const DURATION_QUANTILE = 0.99;
 
+/** Longer than the interval within which all policies have their turn, shorter than a minute. */
+const SELDOM_MS = 30_000;
+
 /** By role; a target of another role takes no part in latency goals. */
 const READINGS: Readonly<Partial<Record<NonNullable<ScaleTarget["role"]>, readonly Reading[]>>> = {
   prefill: [...RATES, TTFT, DURATION],
@@ -58,11 +61,18 @@ export async function observeLoad(options: ObserveLoadOptions): Promise<TargetLo
   const readings = target.level === "PodCliqueSet" ? undefined : READINGS[target.role ?? "other"];
   if (readings === undefined || spec.engine === "custom") return undefined;
   if (spec.slo === undefined) {
-    const requestDuration = await durations.of(target.name, nowMs, () => readOne(options, DURATION));
+    const requestDuration = await durations.of(target.name, nowMs, () => readOne(seldom(options), DURATION));
     return requestDuration === undefined ? undefined : { requestDuration };
   }
   const entries = await Promise.all(readings.map(async (one) => [one[0], await readOne(options, one)] as const));
   return Object.fromEntries(entries.filter(([, measured]) => measured !== undefined)) as TargetLoad;
+}
+
+/** Policies that ask in the same seconds of a minute are content with the answer that the first of them got. */
+function seldom({ readers, ...options }: ObserveLoadOptions): ObserveLoadOptions {
+  const { queries } = readers;
+  const query: typeof queries.query = (promql) => queries.query(promql, SELDOM_MS);
+  return { ...options, readers: { ...readers, queries: { ...queries, query } } };
 }
 
 async function readOne(

@@ -253,7 +253,10 @@ function material(status: ScalingPolicyStatus | undefined): unknown {
   if (status === undefined) return undefined;
   const { checkpoint: _, lastDecision, forecast: __, ...rest } = status;
   return [
-    rest.conditions?.map(({ type, status: value, reason }) => [type, value, reason]),
+    // What is wrong with a policy has no numbers of the moment, and may name something that is gone.
+    rest.conditions?.map(({ type, status: value, reason, message }) =>
+      type === "Ready" && value === "False" ? [type, value, reason, message] : [type, value, reason],
+    ),
     rest.targets,
     rest.budget,
     rest.override,
