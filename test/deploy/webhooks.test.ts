@@ -14,7 +14,7 @@ import type { KubeObject, Resource } from "../../src/api/kubernetes/meta.ts";
 import { VOLCANO_QUEUES } from "../../src/api/scheduler/volcano.ts";
 import { startPolicyWebhooks, validateOurKinds } from "../../src/cli/run/webhooks.ts";
 import { VirtualClock } from "../../src/clock.ts";
-import { readConfig } from "../../src/config.ts";
+import { readConfig } from "../../src/config/read-config.ts";
 import { noRuntimeMetrics } from "../../src/kube/runtime-metrics.ts";
 import { silentLogger } from "../../src/log.ts";
 import { seededRandom } from "../../src/random.ts";
