@@ -5,8 +5,10 @@ import { isObject } from "./is-object.ts";
 import type { Setting } from "./setting.ts";
 import { SETTINGS } from "./settings.ts";
 
-/** @returns leaves by dotted path
- * @throws UsageError */
+/**
+ * @returns leaves by dotted path
+ * @throws UsageError
+ */
 export function readFile(name: string, content: string): ReadonlyMap<string, unknown> {
   const document = parseDocument(content);
   const [problem] = document.errors;
