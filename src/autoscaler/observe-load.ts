@@ -34,6 +34,7 @@ const DECODE: readonly Reading[] = [
   ["generationTokensPerSecond", "Total"],
   ["kvCacheUsage", "Mean"],
 ];
+const SPREAD: Reading = ["promptSpread", "Latency"];
 const TTFT: Reading = ["timeToFirstToken", "Latency"];
 const ITL: Reading = ["interTokenLatency", "Latency"];
 const DURATION: Reading = ["requestDuration", "Latency"];
@@ -46,9 +47,9 @@ const SELDOM_MS = 30_000;
 
 /** By role; a target of another role takes no part in latency goals. */
 const READINGS: Readonly<Partial<Record<NonNullable<ScaleTarget["role"]>, readonly Reading[]>>> = {
-  prefill: [...RATES, TTFT, DURATION],
+  prefill: [...RATES, SPREAD, TTFT, DURATION],
   decode: [...RATES, ...DECODE, ITL, DURATION],
-  aggregated: [...RATES, ...DECODE, TTFT, ITL, DURATION],
+  aggregated: [...RATES, ...DECODE, SPREAD, TTFT, ITL, DURATION],
   frontend: [TTFT, DURATION],
 };
 
@@ -85,7 +86,9 @@ async function readOne(
       ? DURATION_QUANTILE
       : quantileOf(key === "interTokenLatency" ? spec.slo?.itl?.quantile : spec.slo?.ttft?.quantile);
   try {
-    const { samples } = await readSignal(loadSignal(spec.engine, key, { role, quantile }), { ...readers, replicas });
+    const signal = loadSignal(spec.engine, key, { role, quantile });
+    if (signal === undefined) return undefined;
+    const { samples } = await readSignal(signal, { ...readers, replicas });
     // What sleeps carries no load and is no capacity; what is new and has no value yet has had no time to carry any.
     const counted = samples.filter(
       ({ isAsleep, value }, index) => isAsleep !== true && !(value === undefined && replicas[index]?.isNew === true),
