@@ -23,16 +23,16 @@ const decision = (most: number): Decision =>
 
 describe("a shared budget", () => {
   test("before its first offer a policy keeps what it has", () => {
-    expect(new BudgetLedger().granted(policy("a"), budget, 10)).toBe(10);
+    expect(new BudgetLedger().granted(policy("a"), budget, 10).gpus).toBe(10);
   });
 
   test("what another one holds beyond its share cannot be given away", () => {
     const ledger = new BudgetLedger();
     ledger.record(policy("a"), budget, decision(60), 4);
     ledger.record(policy("paused"), budget, decision(4), 40);
-    expect(ledger.granted(policy("a"), budget, 4)).toBe(24);
+    expect(ledger.granted(policy("a"), budget, 4).gpus).toBe(24);
     // What it has already is not taken away for that.
-    expect(ledger.granted(policy("a"), budget, 30)).toBe(30);
+    expect(ledger.granted(policy("a"), budget, 30).gpus).toBe(30);
   });
 
   test("what one was granted in a turn that has not ended is not granted to another, whatever a new deal says", () => {
@@ -40,27 +40,59 @@ describe("a shared budget", () => {
     const urgent = { ...policy("b"), spec: { gpuBudget: { priority: 9 } } } as unknown as ScalingPolicy;
     ledger.record(policy("a"), budget, decision(50), 10);
     ledger.record(urgent, budget, decision(10), 10);
-    const granted = ledger.granted(policy("a"), budget, 10);
+    const { gpus: granted } = ledger.granted(policy("a"), budget, 10);
     expect(granted).toBe(50);
     ledger.promise("ns/a", granted);
     ledger.record(urgent, budget, decision(50), 10);
-    expect(ledger.granted(urgent, budget, 10)).toBe(14);
+    expect(ledger.granted(urgent, budget, 10).gpus).toBe(14);
     ledger.settle("ns/a");
-    expect(ledger.granted(urgent, budget, 10)).toBe(50);
+    expect(ledger.granted(urgent, budget, 10).gpus).toBe(50);
   });
 
   test("what is held by policies without an offer is not there for the others", () => {
     const ledger = new BudgetLedger();
     ledger.record(policy("a"), budget, decision(60), 4);
-    expect(ledger.granted(policy("a"), budget, 4)).toBe(60);
-    expect(ledger.granted(policy("a"), budget, 4, () => 50)).toBeLessThanOrEqual(14);
+    expect(ledger.granted(policy("a"), budget, 4).gpus).toBe(60);
+    expect(ledger.granted(policy("a"), budget, 4, () => ({ gpus: 50 })).gpus).toBeLessThanOrEqual(14);
+  });
+
+  test("while a member holds pods of unknown GPUs, no other grows, and it is named", () => {
+    const ledger = new BudgetLedger();
+    const uncounted = { ...decision(8), budget: { gpusUsed: 0, gpusRequested: 8, gpusUnknown: "pod b-0" } } as Decision;
+    ledger.record(policy("a"), budget, decision(60), 4);
+    ledger.record(policy("b"), budget, uncounted, 0);
+    const unknown = "ScalingPolicy ns/b (pod b-0)";
+    expect(ledger.granted(policy("a"), budget, 4)).toEqual({ gpus: 4, unknown });
+    // It may shrink to its share, and the member itself is told of itself by its own decision.
+    expect(ledger.granted(policy("a"), budget, 62)).toEqual({ gpus: 60, unknown });
+    expect(ledger.granted(policy("b"), budget, 0)).not.toHaveProperty("unknown");
+    expect(ledger.status(budget)).toEqual({
+      requested: 68,
+      members: [
+        { namespace: "ns", policy: "a", used: 4, requested: 60, granted: 4 },
+        { namespace: "ns", policy: "b", used: 0, requested: 8, granted: 2, unknown: "pod b-0" },
+      ],
+    });
+    ledger.record(policy("b"), budget, decision(8), 8);
+    expect(ledger.granted(policy("a"), budget, 4)).toEqual({ gpus: 56 });
+    expect(ledger.status(budget).used).toBe(12);
+    ledger.record(policy("b"), budget, uncounted, 0);
+    ledger.forget("ns/b");
+    expect(ledger.granted(policy("a"), budget, 4)).toEqual({ gpus: 60 });
+  });
+
+  test("so it is with what holders without an offer have", () => {
+    const ledger = new BudgetLedger();
+    ledger.record(policy("a"), budget, decision(60), 4);
+    const unknown = "ScalingPolicy ns/c (pod c-0)";
+    expect(ledger.granted(policy("a"), budget, 4, () => ({ gpus: 3, unknown }))).toEqual({ gpus: 4, unknown });
   });
 
   test("a policy that went to another budget leaves nothing behind", () => {
     const ledger = new BudgetLedger();
     ledger.record(policy("a"), budget, decision(60), 60);
     const other = { ...budget, metadata: { name: "other" } } as GPUBudget;
-    expect(ledger.granted(policy("a"), other, 5)).toBe(5);
+    expect(ledger.granted(policy("a"), other, 5).gpus).toBe(5);
     ledger.record(policy("a"), other, decision(60), 60);
     expect(ledger.status(budget).members).toEqual([]);
   });
@@ -78,11 +110,11 @@ describe("a shared budget", () => {
     test("is dealt anew when a tenth of them has decided", () => {
       const ledger = ledgerOf(10, 10);
       const surging = policy("p0");
-      expect(ledger.granted(surging, roomy, 10)).toBe(10);
+      expect(ledger.granted(surging, roomy, 10).gpus).toBe(10);
       for (const name of names.slice(1, 4)) ledger.record(policy(name), roomy, decision(2), 2);
       ledger.record(surging, roomy, decision(20), 10);
       // 36 others hold 10 each; three have given back 8 each.
-      expect(ledger.granted(surging, roomy, 10)).toBe(20);
+      expect(ledger.granted(surging, roomy, 10).gpus).toBe(20);
     });
 
     test("is asked for the others' pods once a deal", () => {
@@ -91,7 +123,7 @@ describe("a shared budget", () => {
       for (const name of names) {
         ledger.granted(policy(name), roomy, 10, () => {
           asked++;
-          return 0;
+          return { gpus: 0 };
         });
         ledger.record(policy(name), roomy, decision(10), 10);
       }
@@ -118,7 +150,7 @@ describe("a shared budget", () => {
               continue;
             }
             const before = held.get(name) ?? 2;
-            const granted = ledger.granted(policy(name), many, before);
+            const { gpus: granted } = ledger.granted(policy(name), many, before);
             ledger.promise(`ns/${name}`, granted);
             // Minimum viable sets are kept whatever the others do; 40 of them are far below the capacity.
             // Paused or slow ones hold more than their share for as long as they like.

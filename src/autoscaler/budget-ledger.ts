@@ -4,16 +4,25 @@ import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import { keyOf } from "../api/kubernetes/meta.ts";
 import { arbitrate, type Offer } from "../decide/arbitrate.ts";
 import type { Decision } from "../decide/decision.ts";
+import type { Held } from "./held-gpus.ts";
+
+export interface Granted {
+  readonly gpus: number;
+  /** Whose GPUs are not known, besides the policy's own, so that it may not grow: `ScalingPolicy serving/chat (pod chat-0-decode-1)`. */
+  readonly unknown?: string;
+}
 
 interface Entry {
   readonly offer: Offer;
   readonly used: number;
   readonly requested: number;
+  /** What the member holds beside `used`, of which the GPUs are not known. */
+  readonly unknown?: string;
 }
 
 interface Deal {
   readonly capacity: number;
-  readonly outsidersGpus: number;
+  readonly outsiders: Held;
   readonly grants: ReadonlyMap<string, number>;
   /** What all members have or may have, whichever is more; follows what they hold after the deal. */
   takenGpus: number;
@@ -26,6 +35,8 @@ interface Book {
   readonly entries: Map<string, Entry>;
   /** By policy: what it was told it may use in a turn that has not ended; until then that is taken, whatever a new deal says. */
   readonly promised: Map<string, number>;
+  /** By policy: what it holds of unknown GPUs. */
+  readonly unknown: Map<string, string>;
   deal?: Deal;
 }
 
@@ -46,22 +57,26 @@ export class BudgetLedger {
    * What the policy may use: its share by the last offers of all members, as far as the others leave it. What they hold beyond their own shares
    * (paused, or on the way down) is there all the same. Before its first offer a policy may keep what it has, and no more.
    *
-   * @param outsidersGpus held by policies that share the budget and have made no offer
+   * While another member holds pods whose GPUs are not known, nobody knows what is left, and the policy may have no more than it has.
+   *
+   * @param outsiders what is held by policies that share the budget and have made no offer
    */
-  granted(policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number, outsidersGpus = (): number => 0): number {
+  granted(policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number, outsiders = (): Held => ({ gpus: 0 })): Granted {
     const key = keyOf(policy);
     const book = this.#books.get(budget.metadata.name);
     const own = book?.entries.get(key);
-    if (book === undefined || own === undefined) return gpusInUse;
-    const deal = dealOf(book, budget, outsidersGpus);
+    if (book === undefined || own === undefined) return { gpus: gpusInUse };
+    const deal = dealOf(book, budget, outsiders);
     const share = deal.grants.get(key);
-    let others = deal.takenGpus - takenBy(own, share) + deal.outsidersGpus;
+    const unknown = unknownBeside(book, key);
+    if (unknown !== undefined) return { gpus: Math.min(share ?? gpusInUse, gpusInUse), unknown };
+    let others = deal.takenGpus - takenBy(own, share) + deal.outsiders.gpus;
     for (const [other, gpus] of book.promised) {
       const entry = book.entries.get(other);
       if (other !== key && entry !== undefined) others += Math.max(0, gpus - takenBy(entry, deal.grants.get(other)));
     }
     const left = deal.capacity - others;
-    return Math.min(share ?? gpusInUse, Math.max(left, gpusInUse));
+    return { gpus: Math.min(share ?? gpusInUse, Math.max(left, gpusInUse)) };
   }
 
   /** @param gpus that the policy was granted and may order before its turn ends */
@@ -86,8 +101,10 @@ export class BudgetLedger {
     this.#books.set(name, book);
     this.#budgetOf.set(key, name);
     const member = membersOf(budget).get(key);
-    const entry = {
+    const { gpusUnknown } = decision.budget;
+    const entry: Entry = {
       used: gpusHeld,
+      ...(gpusUnknown === undefined ? {} : { unknown: gpusUnknown }),
       requested: decision.offer.curve.at(-1)?.[1] ?? decision.budget.gpusRequested,
       offer: {
         key,
@@ -98,6 +115,8 @@ export class BudgetLedger {
     };
     follow(book, key, entry);
     book.entries.set(key, entry);
+    if (entry.unknown === undefined) book.unknown.delete(key);
+    else book.unknown.set(key, entry.unknown);
     this.settle(key);
   }
 
@@ -109,28 +128,38 @@ export class BudgetLedger {
     follow(book, policyKey, undefined);
     book.entries.delete(policyKey);
     book.promised.delete(policyKey);
+    book.unknown.delete(policyKey);
     if (book.entries.size === 0) this.#books.delete(name);
   }
 
   status(budget: GPUBudget): Pick<GPUBudgetStatus, "used" | "requested" | "members"> {
     const book = this.#books.get(budget.metadata.name) ?? newBook();
-    const outsidersGpus = book.deal?.outsidersGpus ?? 0;
-    const { grants } = dealOf({ ...book }, budget, () => outsidersGpus);
+    const outsiders = book.deal?.outsiders ?? { gpus: 0 };
+    const { grants } = dealOf({ ...book }, budget, () => outsiders);
     const entries = [...book.entries.values()].sort((a, b) => (a.offer.key < b.offer.key ? -1 : 1));
     return {
-      used: entries.reduce((sum, { used }) => sum + used, 0),
+      // A sum that leaves something out would say that there is room.
+      ...(book.unknown.size === 0 ? { used: entries.reduce((sum, { used }) => sum + used, 0) } : {}),
       requested: entries.reduce((sum, { requested }) => sum + requested, 0),
-      members: entries.map(({ offer, used, requested }) => {
-        const [namespace = "", policy = ""] = offer.key.split("/");
-        return { namespace, policy, used, requested, granted: grants.get(offer.key) ?? 0 };
+      members: entries.map(({ offer: { key }, used, requested, unknown }) => {
+        const [namespace = "", policy = ""] = key.split("/");
+        const share = grants.get(key) ?? 0;
+        const granted = unknownBeside(book, key) === undefined ? share : Math.min(share, used);
+        return { namespace, policy, used, requested, granted, ...(unknown === undefined ? {} : { unknown }) };
       }),
     };
   }
 }
 
-const newBook = (): Book => ({ entries: new Map(), promised: new Map() });
+const newBook = (): Book => ({ entries: new Map(), promised: new Map(), unknown: new Map() });
 
-function dealOf(book: Book, budget: GPUBudget, outsidersGpus: () => number): Deal {
+/** Which member or outsider besides the policy holds what cannot be counted. */
+function unknownBeside({ unknown, deal }: Book, policyKey: string): string | undefined {
+  for (const [key, what] of unknown) if (key !== policyKey) return `ScalingPolicy ${key} (${what})`;
+  return deal?.outsiders.unknown;
+}
+
+function dealOf(book: Book, budget: GPUBudget, outsiders: () => Held): Deal {
   const { deal, entries } = book;
   const capacity = budget.spec.capacity - budget.spec.reserve;
   const isFresh =
@@ -139,12 +168,12 @@ function dealOf(book: Book, budget: GPUBudget, outsidersGpus: () => number): Dea
     entries.size >= MANY_MEMBERS &&
     deal.changes * CHANGED_PART < entries.size;
   if (isFresh) return deal;
-  const outside = outsidersGpus();
+  const outside = outsiders();
   const offers = Array.from(entries.values(), ({ offer }) => offer);
-  const grants = arbitrate(offers, Math.max(0, capacity - outside));
+  const grants = arbitrate(offers, Math.max(0, capacity - outside.gpus));
   let takenGpus = 0;
   for (const [key, entry] of entries) takenGpus += takenBy(entry, grants.get(key));
-  book.deal = { capacity, outsidersGpus: outside, grants, takenGpus, changes: 0 };
+  book.deal = { capacity, outsiders: outside, grants, takenGpus, changes: 0 };
   return book.deal;
 }
 

@@ -2,6 +2,8 @@
 import type { PolicyMode } from "../api/autoscaling/scaling-policy.ts";
 import type { Condition } from "../api/kubernetes/meta.ts";
 import type { Decision } from "../decide/decision.ts";
+import { hardRulesGivenUp } from "../decide/explain.ts";
+import { canServe, isAtReach, shortfall } from "../decide/shortfall.ts";
 import { graceSentence, isGraceShort } from "./grace-period.ts";
 import type { OtherAutoscaler } from "./other-autoscalers.ts";
 import type { ResolutionProblem } from "./resolve.ts";
@@ -138,15 +140,12 @@ function scalingLimited({ decision }: ConditionInput): ConditionDraft {
       `${budget.gpusMax} GPUs${budget.queue === undefined ? "" : `, which queue ${budget.queue} leaves,`} serve ${Math.round(decision.servedRatio * 100)} % of the demand`,
     );
   if (relaxed.includes("HardRatios"))
-    return draft("ScalingLimited", true, "Ratio", "no integer solution of the ratios inside the bounds");
-  const solved = stages.find(({ stage, reason }) => stage === "solve" && reason.includes("Max"));
-  if (solved !== undefined)
-    return draft(
-      "ScalingLimited",
-      true,
-      "TooManyReplicas",
-      `a target is at maxReplicas: ${Math.round(decision.servedRatio * 100)} % of the demand is served`,
-    );
+    return draft("ScalingLimited", true, "Ratio", hardRulesGivenUp(decision).join("; "));
+  const [short] = shortfall(decision, canServe);
+  if (short !== undefined)
+    return isAtReach(decision)
+      ? draft("ScalingLimited", true, "CapacityPending", short)
+      : draft("ScalingLimited", true, "TooManyReplicas", short);
   const raised = stages.find(({ stage, reason }) => stage === "bounds" && reason === "MinimumViableSet");
   const limit = stages.find(
     ({ stage, reason }) => stage === "step" && (reason === "ScaleUpLimit" || reason === "ScaleDownLimit"),
@@ -177,13 +176,16 @@ function whyBroken({ stages, relaxed, override }: Decision): string {
   if (override !== undefined) return `override ${override.name} leaves the band; it is kept until it ends`;
   const foreign = stages.find(({ reason }) => reason === "ForeignController");
   if (foreign !== undefined) return `another writer set ${foreign.target}; it is respected for now`;
-  if (relaxed.includes("HardRatios"))
-    return "no integer solution inside the bounds; widen the ratio or the bounds of its targets";
+  if (relaxed.includes("HardRatios")) return hardRulesGivenUp({ stages }).join("; ");
   return "no integer solution within the windows, rate limits and holds of now; the next decisions close it";
 }
 
 function budgetSatisfied({ decision }: ConditionInput): ConditionDraft {
-  const { gpusUsed, gpusMax, isInfeasible } = decision.budget;
+  const { gpusUsed, gpusMax, isInfeasible, isUnknown } = decision.budget;
+  if (isUnknown) {
+    const message = decision.stages.find(({ stage }) => stage === "arbitrate")?.detail ?? "";
+    return { type: "BudgetSatisfied", status: "Unknown", reason: "GPUCostUnknown", message };
+  }
   if (gpusMax === undefined) return draft("BudgetSatisfied", true, "NoBudget", `${gpusUsed} GPUs, no budget`);
   if (isInfeasible)
     return draft(
@@ -227,7 +229,8 @@ function degradedCondition({ decision, degraded }: ConditionInput): ConditionDra
 function gracePeriodSufficient({ decision }: ConditionInput): ConditionDraft {
   const known = decision.targets.filter(({ drain }) => drain !== undefined);
   if (known.length === 0) {
-    const message = "how long requests take is read for policies with spec.slo, and no pod has said it";
+    const message =
+      "no pod has said how long its requests take: an engine says it that spec.engine knows, of targets with a role, once there are requests";
     return { type: "GracePeriodSufficient", status: "Unknown", reason: "NotMeasured", message };
   }
   const short = known.filter(isGraceShort);

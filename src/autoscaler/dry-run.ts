@@ -1,5 +1,5 @@
 /** One turn of the loop for one policy, on the live cluster and the live metrics, that writes nothing. */
-import type { GPUBudget } from "../api/autoscaling/gpu-budget.ts";
+import type { GPUBudget, GPUBudgetStatus } from "../api/autoscaling/gpu-budget.ts";
 import { SCALING_OVERRIDES, type ScalingOverride } from "../api/autoscaling/scaling-override.ts";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import type { ScalingPolicyStatus } from "../api/autoscaling/scaling-policy-status.ts";
@@ -18,6 +18,7 @@ import type { MetricsSource } from "../observe/metrics-source.ts";
 import { shareQueries } from "../observe/shared-queries.ts";
 import type { Random } from "../random.ts";
 import { noAutoscalerMetrics } from "./autoscaler-metrics.ts";
+import type { Granted } from "./budget-ledger.ts";
 import { startAutoscalerInformers } from "./informers.ts";
 import { PolicyLoop, type Turn } from "./loop.ts";
 import { needsProfile } from "./profile-of.ts";
@@ -121,10 +122,20 @@ const OPTIONAL_KINDS: ReadonlySet<string> = new Set(
 );
 
 /** What the running autoscaler granted last; to a policy that it does not know, what is left. */
-function publishedGrant({ metadata }: ScalingPolicy, { spec, status }: GPUBudget, gpusInUse: number): number {
+function publishedGrant({ metadata }: ScalingPolicy, { spec, status }: GPUBudget, gpusInUse: number): Granted {
+  const isOwn = ({ namespace, policy }: Member): boolean =>
+    namespace === metadata.namespace && policy === metadata.name;
   const members = status?.members ?? [];
-  const own = members.find(({ namespace, policy }) => namespace === metadata.namespace && policy === metadata.name);
-  if (own !== undefined) return own.granted;
+  const own = members.find(isOwn);
+  const uncounted = members.find((member) => member.unknown !== undefined && !isOwn(member));
+  const unknown =
+    uncounted === undefined
+      ? {}
+      : { unknown: `ScalingPolicy ${uncounted.namespace}/${uncounted.policy} (${uncounted.unknown})` };
+  if (own !== undefined) return { gpus: own.granted, ...unknown };
+  if (uncounted !== undefined) return { gpus: gpusInUse, ...unknown };
   const granted = members.reduce((sum, member) => sum + member.granted, 0);
-  return Math.max(gpusInUse, spec.capacity - spec.reserve - granted);
+  return { gpus: Math.max(gpusInUse, spec.capacity - spec.reserve - granted) };
 }
+
+type Member = NonNullable<GPUBudgetStatus["members"]>[number];

@@ -65,7 +65,7 @@ describe("what counts as a GPU", () => {
     const gpusOf = (initContainers: readonly ReturnType<typeof gpu>[]): readonly (number | undefined)[] => {
       const spec = { containers: [gpu(1)], initContainers };
       const pod: Pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "p" }, spec };
-      return [gpusOfPod(spec, "", noTemplates), heldGpus([slimPod(pod)], noTemplates)];
+      return [gpusOfPod(spec, "", noTemplates), heldGpus([slimPod(pod)], noTemplates).gpus];
     };
     expect(gpusOf([sidecar(1)])).toEqual([2, 2]);
     expect(gpusOf([gpu(1)])).toEqual([1, 1]);

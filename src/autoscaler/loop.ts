@@ -22,6 +22,7 @@ import { type OtherAutoscaler, otherAutoscalersOf } from "./other-autoscalers.ts
 import { eventsOf, type PolicyEvent } from "./policy-events.ts";
 import { PreparedPolicy, type Problem, type Understood } from "./prepare.ts";
 import { type RememberedDecision, remember } from "./remembered-decision.ts";
+import { RequestDurations } from "./request-durations.ts";
 import type { Resolution } from "./resolve.ts";
 import { seenObjects } from "./seen-objects.ts";
 import { counterpartsOf, isShadow, replicasOf, type SeenReplicas, writesSeen } from "./shadow.ts";
@@ -64,6 +65,7 @@ interface PolicyState {
   readonly foreign: ForeignWriters;
   others: readonly OtherAutoscaler[];
   readonly prepared: PreparedPolicy;
+  readonly durations: RequestDurations;
   readonly seenReady: Set<string>;
   /** Of a policy in Shadow. */
   seenReplicas?: SeenReplicas;
@@ -248,7 +250,13 @@ export class PolicyLoop {
     const key = `${keyOf(policy)}`;
     let state = this.#states.get(key);
     if (state === undefined) {
-      state = { foreign: new ForeignWriters(), others: [], prepared: new PreparedPolicy(), seenReady: new Set() };
+      state = {
+        foreign: new ForeignWriters(),
+        others: [],
+        prepared: new PreparedPolicy(),
+        durations: new RequestDurations(),
+        seenReady: new Set(),
+      };
       this.#states.set(key, state);
     }
     return state;
@@ -285,15 +293,17 @@ export class PolicyLoop {
     const policy = { ...stored, spec };
     const rival = this.#rivalOf(policy);
     if (rival !== undefined) {
-      const message = `spec.targetRef.name: ScalingPolicy ${rival} is older and already scales PodCliqueSet ${spec.targetRef.name}: delete one of them`;
+      const isAsOld = rival.metadata.creationTimestamp === policy.metadata.creationTimestamp;
+      const why = isAsOld ? "is as old and first by name, and already scales" : "is older and already scales";
+      const message = `spec.targetRef.name: ScalingPolicy ${rival.metadata.name} ${why} PodCliqueSet ${spec.targetRef.name}: delete one of them`;
       return unresolved(policy, { reason: "ForeignController", message });
     }
     return { policy, model, resolution, problems, ...(invalid === undefined ? {} : { invalid }) };
   }
 
-  #rivalOf(policy: ScalingPolicy): string | undefined {
+  #rivalOf(policy: ScalingPolicy): ScalingPolicy | undefined {
     const rival = isShadow(policy) ? undefined : this.#activeBeside(policy);
-    return rival !== undefined && rankOf(rival) < rankOf(policy) ? rival.metadata.name : undefined;
+    return rival !== undefined && rankOf(rival) < rankOf(policy) ? rival : undefined;
   }
 
   async #observe(policy: ScalingPolicy, resolution: Resolution, state: PolicyState) {
@@ -302,7 +312,8 @@ export class PolicyLoop {
     const set = informers.sets.get(namespace, policy.spec.targetRef.name);
     if (set === undefined) throw new Error("the PodCliqueSet went away during the turn");
     const nowMs = clock.nowMs();
-    const context = { informers, queries, nowMs, monotonicMs: this.#anchorMs + clock.monotonicMs() };
+    const { durations } = state;
+    const context = { informers, queries, nowMs, monotonicMs: this.#anchorMs + clock.monotonicMs(), durations };
 
     const seen = seenObjects(policy, set, resolution, informers);
     // A shadow writes nothing, so every write is somebody else's: what counts is whom the active policy gives way to.
@@ -336,7 +347,8 @@ export class PolicyLoop {
       observation: {
         ...observation,
         startupsMs: fresh.map(({ startupMs }) => startupMs),
-        ...(granted === undefined ? {} : { gpusGranted: granted }),
+        ...(granted === undefined ? {} : { gpusGranted: granted.gpus }),
+        ...(granted?.unknown === undefined ? {} : { sharedGpusUnknown: granted.unknown }),
       },
       events: [
         ...foreign.map(
@@ -361,7 +373,8 @@ export class PolicyLoop {
 }
 
 /** What came of a decision: one of which nothing could be written has failed, whatever it wanted. */
-export function settle(decision: Decision, { written, refusal }: GateResult): Decision {
+export function settle(decided: Decision, { written, refusal }: GateResult): Decision {
+  const decision = written.length === 0 ? decided : { ...decided, changes: changesOf(decided, written) };
   if (refusal === undefined) return decision;
   const { write, reason, message } = refusal;
   const record = {
@@ -375,6 +388,16 @@ export function settle(decision: Decision, { written, refusal }: GateResult): De
   const stages = [...decision.stages, record];
   if (decision.outcome !== "Scaled" || written.length > 0) return { ...decision, stages };
   return { ...decision, stages, outcome: "Failed", reason, message: `not written (${message}): ${decision.message}` };
+}
+
+/** What is wanted may have to wait for objects that are not made yet, or for replicas to be ready; what was written is what changed. */
+function changesOf({ targets }: Decision, written: readonly DoneWrite[]): NonNullable<Decision["changes"]> {
+  return Object.fromEntries(
+    [...Map.groupBy(written, ({ target }) => target)].map(([name, writes]) => {
+      const from = targets.find((target) => target.name === name)?.current ?? 0;
+      return [name, { from, to: writes.reduce((sum, write) => sum + write.to - write.from, from) }];
+    }),
+  );
 }
 
 interface Prepared extends Omit<Understood, "spec"> {
@@ -392,7 +415,7 @@ function withInvalid(conditions: readonly ConditionDraft[], invalid: Problem | u
   );
 }
 
-/** The older policy of a set is the one that scales it. */
+/** The older policy of a set is the one that scales it; of two of the same second the first by name. */
 const rankOf = ({ metadata }: ScalingPolicy): string => `${metadata.creationTimestamp}/${metadata.name}`;
 
 /** What sleeps is at zero; nothing in between is viable. */

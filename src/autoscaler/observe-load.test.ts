@@ -5,6 +5,7 @@ import { VirtualClock } from "../clock.ts";
 import { MetricsError, type MetricsSource } from "../observe/metrics-source.ts";
 import { type SharedQueries, shareQueries } from "../observe/shared-queries.ts";
 import { observeLoad } from "./observe-load.ts";
+import { RequestDurations } from "./request-durations.ts";
 
 const spec = {
   engine: "vllm",
@@ -12,10 +13,15 @@ const spec = {
   metricsPolicy: { minCoverage: "60%" },
 } as unknown as ScalingPolicySpec;
 const target = (role: string): ScaleTarget => ({ name: role, level: "PodClique", role }) as unknown as ScaleTarget;
+const loadOf = (options: Omit<Parameters<typeof observeLoad>[0], "durations" | "nowMs">) =>
+  observeLoad({ ...options, durations: new RequestDurations(), nowMs: 0 });
 const replicas = ["a", "b", "c"].map((pod) => ({ replica: pod, pods: [`ns/${pod}`] }));
 
 /** Values by pod for the first pattern that a query matches; samples are 4 s old. */
-function answering(byPattern: readonly (readonly [RegExp, Readonly<Record<string, number>>])[]): SharedQueries & {
+function answering(
+  byPattern: readonly (readonly [RegExp, Readonly<Record<string, number>>])[],
+  clock = new VirtualClock(),
+): SharedQueries & {
   asked: string[];
 } {
   const asked: string[] = [];
@@ -32,7 +38,7 @@ function answering(byPattern: readonly (readonly [RegExp, Readonly<Record<string
     },
     queryRange: async () => [],
   };
-  return { asked, ...shareQueries({ source, clock: new VirtualClock() }) };
+  return { asked, ...shareQueries({ source, clock }) };
 }
 
 test("rates add up over the replicas, and one that does not report is taken to be like the others", async () => {
@@ -41,7 +47,7 @@ test("rates add up over the replicas, and one that does not report is taken to b
     [/num_requests_running/, { a: 3, b: 4, c: 5 }],
     [/num_requests_waiting/, { a: 1 }],
   ]);
-  const load = await observeLoad({ spec, target: target("prefill"), readers: { queries }, replicas });
+  const load = await loadOf({ spec, target: target("prefill"), readers: { queries }, replicas });
   expect(load?.requestsPerSecond).toEqual({ value: 4.5, ageMs: 4_000 });
   expect(load?.runningRequests?.value).toBe(12);
   // One of three is below the coverage of 60 %.
@@ -54,7 +60,7 @@ test("a latency is the mean of those that had requests, at the policy's own quan
     [/histogram_quantile.*time_to_first_token/, { a: 0.2, b: 0.4, c: Number.NaN }],
     [/time_to_first_token/, { a: 1, b: 1, c: 0 }],
   ]);
-  const load = await observeLoad({ spec, target: target("prefill"), readers: { queries }, replicas });
+  const load = await loadOf({ spec, target: target("prefill"), readers: { queries }, replicas });
   expect(load?.timeToFirstToken?.value).toBeCloseTo(0.3, 12);
   expect(queries.asked.some((text) => text.includes("histogram_quantile(0.95"))).toBe(true);
 });
@@ -64,7 +70,7 @@ test("how long requests take is the p99, whatever the goals are", async () => {
     [/histogram_quantile\(0\.99, .*e2e_request_latency/, { a: 20, b: 40, c: Number.NaN }],
     [/e2e_request_latency/, { a: 1, b: 1, c: 0 }],
   ]);
-  const load = await observeLoad({ spec, target: target("decode"), readers: { queries }, replicas });
+  const load = await loadOf({ spec, target: target("decode"), readers: { queries }, replicas });
   expect(load?.requestDuration?.value).toBeCloseTo(30, 12);
 });
 
@@ -76,27 +82,23 @@ test("how much prompts vary is the p99 of their lengths over the median, of thos
     ],
     [/request_prompt_tokens/, { a: 100, b: 100, c: 0 }],
   ]);
-  const load = await observeLoad({ spec, target: target("prefill"), readers: { queries }, replicas });
+  const load = await loadOf({ spec, target: target("prefill"), readers: { queries }, replicas });
   expect(load?.promptSpread?.value).toBeCloseTo(10, 12);
   // TensorRT-LLM has no histogram of lengths.
   const none = answering([[/./, { a: 1, b: 1, c: 1 }]]);
   const trtllm = { ...spec, engine: "trtllm" } as unknown as ScalingPolicySpec;
   expect(
-    await observeLoad({ spec: trtllm, target: target("prefill"), readers: { queries: none }, replicas }),
+    await loadOf({ spec: trtllm, target: target("prefill"), readers: { queries: none }, replicas }),
   ).not.toHaveProperty("promptSpread");
 });
 
-test("a frontend is asked for its latencies only, others and policies without goals for nothing", async () => {
+test("a frontend is asked for its latencies only, others for nothing", async () => {
   const frontend = answering([[/dynamo_frontend_time_to_first_token/, { a: 0.1, b: 0.1, c: 0.1 }]]);
-  expect(await observeLoad({ spec, target: target("frontend"), readers: { queries: frontend }, replicas })).toEqual({
+  expect(await loadOf({ spec, target: target("frontend"), readers: { queries: frontend }, replicas })).toEqual({
     timeToFirstToken: { value: expect.closeTo(0.1, 12), ageMs: 4_000 },
   });
   const nothing = answering([]);
-  expect(await observeLoad({ spec, target: target("other"), readers: { queries: nothing }, replicas })).toBeUndefined();
-  const { slo: _, ...without } = spec;
-  expect(
-    await observeLoad({ spec: without, target: target("decode"), readers: { queries: nothing }, replicas }),
-  ).toBeUndefined();
+  expect(await loadOf({ spec, target: target("other"), readers: { queries: nothing }, replicas })).toBeUndefined();
   expect(nothing.asked).toEqual([]);
 });
 
@@ -106,16 +108,16 @@ test("a metrics server that is away leaves everything unknown", async () => {
     queryRange: async () => [],
   };
   const queries = shareQueries({ source, clock: new VirtualClock() });
-  expect(await observeLoad({ spec, target: target("aggregated"), readers: { queries }, replicas })).toEqual({});
-  expect(
-    await observeLoad({ spec, target: target("decode"), readers: { queries: answering([]) }, replicas: [] }),
-  ).toEqual({});
+  expect(await loadOf({ spec, target: target("aggregated"), readers: { queries }, replicas })).toEqual({});
+  expect(await loadOf({ spec, target: target("decode"), readers: { queries: answering([]) }, replicas: [] })).toEqual(
+    {},
+  );
 });
 
 test("a replica that is new has had no time to carry a load: without a value it is neither like the others nor missing", async () => {
   const queries = answering([[/request_success/, { a: 1, b: 2 }]]);
   const load = async (isNew: boolean) =>
-    observeLoad({
+    loadOf({
       spec: { ...spec, metricsPolicy: { minCoverage: "100%" } } as unknown as ScalingPolicySpec,
       target: target("prefill"),
       readers: { queries },
@@ -123,4 +125,39 @@ test("a replica that is new has had no time to carry a load: without a value it 
     });
   expect((await load(true))?.requestsPerSecond?.value).toBe(3);
   expect((await load(false))?.requestsPerSecond).toBeUndefined();
+});
+
+test("without latency goals only how long requests take is read, once in a minute that all policies share", async () => {
+  const { slo: _, ...noGoals } = spec;
+  const clock = new VirtualClock();
+  const queries = answering([[/e2e_request_latency/, { a: 12, b: 14, c: 16 }]], clock);
+  const durations = new RequestDurations();
+  const at = async (nowMs: number, role = "decode", engine = "vllm") => {
+    // Nothing that was asked before is shared any more.
+    await clock.advance(20_000);
+    return observeLoad({
+      spec: { ...noGoals, engine } as ScalingPolicySpec,
+      target: target(role),
+      readers: { queries },
+      replicas,
+      durations,
+      nowMs,
+    });
+  };
+  expect(await at(50_000)).toEqual({ requestDuration: { value: 14, ageMs: 4_000 } });
+  const once = queries.asked.length;
+  expect(queries.asked.join()).not.toMatch(/time_to_first_token|inter_token|num_requests|kv_cache/);
+  expect(await at(59_000)).toEqual({ requestDuration: { value: 14, ageMs: 13_000 } });
+  expect(queries.asked).toHaveLength(once);
+  expect(await at(60_000)).toEqual({ requestDuration: { value: 14, ageMs: 4_000 } });
+  expect(queries.asked).toHaveLength(2 * once);
+  // Another policy has its turn 20 s later: the first one's answer is young enough for it.
+  const later = { spec: { ...noGoals, engine: "vllm" } as ScalingPolicySpec, target: target("decode"), replicas };
+  await clock.advance(20_000);
+  const other = { ...later, readers: { queries }, durations: new RequestDurations(), nowMs: 80_000 };
+  expect(await observeLoad(other)).toEqual({ requestDuration: { value: 14, ageMs: 24_000 } });
+  expect(queries.asked).toHaveLength(2 * once);
+  expect(await at(120_000, "other")).toBeUndefined();
+  expect(await at(120_000, "decode", "custom")).toBeUndefined();
+  expect(queries.asked).toHaveLength(2 * once);
 });

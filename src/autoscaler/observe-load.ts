@@ -6,6 +6,7 @@ import type { Measured, ReplicaSample, TargetLoad } from "../decide/observation.
 import { type LoadSignal, loadSignal } from "../observe/load-signals.ts";
 import { MetricsError } from "../observe/metrics-source.ts";
 import { type ReadSignalOptions, type ReplicaPods, readSignal } from "../observe/read-signal.ts";
+import type { RequestDurations } from "./request-durations.ts";
 
 export interface ObserveLoadOptions {
   readonly spec: ScalingPolicySpec;
@@ -13,6 +14,10 @@ export interface ObserveLoadOptions {
   readonly readers: Pick<ReadSignalOptions, "queries" | "setPods">;
   /** The ready replicas of the target. */
   readonly replicas: readonly ReplicaPods[];
+  /** Of the policy. */
+  readonly durations: RequestDurations;
+  /** Monotonic. */
+  readonly nowMs: number;
 }
 
 type How = "Total" | "Mean" | "Latency";
@@ -37,6 +42,9 @@ const DURATION: Reading = ["requestDuration", "Latency"];
 /** Of the requests that a pod holds when it is told to go, one in a hundred may take longer. */
 const DURATION_QUANTILE = 0.99;
 
+/** Longer than the interval within which all policies have their turn, shorter than a minute. */
+const SELDOM_MS = 30_000;
+
 /** By role; a target of another role takes no part in latency goals. */
 const READINGS: Readonly<Partial<Record<NonNullable<ScaleTarget["role"]>, readonly Reading[]>>> = {
   prefill: [...RATES, SPREAD, TTFT, DURATION],
@@ -45,36 +53,51 @@ const READINGS: Readonly<Partial<Record<NonNullable<ScaleTarget["role"]>, readon
   frontend: [TTFT, DURATION],
 };
 
-/** Never throws: what cannot be read is absent, and absent is unknown. Undefined where the policy has no goal for the target. */
+/**
+ * Never throws: what cannot be read is absent, and absent is unknown. Undefined for a role or an engine that nothing is known of. Without latency goals only
+ * how long requests take is read, for the time that pods have to end in.
+ */
 export async function observeLoad(options: ObserveLoadOptions): Promise<TargetLoad | undefined> {
-  const { spec, target, readers, replicas } = options;
-  const { role = "other" } = target;
-  const readings = spec.slo === undefined || target.level === "PodCliqueSet" ? undefined : READINGS[role];
-  if (readings === undefined) return undefined;
-  const minCoverageRatio = parsePercentRatio(spec.metricsPolicy.minCoverage) ?? 1;
-  const entries = await Promise.all(
-    readings.map(async ([key, how]): Promise<readonly [keyof TargetLoad, Measured | undefined]> => {
-      const quantile =
-        key === "requestDuration"
-          ? DURATION_QUANTILE
-          : quantileOf(key === "interTokenLatency" ? spec.slo?.itl?.quantile : spec.slo?.ttft?.quantile);
-      try {
-        const signal = loadSignal(spec.engine, key, { role, quantile });
-        if (signal === undefined) return [key, undefined];
-        const { samples } = await readSignal(signal, { ...readers, replicas });
-        // What sleeps carries no load and is no capacity; what is new and has no value yet has had no time to carry any.
-        const counted = samples.filter(
-          ({ isAsleep, value }, index) =>
-            isAsleep !== true && !(value === undefined && replicas[index]?.isNew === true),
-        );
-        return [key, add(counted, how, minCoverageRatio)];
-      } catch (error) {
-        if (error instanceof MetricsError || error instanceof RangeError) return [key, undefined];
-        throw error;
-      }
-    }),
-  );
+  const { spec, target, durations, nowMs } = options;
+  const readings = target.level === "PodCliqueSet" ? undefined : READINGS[target.role ?? "other"];
+  if (readings === undefined || spec.engine === "custom") return undefined;
+  if (spec.slo === undefined) {
+    const requestDuration = await durations.of(target.name, nowMs, () => readOne(seldom(options), DURATION));
+    return requestDuration === undefined ? undefined : { requestDuration };
+  }
+  const entries = await Promise.all(readings.map(async (one) => [one[0], await readOne(options, one)] as const));
   return Object.fromEntries(entries.filter(([, measured]) => measured !== undefined)) as TargetLoad;
+}
+
+/** Policies that ask in the same seconds of a minute are content with the answer that the first of them got. */
+function seldom({ readers, ...options }: ObserveLoadOptions): ObserveLoadOptions {
+  const { queries } = readers;
+  const query: typeof queries.query = (promql) => queries.query(promql, SELDOM_MS);
+  return { ...options, readers: { ...readers, queries: { ...queries, query } } };
+}
+
+async function readOne(
+  { spec, target, readers, replicas }: ObserveLoadOptions,
+  [key, how]: Reading,
+): Promise<Measured | undefined> {
+  const { role = "other" } = target;
+  const quantile =
+    key === "requestDuration"
+      ? DURATION_QUANTILE
+      : quantileOf(key === "interTokenLatency" ? spec.slo?.itl?.quantile : spec.slo?.ttft?.quantile);
+  try {
+    const signal = loadSignal(spec.engine, key, { role, quantile });
+    if (signal === undefined) return undefined;
+    const { samples } = await readSignal(signal, { ...readers, replicas });
+    // What sleeps carries no load and is no capacity; what is new and has no value yet has had no time to carry any.
+    const counted = samples.filter(
+      ({ isAsleep, value }, index) => isAsleep !== true && !(value === undefined && replicas[index]?.isNew === true),
+    );
+    return add(counted, how, parsePercentRatio(spec.metricsPolicy.minCoverage) ?? 1);
+  } catch (error) {
+    if (error instanceof MetricsError || error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 /** `p90` is 0.9; without a goal the usual one. */

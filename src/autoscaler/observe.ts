@@ -18,11 +18,12 @@ import { escapeRegex } from "../observe/query-text.ts";
 import { type ReadMetricOptions, readMetric } from "../observe/read-metric.ts";
 import { readTotal } from "../observe/read-total.ts";
 import type { SharedQueries } from "../observe/shared-queries.ts";
-import { heldGpus } from "./held-gpus.ts";
+import { type DeclaredGpus, declaredGpus, type Held, heldGpus } from "./held-gpus.ts";
 import { type AutoscalerInformers, BY_OBJECT, BY_POLICY, BY_SET } from "./informers.ts";
 import { observeLoad } from "./observe-load.ts";
 import { profileOf } from "./profile-of.ts";
 import { type ReplicaView, viewReplicas } from "./replicas.ts";
+import type { RequestDurations } from "./request-durations.ts";
 import type { Resolution, ResolvedTarget } from "./resolve.ts";
 
 /** What an observation asks of the caches. */
@@ -41,6 +42,8 @@ export interface ObserveContext {
   readonly nowMs: number;
   /** Monotonic, anchored to the epoch once, so that windows survive a restart. */
   readonly monotonicMs: number;
+  /** Of the policy, kept between its turns. */
+  readonly durations: RequestDurations;
 }
 
 export interface Observed {
@@ -62,16 +65,22 @@ export async function observe(
   const views = resolution.targets.map((target) => viewTarget(target, set, pendingTimeoutMs, context));
   const override = overrideInForce(policy, context);
   const readers = readersOf(policy, set, context);
+  const declared = declaredGpus(policy.spec);
   const profile = profileOf(policy, context.informers.configMaps);
   const [targets, setMetrics, zeroDemand] = await Promise.all([
     Promise.all(
       resolution.targets.map((target, index) =>
-        observeTarget(policy, set, target, views[index] as TargetView, readers),
+        observeTarget(policy, set, target, views[index] as TargetView, {
+          durations: context.durations,
+          monotonicMs,
+          ...readers,
+        }),
       ),
     ),
     readSetMetrics(policy, set, views, readers),
     readZeroDemand(policy, set, readers),
   ]);
+  const held = gpusInUse(set, resolution, targets, context, declared);
   return {
     startups: views.flatMap(({ startups }) => startups),
     observation: {
@@ -86,7 +95,8 @@ export async function observe(
         ...(resolution.fixedGpus === undefined ? {} : { fixedGpus: resolution.fixedGpus }),
       },
       targets,
-      gpusInUse: gpusInUse(set, resolution, targets, context),
+      gpusInUse: held.gpus,
+      ...(held.unknown === undefined ? {} : { gpusUnknown: held.unknown }),
       isSharing: extras.isSharing,
       startupsMs: [],
       foreignWriters: extras.foreignWriters,
@@ -172,7 +182,7 @@ async function observeTarget(
   set: PodCliqueSet,
   target: ResolvedTarget,
   view: TargetView,
-  readers: Readers,
+  { durations, monotonicMs: nowMs, ...readers }: Readers & Pick<ObserveContext, "durations" | "monotonicMs">,
 ): Promise<TargetObservation> {
   const { namespace = "default", name } = set.metadata;
   const spec = policy.spec.scaleTargets.find((one) => one.name === target.name);
@@ -184,7 +194,9 @@ async function observeTarget(
         readMetric(metric, { ...readers, role: spec?.role ?? "other", scope, replicas: view.ready }),
       ),
     ),
-    spec === undefined ? undefined : observeLoad({ spec: policy.spec, target: spec, readers, replicas: view.ready }),
+    spec === undefined
+      ? undefined
+      : observeLoad({ spec: policy.spec, target: spec, readers, replicas: view.ready, durations, nowMs }),
   ]);
   return {
     objects: view.objects,
@@ -232,38 +244,49 @@ async function readZeroDemand(
 /**
  * Of every object what is asked for or still there, whichever is more: one that was told to shrink and one that was told to grow may both be at their
  * larger size at once. What is on its way out counts on top: a GPU is free when its pod is gone.
+ *
+ * @param declared what the policy says that replicas take
  */
 export function gpusInUse(
   set: PodCliqueSet,
-  { fixedGpus = 0 }: Resolution,
+  { fixedGpus, targets: resolved }: Resolution,
   targets: readonly TargetObservation[],
   { informers }: ObserveContext,
-): number {
-  const heldBy = (some: readonly Pod[]): number => heldGpus(some, informers.templateGpus);
+  declared?: DeclaredGpus,
+): Held {
+  let unknown: string | undefined;
+  const heldBy = (some: readonly Pod[]): number => {
+    const held = heldGpus(some, informers.templateGpus, declared);
+    unknown ??= held.unknown;
+    return held.gpus;
+  };
   const pods = informers.pods.byIndex(BY_SET, keyOf(set));
   const live = pods.filter((pod) => !isTerminating(pod));
   const { namespace } = set.metadata;
   const { replicas } = set.spec;
-  let sum = heldBy(pods.filter(isTerminating));
+  let gpus = heldBy(pods.filter(isTerminating));
   const ofTargets = new Set<Pod>();
-  for (const { objects, templateReplicas, gpusPerReplica = 0 } of targets) {
+  targets.forEach(({ objects, templateReplicas, gpusPerReplica }, index) => {
+    let ordered = 0;
     for (const object of objects) {
       const own = informers.pods
         .byIndex(BY_OBJECT, `${namespace}/${object.objectName}`)
         .filter((pod) => !isTerminating(pod));
       for (const pod of own) ofTargets.add(pod);
-      sum += Math.max(object.replicas * gpusPerReplica, heldBy(own));
+      ordered += object.replicas;
+      gpus += Math.max(object.replicas * (gpusPerReplica ?? 0), heldBy(own));
     }
     // What the operator has yet to create starts from its template.
-    sum += Math.max(0, replicas - objects.length) * templateReplicas * gpusPerReplica;
-  }
+    const uncreated = Math.max(0, replicas - objects.length) * templateReplicas;
+    gpus += uncreated * (gpusPerReplica ?? 0);
+    if (gpusPerReplica === undefined && ordered + uncreated > 0) unknown ??= `replicas of ${resolved[index]?.name}`;
+  });
   const others = live.filter((pod) => !ofTargets.has(pod));
   const isLeaving = (pod: Pod): boolean => Number(labelOf(pod, SET_REPLICA_INDEX)) >= replicas;
-  return (
-    sum +
-    Math.max(replicas * fixedGpus, heldBy(others.filter((pod) => !isLeaving(pod)))) +
-    heldBy(others.filter(isLeaving))
-  );
+  gpus += Math.max(replicas * (fixedGpus ?? 0), heldBy(others.filter((pod) => !isLeaving(pod))));
+  gpus += heldBy(others.filter(isLeaving));
+  if (fixedGpus === undefined && replicas > 0) unknown ??= "cliques that are no target";
+  return unknown === undefined ? { gpus } : { gpus, unknown };
 }
 
 /** Of several overrides the youngest is in force. */

@@ -238,6 +238,108 @@ describe("a policy among the objects around it", () => {
     expect(answer.warnings).toContainEqual(expect.stringContaining(says));
   });
 
+  describe("in a queue of a scheduler", () => {
+    const kaiQueue = (name: string, spec: Any): Any => ({
+      apiVersion: "scheduling.run.ai/v2",
+      kind: "Queue",
+      metadata: { name },
+      spec,
+    });
+    const volcanoQueue = (name: string, spec: Any): Any => ({
+      apiVersion: "scheduling.volcano.sh/v1beta1",
+      kind: "Queue",
+      metadata: { name },
+      spec,
+    });
+    const gpu = (limit: number, parentQueue?: string): Any => ({
+      resources: { gpu: { quota: 0, limit } },
+      ...(parentQueue && { parentQueue }),
+    });
+    const marked = (metadata: Any): Any => {
+      const set = workload();
+      return { ...set, metadata: { ...set.metadata, ...metadata } };
+    };
+    const inQueue = { queueRef: { name: "team" } };
+    /** Neither scheduler is installed in the embedded cluster. */
+    const withQueues = (kai: Any[], volcano: Any[] = []): { readonly api: KubeApi } => ({
+      api: {
+        ...api,
+        list: async (resource: Any, options: Any): Promise<Any> => {
+          if (resource.plural !== "queues") return api.list(resource, options);
+          return { items: resource.group === "scheduling.run.ai" ? kai : volcano, resourceVersion: "1" };
+        },
+      },
+    });
+
+    test.each<{ name: string; spec: Any; metadata?: Any; kai?: Any[]; volcano?: Any[]; says: readonly string[] }>([
+      {
+        name: "that has less than the minimum viable set",
+        spec: { gpuBudget: inQueue },
+        kai: [kaiQueue("team", gpu(3))],
+        says: [
+          "spec.gpuBudget.queueRef.name: KAI queue team has at most 3 GPUs, but the minimum viable set needs 4, so pods will wait for ever; raise the limit of the queue, or lower minReplicas",
+        ],
+      },
+      {
+        name: "below one that has less than the budget",
+        spec: { gpuBudget: { ...inQueue, max: 64 } },
+        kai: [kaiQueue("team", gpu(-1, "root")), kaiQueue("root", gpu(16))],
+        says: [
+          "spec.gpuBudget.max: is 64, but KAI queue root above team has at most 16 GPUs, so more than those are never had; raise the limit of the queue, or lower max",
+        ],
+      },
+      {
+        name: "with room for both",
+        spec: { gpuBudget: { ...inQueue, max: 4 } },
+        kai: [kaiQueue("team", gpu(4))],
+        says: [],
+      },
+      { name: "that says nothing of GPUs", spec: { gpuBudget: inQueue }, kai: [kaiQueue("team", {})], says: [] },
+      {
+        name: "that is not there",
+        spec: { gpuBudget: inQueue },
+        says: ['spec.gpuBudget.queueRef.name: there is no KAI queue "team" yet, and nothing grows until there is'],
+      },
+      {
+        name: "that only the workload names",
+        spec: {},
+        metadata: { labels: { "kai.scheduler/queue": "team" } },
+        kai: [kaiQueue("team", gpu(2))],
+        says: ["spec.targetRef.name: KAI queue team has at most 2 GPUs, but the minimum viable set needs 4"],
+      },
+      {
+        name: "of Volcano, below another",
+        spec: { gpuBudget: { max: 9 } },
+        metadata: { annotations: { "scheduling.grove.io/volcano-queue": "gold" } },
+        volcano: [
+          volcanoQueue("gold", { capability: { cpu: "1" }, parent: "metals" }),
+          volcanoQueue("metals", { capability: { "nvidia.com/gpu": "3" }, parent: "gold" }),
+        ],
+        says: [
+          "spec.targetRef.name: Volcano queue metals above gold has at most 3 GPUs, but the minimum viable set needs 4",
+          "spec.gpuBudget.max: is 9, but Volcano queue metals above gold has at most 3 GPUs",
+        ],
+      },
+    ])("$name", async ({ spec, metadata = {}, kai = [], volcano = [], says }) => {
+      await api.create(POD_CLIQUE_SETS, marked(metadata));
+      const { allowed, warnings } = await ask(policy(spec), undefined, withQueues(kai, volcano));
+      expect(allowed).toBe(true);
+      expect(warnings).toEqual(says.map((text) => expect.stringContaining(text)));
+    });
+
+    test("that may not be read", async () => {
+      await api.create(POD_CLIQUE_SETS, workload());
+      const list = async (resource: Any, options: Any): Promise<Any> => {
+        if (resource.plural === "queues") throw new ApiError(403, "Forbidden", "no");
+        return api.list(resource, options);
+      };
+      expect(await ask(policy({ gpuBudget: inQueue }), undefined, { api: { ...api, list } })).toEqual({
+        ...GOOD,
+        warnings: ["not checked against queues, which could not be read: no"],
+      });
+    });
+  });
+
   test("windows that meet but do not overlap, or say different things, are fine", async () => {
     await api.create(POD_CLIQUE_SETS, workload());
     const window = (name: string, hour: number, bounds: Any): Any => ({

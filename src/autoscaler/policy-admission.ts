@@ -13,11 +13,14 @@ import { KEDA_SCALED_OBJECTS } from "../api/keda/scaled-object.ts";
 import { HORIZONTAL_POD_AUTOSCALERS } from "../api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
 import { RESOURCE_CLAIM_TEMPLATES, type ResourceClaimTemplate } from "../api/kubernetes/resource-claim.ts";
+import { KAI_QUEUES } from "../api/scheduler/kai-queue.ts";
+import { VOLCANO_QUEUES } from "../api/scheduler/volcano.ts";
 import type { FieldError } from "../api/schema/validate.ts";
 import { isNotFound } from "../kube/api-error.ts";
 import type { KubeApi, ListOptions } from "../kube/kube-api.ts";
 import { gpusOfClaim } from "./device-gpus.ts";
 import type { TemplateGpus } from "./gpu-cost.ts";
+import { type QueueName, queuesOf } from "./queue-limits.ts";
 import { type Findings, reviewAlone, reviewOverride, reviewPolicy } from "./review-policy.ts";
 
 export interface PolicyAdmissionOptions {
@@ -138,11 +141,18 @@ async function aroundPolicy({ list }: Lookup, policy: ScalingPolicy): Promise<Fi
     ]);
   const set = sets?.[0];
   const budget = budgets?.[0];
+  const named = queuesOf(policy.spec, set);
+  const isNamed = (scheduler: QueueName["scheduler"]): boolean => named.some((queue) => queue.scheduler === scheduler);
+  const [kai, volcano] = await Promise.all([
+    isNamed("KAI") ? list(KAI_QUEUES, {}) : undefined,
+    isNamed("Volcano") ? list(VOLCANO_QUEUES, {}) : undefined,
+  ]);
   const { errors, warnings } = reviewPolicy(policy, {
     policies,
     horizontalPodAutoscalers,
     scaledObjects,
     templateGpus: templateGpusOf(templates),
+    queues: { kai: kai ?? [], volcano: volcano ?? [] },
     ...(set !== undefined && { set }),
     ...(budget !== undefined && { budget }),
   });
@@ -153,6 +163,12 @@ async function aroundPolicy({ list }: Lookup, policy: ScalingPolicy): Promise<Fi
   if (budgets?.length === 0) {
     missing.push(
       `spec.gpuBudget.sharedBudgetRef.name: there is no GPUBudget "${budgetName}" yet, and nothing grows until there is`,
+    );
+  }
+  const queue = policy.spec.gpuBudget.queueRef?.name;
+  if (queue !== undefined && kai?.every(({ metadata }) => metadata.name !== queue) === true) {
+    missing.push(
+      `spec.gpuBudget.queueRef.name: there is no KAI queue "${queue}" yet, and nothing grows until there is`,
     );
   }
   return { errors, warnings: [...missing, ...warnings] };

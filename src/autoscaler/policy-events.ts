@@ -1,5 +1,6 @@
 /** Which Kubernetes events a decision is worth: one per reason, only when something is new, and not the same again and again. */
 import type { Decision } from "../decide/decision.ts";
+import { hardRulesGivenUp } from "../decide/explain.ts";
 import { graceSentence, isGraceShort } from "./grace-period.ts";
 import type { RememberedDecision } from "./remembered-decision.ts";
 import type { GateResult } from "./write-gate.ts";
@@ -127,11 +128,8 @@ export function eventsOf(
     });
   }
   if (isNew(({ relaxed }) => relaxed.includes("HardRatios"))) {
-    events.push({
-      type: "Warning",
-      reason: "RatioInfeasible",
-      message: "no integer solution of the ratios inside the bounds",
-    });
+    const given = hardRulesGivenUp(decision);
+    events.push({ type: "Warning", reason: "RatioInfeasible", message: given.join("; ") });
   }
   if (isNew(({ outcome }) => outcome === "Limited"))
     events.push({ type: "Normal", reason: "Limited", message, topic: decision.reason });

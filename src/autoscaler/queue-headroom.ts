@@ -7,6 +7,7 @@ import { KAI_QUEUE_LABEL, type KaiQueue } from "../api/scheduler/kai-queue.ts";
 import type { Observation } from "../decide/observation.ts";
 import { GPU_RESOURCES, noTemplates, type TemplateGpus } from "./gpu-cost.ts";
 import { heldGpus } from "./held-gpus.ts";
+import { kaiLimitOf, MAX_QUEUE_DEPTH } from "./queue-limits.ts";
 
 /** What policies of one queue have ordered and not got yet, so that they do not order the same room twice within a tick. */
 export class QueueLedger {
@@ -54,7 +55,7 @@ export class QueueLedger {
     this.#totals.set(order.queue, (this.#totals.get(order.queue) ?? 0) - order.gpus);
   }
 
-  /** What of the queue's allocation is the policy's own: pods that have a node, those on their way out included. */
+  /** What of the queue's allocation is the policy's own: pods that have a node, those on their way out included. What is unknown of it counts as others'. */
   #allocatedTo(name: string, pods: readonly Pod[]): number {
     return heldGpus(
       pods.filter(
@@ -62,7 +63,7 @@ export class QueueLedger {
           (isPodScheduled(pod) || isTerminating(pod)) && (pod.metadata.labels?.[KAI_QUEUE_LABEL] ?? name) === name,
       ),
       this.#templateGpus,
-    );
+    ).gpus;
   }
 
   #orderedByOthers(name: string, policyKey: string): number {
@@ -87,34 +88,22 @@ interface QueueHeadroomInput {
   readonly orderedByOthers: number;
 }
 
-/** Queues are nested two or three deep; a circle must not hang us. */
-const MAX_DEPTH = 32;
-
 /** @returns undefined when the queue, or one above it, does not exist */
 function queueHeadroom(input: QueueHeadroomInput): QueueHeadroom | undefined {
   const { queueOf, ours, orderedByOthers } = input;
   let least: QueueHeadroom = { queue: input.name, gpus: Number.POSITIVE_INFINITY };
   let name: string | undefined = input.name;
-  for (let depth = 0; name !== undefined && name !== "" && depth < MAX_DEPTH; depth++) {
+  for (let depth = 0; name !== undefined && name !== "" && depth < MAX_QUEUE_DEPTH; depth++) {
     const queue = queueOf(name);
     if (queue === undefined) return undefined;
     // The scheduler publishes what is allocated a little later than pods are bound.
     const others = Math.max(0, allocatedIn(queue) - ours) + orderedByOthers;
     // What runs above a limit that was lowered is the scheduler's to reclaim: a queue keeps from growing and takes nothing away.
-    const gpus = Math.max(ours, limitOf(queue) - others);
+    const gpus = Math.max(ours, kaiLimitOf(queue) - others);
     if (gpus < least.gpus) least = { queue: name, gpus };
     name = queue.spec.parentQueue;
   }
   return least;
-}
-
-/** Unset is no more than the quota; a queue that says nothing of GPUs limits none. */
-function limitOf({ spec }: KaiQueue): number {
-  const { gpu } = spec.resources ?? {};
-  if (gpu === undefined) return Number.POSITIVE_INFINITY;
-  const { quota = 0, limit = 0 } = gpu;
-  const most = limit === 0 ? quota : limit;
-  return most < 0 ? Number.POSITIVE_INFINITY : most;
 }
 
 const allocatedIn = ({ status }: KaiQueue): number =>

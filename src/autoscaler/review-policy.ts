@@ -17,6 +17,7 @@ import type { FieldError } from "../api/schema/validate.ts";
 import { queryErrors } from "./check-queries.ts";
 import type { TemplateGpus } from "./gpu-cost.ts";
 import { otherAutoscalersOf } from "./other-autoscalers.ts";
+import { leastLimit, type Queues, queuesOf } from "./queue-limits.ts";
 import { minimumGpus, type Resolution, type ResolutionProblem, resolve } from "./resolve.ts";
 import { scaledBy } from "./scaled-by.ts";
 
@@ -34,6 +35,8 @@ export interface PolicySurroundings {
   readonly budget?: GPUBudget;
   readonly horizontalPodAutoscalers: readonly HorizontalPodAutoscaler[];
   readonly scaledObjects: readonly KedaScaledObject[];
+  /** Of schedulers; absent: none is known. */
+  readonly queues?: Queues;
   /** Of the cluster's ResourceClaimTemplates; absent: none is known. */
   readonly templateGpus?: TemplateGpus;
 }
@@ -65,7 +68,12 @@ export function reviewPolicy(policy: ScalingPolicy, around: PolicySurroundings):
       ...sharedBudgetErrors(policy, resolution, around.budget),
       ...otherAutoscalerErrors(policy, set, resolution, around),
     ],
-    warnings: [...warnings, ...costWarnings(policy, resolution), ...scheduledBudgetWarnings(policy, resolution)],
+    warnings: [
+      ...warnings,
+      ...costWarnings(policy, resolution),
+      ...scheduledBudgetWarnings(policy, resolution),
+      ...queueWarnings(policy, set, resolution, around.queues),
+    ],
   };
 }
 
@@ -183,6 +191,36 @@ function scheduledBudgetWarnings({ spec }: ScalingPolicy, resolution: Resolution
         ]
       : [],
   );
+}
+
+/** A queue may get room later, and at run time it only keeps from growing: no reason to refuse. */
+function queueWarnings(
+  { spec }: ScalingPolicy,
+  set: PodCliqueSet,
+  resolution: Resolution,
+  queues: Queues | undefined,
+): readonly string[] {
+  if (queues === undefined) return [];
+  const needed = minimumGpus(spec, resolution) ?? 0;
+  const { max = 0 } = spec.gpuBudget;
+  return queuesOf(spec, set).flatMap((queue) => {
+    const least = leastLimit(queue, queues);
+    if (least === undefined) return [];
+    const above = least.name === queue.name ? "" : ` above ${queue.name}`;
+    const has = `${queue.scheduler} queue ${least.name}${above} has at most ${least.gpus} GPUs`;
+    return [
+      ...(needed > least.gpus
+        ? [
+            `${queue.field}: ${has}, but the minimum viable set needs ${needed}, so pods will wait for ever; raise the limit of the queue, or lower minReplicas`,
+          ]
+        : []),
+      ...(max > least.gpus
+        ? [
+            `spec.gpuBudget.max: is ${max}, but ${has}, so more than those are never had; raise the limit of the queue, or lower max`,
+          ]
+        : []),
+    ];
+  });
 }
 
 /** @param policy with its defaults; undefined: it does not exist */

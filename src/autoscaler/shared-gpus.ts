@@ -5,15 +5,15 @@ import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
 import { keyOf } from "../api/kubernetes/meta.ts";
 import type { Decision } from "../decide/decision.ts";
 import type { Observation } from "../decide/observation.ts";
-import { BudgetLedger } from "./budget-ledger.ts";
-import { heldGpus } from "./held-gpus.ts";
+import { BudgetLedger, type Granted } from "./budget-ledger.ts";
+import { declaredGpus, type Held, heldGpus } from "./held-gpus.ts";
 import { type AutoscalerInformers, BY_BUDGET, BY_SET } from "./informers.ts";
 import { QueueLedger } from "./queue-headroom.ts";
 import { isShadow } from "./shadow.ts";
 import type { GateResult } from "./write-gate.ts";
 
 /** What a shared budget grants a policy. */
-export type Grant = (policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number) => number;
+export type Grant = (policy: ScalingPolicy, budget: GPUBudget, gpusInUse: number) => Granted;
 
 export class SharedGpus {
   readonly ledger = new BudgetLedger();
@@ -46,13 +46,13 @@ export class SharedGpus {
    * @param writer the policy that holds the share: of a shadow the active one beside it, which the shadow promises nothing for
    * @returns undefined for a policy that shares no budget
    */
-  granted(policy: ScalingPolicy, writer: ScalingPolicy, gpusInUse: number): number | undefined {
+  granted(policy: ScalingPolicy, writer: ScalingPolicy, gpusInUse: number): Granted | undefined {
     const budget = this.#budgetOf(policy);
     if (budget === undefined) return undefined;
     if (this.#grant !== undefined) return this.#grant(writer, budget, gpusInUse);
-    const gpus = this.ledger.granted(writer, budget, gpusInUse, () => this.#outsidersGpus(writer, budget));
-    if (!isShadow(policy)) this.ledger.promise(keyOf(policy), gpus);
-    return gpus;
+    const granted = this.ledger.granted(writer, budget, gpusInUse, () => this.#outsiders(writer, budget));
+    if (!isShadow(policy)) this.ledger.promise(keyOf(policy), granted.gpus);
+    return granted;
   }
 
   record(policy: ScalingPolicy, decision: Decision, { written }: GateResult): void {
@@ -87,14 +87,21 @@ export class SharedGpus {
     return name === undefined ? undefined : this.#informers.budgets.get(undefined, name);
   }
 
-  /** GPUs of sets whose policies share the budget and make no offer: not decided yet after a start, or not able to. */
-  #outsidersGpus(policy: ScalingPolicy, budget: GPUBudget): number {
+  /** What sets hold whose policies share the budget and make no offer: not decided yet after a start, or not able to. */
+  #outsiders(policy: ScalingPolicy, budget: GPUBudget): Held {
     const { policies, pods, templateGpus } = this.#informers;
     const members = policies.byIndex(BY_BUDGET, budget.metadata.name);
     const isKnown = (one: ScalingPolicy): boolean => keyOf(one) === keyOf(policy) || this.ledger.knows(keyOf(one));
     const known = new Set(members.filter(isKnown).map(setKeyOf));
-    const outside = new Set(members.map(setKeyOf).filter((set) => !known.has(set)));
-    return [...outside].reduce((sum, set) => sum + heldGpus(pods.byIndex(BY_SET, set), templateGpus), 0);
+    const outside = new Map(members.filter((one) => !known.has(setKeyOf(one))).map((one) => [setKeyOf(one), one]));
+    let gpus = 0;
+    let unknown: string | undefined;
+    for (const [set, member] of outside) {
+      const held = heldGpus(pods.byIndex(BY_SET, set), templateGpus, declaredGpus(member.spec));
+      gpus += held.gpus;
+      if (held.unknown !== undefined) unknown ??= `ScalingPolicy ${keyOf(member)} (${held.unknown})`;
+    }
+    return unknown === undefined ? { gpus } : { gpus, unknown };
   }
 }
 

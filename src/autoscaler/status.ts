@@ -87,6 +87,7 @@ function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined
   const { id, atMs, outcome, reason, message, targets, stages, budget, override } = decision;
   const time = formatTime(atMs);
   const summary = { id, time, outcome, reason, message: message.slice(0, 4096) };
+  const changed = decision.changes === undefined ? {} : { changes: decision.changes };
   const desired = Object.fromEntries(targets.map(({ name, desired: replicas }) => [name, replicas]));
   const chain = weightiest(stages);
   const history = old?.history ?? [];
@@ -171,7 +172,7 @@ function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined
             ...(errors.length === 0 ? {} : { errorRatio: Math.max(...errors) }),
           },
         }),
-    history: isNews ? [...history, { ...summary, desired }].slice(-HISTORY_MAX_ENTRIES) : history,
+    history: isNews ? [...history, { ...summary, desired, ...changed }].slice(-HISTORY_MAX_ENTRIES) : history,
   };
 }
 
@@ -252,7 +253,10 @@ function material(status: ScalingPolicyStatus | undefined): unknown {
   if (status === undefined) return undefined;
   const { checkpoint: _, lastDecision, forecast: __, ...rest } = status;
   return [
-    rest.conditions?.map(({ type, status: value, reason }) => [type, value, reason]),
+    // What is wrong with a policy has no numbers of the moment, and may name something that is gone.
+    rest.conditions?.map(({ type, status: value, reason, message }) =>
+      type === "Ready" && value === "False" ? [type, value, reason, message] : [type, value, reason],
+    ),
     rest.targets,
     rest.budget,
     rest.override,

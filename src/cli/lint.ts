@@ -1,6 +1,8 @@
 /** `grove-autoscaler lint`: what can be known about manifests without a cluster. */
 import type { Command } from "commander";
-import type { KubeObject } from "../api/kubernetes/meta.ts";
+import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
+import { KAI_QUEUES } from "../api/scheduler/kai-queue.ts";
+import { VOLCANO_QUEUES } from "../api/scheduler/volcano.ts";
 import { type Findings, reviewOverride, reviewPolicy } from "../autoscaler/review-policy.ts";
 import { UsageError } from "./errors.ts";
 import { type CheckedFiles, type CheckedObject, checkFiles, errorLines, warningLines } from "./policy-files.ts";
@@ -25,7 +27,7 @@ export function addLintCommand(program: Command, terminal: Terminal): void {
       "after",
       `
 With the PodCliqueSet in one of the files, names, minAvailable and GPUs of the policy are checked against it; other policies,
-overrides, GPUBudgets, HorizontalPodAutoscalers and ScaledObjects in the files are compared with it as the admission webhook would.
+overrides, GPUBudgets, HorizontalPodAutoscalers, ScaledObjects and queues in the files are compared with it as the admission webhook would.
 Exit code: 0 all good, 2 something is wrong.
 
 Examples:
@@ -70,12 +72,15 @@ function amongFiles(policy: CheckedFiles["policies"][number], files: CheckedFile
   );
   const ofKind = <T extends KubeObject>(kind: string): readonly T[] =>
     files.ignored.filter((one) => one.kind === kind).map((one) => inNamespace(one) as T);
+  const ofResource = <T extends KubeObject>({ kind, group }: Resource<T>): readonly T[] =>
+    ofKind<T>(kind).filter(({ apiVersion }) => apiVersion.startsWith(`${group}/`));
   return linesOf(
     policy,
     reviewPolicy(object, {
       policies: files.policies.filter(isSound).map((one) => one.object),
       horizontalPodAutoscalers: ofKind("HorizontalPodAutoscaler"),
       scaledObjects: ofKind("ScaledObject"),
+      queues: { kai: ofResource(KAI_QUEUES), volcano: ofResource(VOLCANO_QUEUES) },
       ...(set !== undefined && { set: set.object }),
       ...(budget !== undefined && { budget: budget.object }),
     }),

@@ -61,6 +61,6 @@ function withSchedule(
 }
 
 const UNSCHEDULED: BoundsContext = {
-  scheduled: { active: [], early: [], bounds: new Map(), overlaps: [] },
+  scheduled: { active: [], early: [], windows: [], bounds: new Map(), maxOwners: new Map(), overlaps: [] },
   zero: undefined,
 };

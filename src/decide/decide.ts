@@ -24,11 +24,11 @@ import type { Observation } from "./observation.ts";
 import { offerOf } from "./offer.ts";
 import { type PanicMemory, panicDemand, panicStep } from "./panic.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
-import { solveInput } from "./problem.ts";
+import { type ProblemInput, solveInput } from "./problem.ts";
 import { reachOf, replacementsFor } from "./reach.ts";
 import { asleepDemand, heldAwake, zeroStateOf } from "./scale-to-zero.ts";
 import { scheduledAt } from "./schedule.ts";
-import { solve } from "./solve.ts";
+import { type Solution, type SolveInput, solve } from "./solve.ts";
 import {
   recordBounds,
   recordDemand,
@@ -44,6 +44,7 @@ import { ratioDecision, targetDecisions } from "./target-decisions.ts";
 import { planTransition } from "./transition.ts";
 import { holdWhileWarming, lossOf, markNeverSeen, rememberKnown, type SeenDemand } from "./warm-up.ts";
 import { whyNumbers } from "./why-numbers.ts";
+import { windowsBehind } from "./windows-behind.ts";
 
 export interface DecideResult {
   readonly decision: Decision;
@@ -123,12 +124,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
 
   // 5: budget
   const budget = budgetOf(policy, observation, scheduled.gpuBudgetMax);
-  if (budget.isUnknown)
-    stages.push({
-      stage: "arbitrate",
-      reason: "GPUCostUnknown",
-      detail: unknownDetail(observation),
-    });
+  if (budget.isUnknown) stages.push({ stage: "arbitrate", ...unknownRecord(observation) });
   else if (budget.gpus !== Number.POSITIVE_INFINITY) {
     stages.push({
       stage: "arbitrate",
@@ -140,18 +136,29 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
 
   // 6: goal
   const indexOf = (name: string): number => policy.targets.findIndex((target) => target.name === name);
-  const problem = solveInput(policy, observation, {
-    demandReplicas,
-    demands,
-    bounds,
-    setDemand,
-    gpus: budget.gpus,
-    indexOf,
-    setBounds: setBounds(policy, observation, context),
-    caps: reach.caps,
-  });
+  const problemOf = (limits: Pick<ProblemInput, "bounds" | "gpus" | "setBounds">): SolveInput =>
+    solveInput(policy, observation, { demandReplicas, demands, setDemand, indexOf, caps: reach.caps, ...limits });
+  const problem = problemOf({ bounds, gpus: budget.gpus, setBounds: setBounds(policy, observation, context) });
   const goal = solve(problem);
-  recordGoal(stages, policy, observation, goal);
+  const givenUpWithout = (names: ReadonlySet<string>): ReadonlySet<string> => {
+    const others = policy.schedules.filter(({ name }) => !names.has(name));
+    const without = { scheduled: scheduledAt(others, observation.nowMs, leadMs), zero };
+    const milder = problemOf({
+      bounds: policy.targets.map((target, index) =>
+        boundsOf(target, observation.targets[index]?.minAvailable ?? 0, without),
+      ),
+      gpus: budgetOf(policy, observation, without.scheduled.gpuBudgetMax).gpus,
+      setBounds: setBounds(policy, observation, without),
+    });
+    return new Set(hardRulesGivenUp(solve(milder)));
+  };
+  recordGoal(stages, goal, {
+    policy,
+    observation,
+    scheduled,
+    reach,
+    windowsBehind: windowsBehind(hardRulesGivenUp(goal), scheduled.windows, givenUpWithout),
+  });
 
   // 7: step
   const limited = limitStep({
@@ -252,6 +259,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
       ...(budget.queue === undefined ? {} : { queue: budget.queue }),
       isInfeasible: goal.relaxed.includes("GPUBudget"),
       isUnknown: budget.isUnknown,
+      ...(observation.gpusUnknown === undefined ? {} : { gpusUnknown: observation.gpusUnknown }),
     },
     servedRatio: goal.servedRatio,
     ...(slo.state === undefined ? {} : { slo: slo.state }),
@@ -285,6 +293,9 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     },
   };
 }
+
+const hardRulesGivenUp = ({ givenUp }: Solution): readonly string[] =>
+  givenUp.filter(({ relaxation }) => relaxation === "HardRatios").map(({ name }) => name);
 
 function seenDemands(
   policy: Policy,
@@ -382,7 +393,7 @@ function foresee(
 
 function budgetOf(
   policy: Policy,
-  { set, targets, gpusGranted, isBudgetMissing, queue }: Observation,
+  { set, targets, gpusUnknown, gpusGranted, sharedGpusUnknown, isBudgetMissing, queue }: Observation,
   scheduledMax: number | undefined,
 ): { gpus: number; isUnknown: boolean; queue?: string } {
   const own = Math.min(
@@ -391,17 +402,34 @@ function budgetOf(
   );
   const isQueueUnknown = queue !== undefined && queue.gpus === undefined;
   const gpus = Math.min(own, queue?.gpus ?? Number.POSITIVE_INFINITY);
-  const isKnown = set.fixedGpus !== undefined && targets.every(({ gpusPerReplica }) => gpusPerReplica !== undefined);
+  const isKnown =
+    gpusUnknown === undefined &&
+    set.fixedGpus !== undefined &&
+    targets.every(({ gpusPerReplica }) => gpusPerReplica !== undefined);
   return {
     gpus,
-    isUnknown: isBudgetMissing === true || isQueueUnknown || (gpus !== Number.POSITIVE_INFINITY && !isKnown),
+    isUnknown:
+      isBudgetMissing === true ||
+      isQueueUnknown ||
+      sharedGpusUnknown !== undefined ||
+      (gpus !== Number.POSITIVE_INFINITY && !isKnown),
     ...(queue !== undefined && gpus < own ? { queue: queue.name } : {}),
   };
 }
 
-function unknownDetail({ isBudgetMissing, queue }: Observation): string {
-  if (isBudgetMissing === true) return "the shared GPUBudget does not exist: nothing grows";
+function unknownRecord(observation: Observation): Pick<StageRecord, "reason" | "detail"> {
+  const { set, targets, gpusUnknown, sharedGpusUnknown, isBudgetMissing, queue } = observation;
+  const own = (detail: string) => ({ reason: "GPUCostUnknown", detail });
+  if (isBudgetMissing === true) return own("the shared GPUBudget does not exist: nothing grows");
   if (queue !== undefined && queue.gpus === undefined)
-    return `queue ${queue.name}, or one above it, does not exist or cannot be read: nothing grows`;
-  return "the GPUs of a replica are unknown, set gpusPerReplica on the target: nothing grows";
+    return own(`queue ${queue.name}, or one above it, does not exist or cannot be read: nothing grows`);
+  const isCostKnown =
+    set.fixedGpus !== undefined && targets.every(({ gpusPerReplica }) => gpusPerReplica !== undefined);
+  if (!isCostKnown) return own("the GPUs of a replica are unknown, set gpusPerReplica on the target: nothing grows");
+  if (gpusUnknown !== undefined)
+    return own(`the GPUs of ${gpusUnknown} are unknown, set gpusPerReplica on its target: nothing grows`);
+  return {
+    reason: "SharedGPUsUnknown",
+    detail: `what the shared GPUBudget has left is unknown, because of ${sharedGpusUnknown}: nothing grows; set gpusPerReplica on the targets of that policy`,
+  };
 }

@@ -100,12 +100,16 @@ export interface Decision {
     readonly isInfeasible: boolean;
     /** A GPU cost is unknown: nothing grows. */
     readonly isUnknown: boolean;
+    /** What the policy holds beside `gpusUsed`, of which the GPUs are not known. */
+    readonly gpusUnknown?: string;
   };
   readonly servedRatio: number;
   /** Only when the policy has latency goals. */
   readonly slo?: SloState;
   readonly relaxed: readonly Relaxation[];
   readonly transition: Transition;
+  /** Once it was acted on: what was written, by target, summed over the set replicas. Absent: nothing was. */
+  readonly changes?: Readonly<Record<string, { readonly from: number; readonly to: number }>>;
   /** Only when the policy shares a budget. */
   readonly offer?: Pick<Offer, "minGpus" | "curve">;
   /** Windows that are open, and those that are about to be. */

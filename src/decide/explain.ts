@@ -2,6 +2,7 @@
 import type { Decision, Outcome, StageRecord, TargetDecision } from "./decision.ts";
 import type { Observation } from "./observation.ts";
 import type { Policy } from "./policy.ts";
+import { canServe, isAtReach, serves, shortfall } from "./shortfall.ts";
 
 type Unexplained = Omit<Decision, "outcome" | "reason" | "message">;
 
@@ -13,8 +14,11 @@ export function explain(
   const { transition } = record;
   const changed = record.targets.filter(({ current, desired }) => current !== desired);
   const reason = reasonOf(record);
-  const sentence =
-    changed.length > 0 ? changed.map((target) => changeSentence(target, record)).join("; ") : holdSentence(record);
+  const sentence = [
+    changed.length > 0 ? changed.map((target) => changeSentence(target, record)).join("; ") : holdSentence(record),
+    ...(changed.length > 0 || isHeldBack(record) ? shortfall(record, canServe) : []),
+    ...hardRulesGivenUp(record),
+  ].join("; ");
   const outcome = outcomeOf(policy, transition.now.length > 0, reason);
   const prefix = outcome === "Advisory" ? "would change " : policy.mode === "Paused" ? "paused; would change " : "";
   const message = changed.length > 0 ? `${prefix}${sentence}` : sentence;
@@ -37,6 +41,7 @@ const LIMITS = new Set([
   "ScaleUpLimit",
   "ScaleDownLimit",
   "TooManyReplicas",
+  "CapacityPending",
   "WaitsForFreedGPUs",
 ]);
 
@@ -53,7 +58,9 @@ function reasonOf(record: Unexplained): string {
   if (unknown !== undefined) return unknown.demand?.reason ?? "MetricUnknown";
   const held = heldBack(record);
   if (held !== undefined) return held.reason;
-  return record.budget.isLimited ? limit : "DemandMet";
+  if (record.budget.isLimited) return limit;
+  if (record.servedRatio >= 1) return "DemandMet";
+  return isAtReach(record) ? "CapacityPending" : "TooManyReplicas";
 }
 
 /** What a window, a limit or a person keeps back; a demand within its tolerance is met. */
@@ -102,8 +109,20 @@ function holdSentence(record: Unexplained): string {
   }
   const held = heldBack(record);
   if (held !== undefined) return `holds ${state}: ${held.target} ${phrase(held)}`;
-  return `holds ${state}: demand is met`;
+  if (record.override !== undefined)
+    return `holds ${state}: override ${record.override.name}: ${record.override.reason}`;
+  const [short] = shortfall(record, serves);
+  if (short !== undefined) return `holds ${state}: ${short}`;
+  // What could not be kept follows, and is why.
+  return record.relaxed.includes("HardRatios") ? `holds ${state}` : `holds ${state}: demand is met`;
 }
+
+const isHeldBack = (record: Unexplained): boolean =>
+  heldBack(record) !== undefined || record.targets.some(({ demand }) => demand?.isUnknown === true);
+
+/** A sentence for each hard ratio and coupling that could not be kept. */
+export const hardRulesGivenUp = ({ stages }: Pick<Decision, "stages">): readonly string[] =>
+  stages.flatMap(({ reason, detail }) => (reason === "HardRatiosRelaxed" && detail !== undefined ? [detail] : []));
 
 const belongs = ({ target }: StageRecord, name: string): boolean =>
   target === name || target?.startsWith(`${name}/`) === true;

@@ -95,7 +95,7 @@ export interface TargetObservation {
   readonly gracePeriodMs?: number;
   /** In the order of the policy's metrics. */
   readonly metrics: readonly MetricReading[];
-  /** Only when the policy has latency goals. */
+  /** Without latency goals how long requests take, and nothing else. */
   readonly load?: TargetLoad;
 }
 
@@ -129,10 +129,14 @@ export interface Observation {
   readonly targets: readonly TargetObservation[];
   /** GPUs held by all pods of the set, terminating ones included. */
   readonly gpusInUse: number;
+  /** Something whose GPUs are not known and not in `gpusInUse`, e.g. `pod llm-0-decode-1`: under a limit nothing may grow. */
+  readonly gpusUnknown?: string;
   /** The policy shares a budget, and its decision offers its curve to the others. */
   readonly isSharing: boolean;
   /** What a shared budget grants; absent without one. */
   readonly gpusGranted?: number;
+  /** Whose GPUs are not known among those that share the budget, e.g. `ScalingPolicy serving/chat (pod chat-0-decode-1)`: nothing may grow. */
+  readonly sharedGpusUnknown?: string;
   /** The scheduler's queue that leaves least to the policy: GPUs that it may hold in all. Absent GPUs: unknown, and nothing may grow. */
   readonly queue?: { readonly name: string; readonly gpus?: number };
   /** The policy names a shared budget that does not exist: nothing may grow. */

@@ -10,12 +10,24 @@ export interface ScheduledBounds {
   readonly max?: number;
 }
 
+/** A window that has a say now. */
+export interface OpenWindow {
+  readonly name: string;
+  readonly isEarly: boolean;
+  /** Epoch ms. */
+  readonly untilMs: number;
+}
+
 export interface Scheduled {
   /** Windows that are open now, in the order of their names. */
   readonly active: readonly string[];
   /** Windows that are about to open: their minima act already. */
   readonly early: readonly string[];
+  /** Both of these, in the order of their names. */
+  readonly windows: readonly OpenWindow[];
   readonly bounds: ReadonlyMap<string, ScheduledBounds>;
+  /** By target: the window whose maximum is followed. */
+  readonly maxOwners: ReadonlyMap<string, string>;
   readonly gpuBudgetMax?: number;
   /** What two windows say about the same thing; the first by name is followed. */
   readonly overlaps: readonly { readonly kept: string; readonly ignored: string; readonly what: string }[];
@@ -27,7 +39,9 @@ export interface Scheduled {
 export function scheduledAt(schedules: readonly SchedulePolicy[], nowMs: number, leadMs: number): Scheduled {
   const active: string[] = [];
   const early: string[] = [];
+  const windows: OpenWindow[] = [];
   const bounds = new Map<string, ScheduledBounds>();
+  const maxOwners = new Map<string, string>();
   const owners = new Map<string, string>();
   const overlaps: { kept: string; ignored: string; what: string }[] = [];
   let gpuBudgetMax: number | undefined;
@@ -48,11 +62,14 @@ export function scheduledAt(schedules: readonly SchedulePolicy[], nowMs: number,
     else if (nextMs !== undefined) nextChangeMs = Math.min(nextChangeMs, isEarly ? nextMs : nextMs - leadMs);
     if (!isActive && !isEarly) continue;
     (isActive ? active : early).push(name);
+    windows.push({ name, isEarly, untilMs: ((isActive ? lastMs : nextMs) ?? nowMs) + durationMs });
     for (const [target, { minReplicas, maxReplicas }] of Object.entries(own)) {
       let said = bounds.get(target) ?? {};
       if (minReplicas !== undefined && claims(`${target}.minReplicas`, name)) said = { ...said, min: minReplicas };
-      if (maxReplicas !== undefined && isActive && claims(`${target}.maxReplicas`, name))
+      if (maxReplicas !== undefined && isActive && claims(`${target}.maxReplicas`, name)) {
         said = { ...said, max: maxReplicas };
+        maxOwners.set(target, name);
+      }
       bounds.set(target, said);
     }
     if (gpus !== undefined && isActive && claims("gpuBudgetMax", name)) gpuBudgetMax = gpus;
@@ -60,7 +77,9 @@ export function scheduledAt(schedules: readonly SchedulePolicy[], nowMs: number,
   return {
     active,
     early,
+    windows,
     bounds,
+    maxOwners,
     overlaps,
     ...(gpuBudgetMax === undefined ? {} : { gpuBudgetMax }),
     ...(nextChangeMs === Number.POSITIVE_INFINITY ? {} : { nextChangeMs }),

@@ -9,8 +9,9 @@ import { type PanicMemory, panicDemand } from "./panic.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
 import type { Reach } from "./reach.ts";
 import type { ZeroState } from "./scale-to-zero.ts";
-import type { Scheduled } from "./schedule.ts";
-import type { GivenUp, Relaxation, Solution } from "./solve.ts";
+import type { OpenWindow, Scheduled } from "./schedule.ts";
+import type { GivenUp, Solution } from "./solve.ts";
+import { windowsText } from "./windows-behind.ts";
 
 export function recordDemand(stages: StageRecord[], target: string, demand: Demand): void {
   for (const { label, collected } of demand.metrics) {
@@ -128,7 +129,17 @@ export function recordReach(stages: StageRecord[], { caps, memory }: Reach, nowM
   }
 }
 
-export function recordGoal(stages: StageRecord[], policy: Policy, observation: Observation, goal: Solution): void {
+export interface GoalContext {
+  readonly policy: Policy;
+  readonly observation: Observation;
+  readonly scheduled: Scheduled;
+  readonly reach: Reach;
+  /** By hard rule that is given up: the windows without which it could be kept. */
+  readonly windowsBehind: ReadonlyMap<string, readonly OpenWindow[]>;
+}
+
+export function recordGoal(stages: StageRecord[], goal: Solution, context: GoalContext): void {
+  const { policy, observation, windowsBehind } = context;
   policy.targets.forEach(({ name }, index) => {
     const after = goal.perSet.reduce((sum, vector) => sum + (vector[index] as number), 0);
     stages.push({ stage: "solve", target: name, before: totalsOf(observation, index).current, after, reason: "Goal" });
@@ -148,18 +159,38 @@ export function recordGoal(stages: StageRecord[], policy: Policy, observation: O
       after: goal.gpus,
       detail: `more than the demand asks for: gpuBudget.min is ${policy.gpuBudgetMin}`,
     });
-  for (const index of goal.atMax) {
-    const { name = "", maxReplicas } = policy.targets[index] ?? {};
-    stages.push({ stage: "solve", reason: "AtMax", detail: `maxReplicas ${maxReplicas} of ${name} cuts the demand` });
-  }
-  for (const { relaxation, kind, name } of goal.givenUp)
-    stages.push({ stage: "solve", reason: `${relaxation}Relaxed`, detail: relaxedDetail(relaxation, kind, name) });
+  for (const index of goal.atMax) stages.push({ stage: "solve", ...maximumOf(index, context) });
+  for (const givenUp of goal.givenUp)
+    stages.push({
+      stage: "solve",
+      reason: `${givenUp.relaxation}Relaxed`,
+      detail: relaxedDetail(givenUp, windowsBehind.get(givenUp.name)),
+    });
 }
 
-function relaxedDetail(relaxation: Relaxation, kind: GivenUp["kind"], name: string): string {
+/** What is the maximum of a target that cuts the demand: its own, that of a window, or what can be had. */
+function maximumOf(
+  index: number,
+  { policy, scheduled, reach }: GoalContext,
+): Pick<StageRecord, "reason" | "after" | "detail"> {
+  const { name = "", maxReplicas = 0 } = policy.targets[index] ?? {};
+  const { max: ofWindow = Number.POSITIVE_INFINITY } = scheduled.bounds.get(name) ?? {};
+  const most = Math.min(maxReplicas, ofWindow);
+  const found = reach.caps[name];
+  if (found !== undefined && found < most)
+    return { reason: "AtReach", detail: `no node is found for more than ${found} of ${name}, which cuts the demand` };
+  const owner = ofWindow < maxReplicas ? `, by schedule ${scheduled.maxOwners.get(name)},` : "";
+  return { reason: "AtMax", detail: `maxReplicas ${most} of ${name}${owner} cuts the demand` };
+}
+
+function relaxedDetail({ relaxation, kind, name }: GivenUp, windows: readonly OpenWindow[] = []): string {
   if (relaxation === "SoftRatios") return `soft ratio ${name} gives way to served demand`;
   if (relaxation === "GPUBudget")
     return "the minimum viable set alone needs more GPUs than the budget has: raise gpuBudget.max or lower minReplicas";
   const what = kind === "Coupling" ? "coupling" : "ratio";
+  if (windows.length > 0) {
+    const whose = windows.length === 1 ? "of that schedule" : "of one of those";
+    return `${what} ${name} leaves no whole numbers inside the bounds of ${windowsText(windows)}: widen it, or the bounds ${whose}`;
+  }
   return `${what} ${name} leaves no whole numbers inside the bounds and the GPU budget, beside those before it: widen it or the bounds of its targets`;
 }

@@ -54,6 +54,57 @@ describe("schedules", () => {
     expect(reasons(plant.tick(policy))).toContain("ScheduleOverlap");
     expect(plant.totals).toEqual([5]);
   });
+
+  describe("a window whose bounds leave a hard ratio no state is named, with its end", () => {
+    const of = (...schedules: Policy["schedules"]): Policy => policyOf({ schedules });
+    const relaxed = (decision: Decision): string | undefined =>
+      decision.stages.find(({ reason }) => reason === "HardRatiosRelaxed")?.detail;
+    const few = { prefill: { maxReplicas: 1 } };
+    const many = { decode: { minReplicas: 8 } };
+
+    test("by its maximum, in the record and in the sentence", () => {
+      const policy = of(
+        { ...window, name: "day", durationMs: 60 * MINUTE_MS, bounds: { decode: { maxReplicas: 12 } } },
+        { ...window, name: "night", bounds: { ...few, ...many } },
+      );
+      const decision = at(new Plant(), 60).tick(policy);
+      const detail =
+        "ratio prefill/decode leaves no whole numbers inside the bounds of schedule night (open until 1970-01-01T01:30:00Z): widen it, or the bounds of that schedule";
+      expect(relaxed(decision)).toBe(detail);
+      expect(decision).toMatchObject({ reason: expect.any(String), relaxed: ["HardRatios"] });
+      expect(decision.message).toContain(detail);
+      const held = at(new Plant({ replicas: [1, 8] }), 60).tick(policy);
+      expect(held).toMatchObject({ reason: "RatioInfeasible", message: `holds prefill 1, decode 8; ${detail}` });
+    });
+
+    test("by two of them together, or by its GPU budget, or before it opens", () => {
+      const a = { ...window, name: "a", bounds: few };
+      const b = { ...window, name: "b", durationMs: 60 * MINUTE_MS, bounds: many };
+      expect(relaxed(at(new Plant(), 60).tick(of(a, b)))).toContain(
+        "inside the bounds of schedules a (open until 1970-01-01T01:30:00Z) and b (open until 1970-01-01T02:00:00Z) together: widen it, or the bounds of one of those",
+      );
+      const narrow = policyOf({
+        targets: [targetPolicy("prefill", { maxReplicas: 1 }), targetPolicy("decode")],
+        schedules: [{ ...window, bounds: many }],
+      });
+      expect(relaxed(at(new Plant(), 59.5).tick(narrow))).toContain(
+        "of schedule office (about to open, until 1970-01-01T01:30:00Z)",
+      );
+      const frugal = policyOf({
+        targets: [targetPolicy("prefill"), targetPolicy("decode", { minReplicas: 8 })],
+        schedules: [{ ...window, gpuBudgetMax: 9, bounds: {} }],
+      });
+      expect(relaxed(at(new Plant(), 60).tick(frugal))).toContain("of schedule office (open until");
+    });
+
+    test("and is not blamed for what the policy's own bounds do", () => {
+      const policy = policyOf({
+        targets: [targetPolicy("prefill", { maxReplicas: 1 }), targetPolicy("decode", { minReplicas: 8 })],
+        schedules: [{ ...window, bounds: { decode: { maxReplicas: 12 } } }],
+      });
+      expect(relaxed(at(new Plant(), 60).tick(policy))).not.toContain("schedule");
+    });
+  });
 });
 
 describe("deadlines of what is under way", () => {

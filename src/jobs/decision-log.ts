@@ -7,7 +7,7 @@ export interface LoggedDecision {
   /** `namespace/name`. */
   readonly policy: string;
   readonly atMs: number;
-  readonly decision: Pick<Decision, "id" | "outcome" | "reason" | "message"> & {
+  readonly decision: Pick<Decision, "id" | "outcome" | "reason" | "message" | "changes"> & {
     readonly targets: readonly Pick<Decision["targets"][number], "name" | "desired">[];
   };
 }

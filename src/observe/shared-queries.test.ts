@@ -44,6 +44,22 @@ test("an answer on its way is waited for by everybody, however long it takes", a
   expect(answers).toHaveLength(20);
 });
 
+test("who is content with an older answer gets it, and others do not", async () => {
+  const quick = server(0, one);
+  const queries = shareQueries({ source: quick.source, clock: quick.clock }).within(1_000);
+  for (const [afterMs, maxAgeMs, asked] of [
+    [0, undefined, 1],
+    [30_000, 30_000, 1],
+    [1, 30_000, 2],
+    [10_000, undefined, 3],
+  ] as const) {
+    await quick.clock.advance(afterMs);
+    void queries.query("up", maxAgeMs);
+    await quick.clock.settle();
+    expect(quick.asked).toBe(asked);
+  }
+});
+
 test.each([
   [0, 5_000],
   [800, 8_000],

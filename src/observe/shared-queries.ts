@@ -25,7 +25,8 @@ export interface OwnAnswer extends SharedAnswer {
 }
 
 export interface SharedQueries {
-  query(promql: string): Promise<SharedAnswer>;
+  /** @param maxAgeMs an answer as old as this will do, where that is more than the age within which all are shared */
+  query(promql: string, maxAgeMs?: number): Promise<SharedAnswer>;
   /** @throws RangeError for a placeholder that does not exist */
   ask(template: string, scope: QueryScope): Promise<OwnAnswer>;
   /** How long ago the answer was asked for. */
@@ -68,10 +69,10 @@ export function shareQueries({
   const answers = new Map<string, Kept>();
   const plans = new Map<string, CompiledQuery>();
 
-  function query(promql: string): Promise<SharedAnswer> {
+  function query(promql: string, oldestMs = 0): Promise<SharedAnswer> {
     const now = clock.monotonicMs();
     const known = answers.get(promql);
-    if (known !== undefined && now <= known.sharedUntilMs) return known.answer;
+    if (known !== undefined && (now <= known.sharedUntilMs || now - known.askedAtMs <= oldestMs)) return known.answer;
     forgetUnasked(now);
     const answer = source
       .query(promql)
@@ -171,7 +172,7 @@ function patient(queries: SharedQueries, clock: Clock, timeoutMs: number): Share
       answer.then(resolve, reject).finally(() => timer.cancel());
     });
   return {
-    query: (promql) => limited(queries.query(promql)),
+    query: (promql, oldestMs) => limited(queries.query(promql, oldestMs)),
     ask: (template, scope) => limited(queries.ask(template, scope)),
     heldMs: (answer) => queries.heldMs(answer),
     within: (shorterMs) => patient(queries, clock, Math.min(shorterMs, timeoutMs)),

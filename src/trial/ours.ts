@@ -6,6 +6,7 @@
 import { noTemplates } from "../autoscaler/gpu-cost.ts";
 import { observe } from "../autoscaler/observe.ts";
 import { PreparedPolicy, type Understood } from "../autoscaler/prepare.ts";
+import { RequestDurations } from "../autoscaler/request-durations.ts";
 import type { Clock } from "../clock.ts";
 import { decide } from "../decide/decide.ts";
 import type { Decision } from "../decide/decision.ts";
@@ -65,11 +66,12 @@ export function ours({ scenario, fleet, clock, metricsSource, onDecision, postHo
       }
     }
   };
+  const durations = new RequestDurations();
   return {
     tickMs: model.intervalMs,
     async tick() {
       const monotonicMs = anchorMs + clock.monotonicMs();
-      const context = { informers, queries, nowMs: clock.nowMs(), monotonicMs };
+      const context = { informers, queries, nowMs: clock.nowMs(), monotonicMs, durations };
       const { observation, startups } = await observe(
         { ...policy, spec },
         setNow(set, fleet),

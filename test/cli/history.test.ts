@@ -18,22 +18,29 @@ describe("of a running system", () => {
     (await world.simulation.world.api.get(SCALING_POLICIES, { namespace: "serving", name: "llama-70b" })).status
       ?.history ?? [];
 
-  test("every decision that the status keeps, in order, with what it changed against the one before", async () => {
+  test("every decision that the status keeps, in order, with what it wrote, and what it wants where that is other than before", async () => {
     const { out, err, code } = await world.run(["history", "llama-70b"]);
     expect({ err, code }).toEqual({ err: "", code: 0 });
     const [header, ...rows] = out.split("\n").map((line) => line.split(/ {2,}/));
     expect(header).toEqual(["TIME", "AGO", "POLICY", "DECISION", "OUTCOME", "REASON", "CHANGES"]);
     const history = await kept();
     expect(rows.length).toBeGreaterThan(5);
-    expect(rows).toEqual(
-      history.map(({ id, time, outcome, reason, desired }, at) => {
-        const changes = Object.entries(desired).flatMap(([target, to]) => {
-          const from = history[at - 1]?.desired[target];
-          return from === to ? [] : [`${target} ${from ?? "?"}→${to}`];
-        });
-        return [time, expect.any(String), "serving/llama-70b", id, outcome, reason, changes.join(", ") || "-"];
-      }),
-    );
+    const { decisions } = world.simulation;
+    for (const [at, { id, time, outcome, reason }] of history.entries()) {
+      const row = rows[at] ?? [];
+      expect(row.slice(0, -1)).toEqual([time, expect.any(String), "serving/llama-70b", id, outcome, reason]);
+      const writes = decisions.find((one) => one.id === id)?.transition.now ?? [];
+      const changed = [...new Set(writes.map(({ target }) => target))].toSorted();
+      if (outcome === "Scaled")
+        expect(
+          row
+            .at(-1)
+            ?.match(/\w+ \d+→/g)
+            ?.map((one) => one.split(" ")[0])
+            .toSorted(),
+        ).toEqual(changed);
+      else expect(row.at(-1)).toMatch(/^(-|\(wants .*\))$/);
+    }
     expect(rows.map((row) => row.at(-1))).toContain("frontend 1→2");
   });
 
@@ -49,7 +56,7 @@ describe("of a running system", () => {
     );
     expect(rows.length).toBeGreaterThan(0);
     expect(all.length).toBeGreaterThan(rows.length);
-    for (const line of rows) expect(line).toMatch(/ {2}decode \d+→\d+$/);
+    for (const line of rows) expect(line).toMatch(/ {2}(decode \d+→\d+|\(wants decode \d+\))$/);
   });
 
   test("-o json and yaml: items, and how far back they are kept", async () => {
@@ -63,7 +70,8 @@ describe("of a running system", () => {
       outcome: history[0]?.outcome,
       reason: history[0]?.reason,
       message: history[0]?.message,
-      changes: Object.entries(history[0]?.desired ?? {}).map(([target, to]) => ({ target, to })),
+      changes: Object.entries(history[0]?.changes ?? {}).map(([target, change]) => ({ target, ...change })),
+      wants: history[0]?.desired,
     });
     expect(since).toEqual([{ policy: "serving/llama-70b", since: history[0]?.time, isAll: history.length < 20 }]);
     expect(parse((await world.run(["history", "-A", "-o", "yaml"])).out)).toEqual({ items, kept: since });
@@ -109,6 +117,7 @@ describe("of statuses", () => {
       outcome: "Scaled",
       reason: "DemandChanged",
       desired: { decode: at + 1 },
+      changes: { decode: { from: at, to: at + 1 } },
     }));
     const patch = { status: { history } };
     await cluster.api.patch(SCALING_POLICIES, { namespace, name }, patch, { type: "merge", subresource: "status" });
@@ -125,12 +134,50 @@ describe("of statuses", () => {
     await decided("a", "default", 2, START_MS + 30_000);
     await decided("c", "kube-public", 1, START_MS + 45_000);
     expect(rows((await cluster.run(["history"])).out)).toEqual([
-      "default/b 1 Scaled DemandChanged decode ?→1",
-      "default/a 1 Scaled DemandChanged decode ?→1",
+      "default/b 1 Scaled DemandChanged decode 0→1",
+      "default/a 1 Scaled DemandChanged decode 0→1",
       "default/b 2 Scaled DemandChanged decode 1→2",
       "default/a 2 Scaled DemandChanged decode 1→2",
     ]);
-    expect(rows((await cluster.run(["history", "-A"])).out)[2]).toBe("kube-public/c 1 Scaled DemandChanged decode ?→1");
+    expect(rows((await cluster.run(["history", "-A"])).out)[2]).toBe("kube-public/c 1 Scaled DemandChanged decode 0→1");
+  });
+
+  test("what was wanted before it could be written is no change, and what is written later is one", async () => {
+    cluster = await startBareCluster();
+    await decided("a", "default", 1);
+    const entry = (id: number, outcome: string, reason: string, decode: number, changes?: object) => ({
+      id: `${id}`,
+      time: formatTime(START_MS + id * 1_000),
+      outcome,
+      reason,
+      desired: { instances: 2, decode },
+      ...(changes === undefined ? {} : { changes }),
+    });
+    const history = [
+      // A set replica more; its second decode waits until the operator has made the object.
+      entry(1, "Scaled", "DemandChanged", 5, { instances: { from: 1, to: 2 } }),
+      entry(2, "Held", "HeldDown", 4),
+      entry(3, "Held", "ObjectNotCreated", 5),
+      entry(4, "Scaled", "DemandChanged", 5, { decode: { from: 4, to: 5 } }),
+      entry(5, "Scaled", "DemandChanged", 5, { decode: { from: 5, to: 5 } }),
+      entry(6, "Held", "DemandMet", 5),
+    ];
+    await cluster.api.patch(
+      SCALING_POLICIES,
+      { namespace: "default", name: "a" },
+      { status: { history } },
+      { type: "merge", subresource: "status" },
+    );
+    expect(rows((await cluster.run(["history"])).out).map((row) => row.replace("default/a ", ""))).toEqual([
+      "1 Scaled DemandChanged instances 1→2",
+      "2 Held HeldDown (wants decode 4)",
+      "3 Held ObjectNotCreated (wants decode 5)",
+      "4 Scaled DemandChanged decode 4→5",
+      "5 Scaled DemandChanged decode 5, between set replicas",
+      "6 Held DemandMet -",
+    ]);
+    expect(rows((await cluster.run(["history", "--target", "instances"])).out)).toHaveLength(1);
+    expect(rows((await cluster.run(["history", "--target", "decode"])).out)).toHaveLength(4);
   });
 
   test("asked for more than is kept, it says how far back that is; a short history is all there was", async () => {

@@ -1,6 +1,6 @@
 /** What is shipped fits together. */
 import { describe, expect, test } from "vitest";
-import { readConfig } from "../../src/config.ts";
+import { readConfig } from "../../src/config/read-config.ts";
 import { readOperatorConfiguration } from "../../src/grove/configuration/read.ts";
 import { MANAGED_BY, MANAGER } from "../../src/grove/labels.ts";
 import { WEBHOOK_PATHS, webhookConfigurations } from "../../src/grove/webhooks/paths.ts";

@@ -3,6 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { expect, test } from "vitest";
 import { SCALING_POLICIES } from "../../src/api/autoscaling/scaling-policy.ts";
 import { customResourceDefinitions } from "../../src/api/crds/all.ts";
+import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../src/api/grove/pod-clique-set.ts";
 import {
   MUTATING_WEBHOOK_CONFIGURATIONS,
   VALIDATING_WEBHOOK_CONFIGURATIONS,
@@ -10,9 +11,10 @@ import {
 } from "../../src/api/kubernetes/admission-registration.ts";
 import { type CustomResourceDefinition, SECRETS } from "../../src/api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../../src/api/kubernetes/meta.ts";
+import { VOLCANO_QUEUES } from "../../src/api/scheduler/volcano.ts";
 import { startPolicyWebhooks, validateOurKinds } from "../../src/cli/run/webhooks.ts";
 import { VirtualClock } from "../../src/clock.ts";
-import { readConfig } from "../../src/config.ts";
+import { readConfig } from "../../src/config/read-config.ts";
 import { noRuntimeMetrics } from "../../src/kube/runtime-metrics.ts";
 import { silentLogger } from "../../src/log.ts";
 import { seededRandom } from "../../src/random.ts";
@@ -81,7 +83,23 @@ test("the roles grant what certificates and look-ups take, and no more", async (
   expect(await webhooks.problem()).toBeUndefined();
   await webhooks.close();
 
-  const handler = validateOurKinds({ api: rbac.guard(server.api), nowMs: () => clock.nowMs() });
+  const queued = { "scheduling.grove.io/volcano-queue": "gold" };
+  const pod = { containers: [{ name: "engine", image: "e" }] };
+  await server.api.create(POD_CLIQUE_SETS, {
+    apiVersion: "grove.io/v1alpha1",
+    kind: "PodCliqueSet",
+    metadata: { namespace: NAMESPACE, name: "llm", annotations: queued },
+    spec: {
+      replicas: 1,
+      template: {
+        cliques: [{ name: "decode", spec: { roleName: "decode", replicas: 1, minAvailable: 1, podSpec: pod } }],
+      },
+    },
+  } as unknown as PodCliqueSet);
+  const [looks, looksBeside] = [rbac.guard(server.api), added.guard(server.api)];
+  const list: typeof looks.list = (resource, options) =>
+    (resource.group === VOLCANO_QUEUES.group ? looksBeside : looks).list(resource, options);
+  const handler = validateOurKinds({ api: { ...looks, list }, nowMs: () => clock.nowMs() });
   const object = {
     apiVersion: "autoscaling.grove.io/v1alpha1",
     kind: SCALING_POLICIES.kind,

@@ -7,7 +7,7 @@ import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/
 import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../src/api/grove/pod-clique-set.ts";
 import { type Service, startService } from "../../src/cli/run/service.ts";
 import { acceleratedClock } from "../../src/clock.ts";
-import { readConfig } from "../../src/config.ts";
+import { readConfig } from "../../src/config/read-config.ts";
 import type { LogFields, Logger } from "../../src/log.ts";
 import { seededRandom } from "../../src/random.ts";
 import { kubeconfigFor } from "../../src/sim/api-server/kubeconfig.ts";

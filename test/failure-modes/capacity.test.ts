@@ -84,6 +84,30 @@ describe("capacity", () => {
     expect(plant.totals).toEqual([1]);
   });
 
+  test.each([
+    ["pods of its own", { gpusUnknown: "pod llm-0-decode-1" }, "the GPUs of pod llm-0-decode-1 are unknown"],
+    [
+      "pods of another member of a shared budget",
+      { sharedGpusUnknown: "ScalingPolicy serving/chat (pod chat-0-decode-1)", gpusGranted: 3 },
+      "what the shared GPUBudget has left is unknown, because of ScalingPolicy serving/chat (pod chat-0-decode-1)",
+    ],
+  ])("F19 %s whose GPUs are unknown: nothing grows under a budget, and downs are still made", (_, unknown, why) => {
+    const policy = alone({ gpuBudgetMax: 8 });
+    const plant = new Plant({ replicas: [3], loads: [8], gpus: [1] });
+    const { observe } = plant;
+    plant.observe = function (of) {
+      return { ...observe.call(this, of), ...unknown };
+    };
+    for (const decision of ticks(plant, policy, 5)) {
+      expect(decision).toMatchObject({ outcome: "Limited", reason: "GPUCostUnknown" });
+      expect(decision.stages.find(({ stage }) => stage === "arbitrate")?.detail).toContain(why);
+    }
+    expect(plant.totals).toEqual([3]);
+    plant.loads = [1];
+    plant.tick(policy);
+    expect(plant.totals).toEqual([1]);
+  });
+
   test("F20 most of a target is lost: downs of all its partners freeze, ups go on, the floor is kept, and after recovery there is a cooldown", () => {
     const policy = policyOf({
       ratios: [],
@@ -172,41 +196,48 @@ describe("capacity", () => {
     expect(plant.totals).toEqual([1, 1]);
   });
 
-  test("F28 requests lost on scale-in: a grace period below the p99 of the requests is said with the way out, until it is raised", async () => {
-    const example = readExample<PodCliqueSet>("prefill-decode-slo/workload.yaml", "PodCliqueSet");
-    const withGrace = (seconds: number, { spec, ...rest }: PodCliqueSet = example): PodCliqueSet => {
-      const cliques = spec.template.cliques.map((clique) => {
-        const podSpec = { ...clique.spec.podSpec, terminationGracePeriodSeconds: seconds };
-        return ["decode", "frontend"].includes(clique.name) ? { ...clique, spec: { ...clique.spec, podSpec } } : clique;
-      });
-      return { ...rest, spec: { ...spec, template: { ...spec.template, cliques } } };
-    };
-    const simulation = await start({ seed: 228, example: "prefill-decode-slo", workload: withGrace(5) });
-    const { namespace, name } = { namespace: "serving", name: example.metadata.name };
-    const said = async () => {
-      const { status } = await simulation.world.api.get(SCALING_POLICIES, { namespace, name });
-      const { reason, message } = conditionOf(status?.conditions, "GracePeriodSufficient") ?? {};
-      return { reason, message };
-    };
-    await simulation.clock.advance(MINUTE_MS);
-    expect(await said()).toMatchObject({ reason: "NotMeasured" });
-    const lengths = { input: { medianTokens: 1_000, spreadP90: 2 }, output: { medianTokens: 900, spreadP90: 1.8 } };
-    const phases = [{ durationSeconds: 3_600, requestsPerSecond: constant(4), ...lengths }];
-    simulation.attach(generateTraffic(phases, seededRandom(228)));
-    await simulation.clock.advance(4 * MINUTE_MS);
-    const short = await said();
-    expect(short.reason).toBe("RequestsTakeLonger");
-    expect(short.message).toMatch(
-      /^frontend: p99 of its requests is \d+ s, and a pod that goes has 5 s: .*; decode: p99 .*raise terminationGracePeriodSeconds of its cliques above \d+$/,
-    );
-    const { items } = await simulation.world.api.list(EVENTS, { namespace });
-    expect(items.filter(({ reason }) => reason === "GracePeriodTooShort").map(({ type }) => type)).toEqual(["Warning"]);
+  test.each(["prefill-decode-slo", "prefill-decode"])(
+    "F28 requests lost on scale-in: a grace period below the p99 of the requests is said with the way out, until it is raised (%s)",
+    async (exampleName) => {
+      const example = readExample<PodCliqueSet>(`${exampleName}/workload.yaml`, "PodCliqueSet");
+      const withGrace = (seconds: number, { spec, ...rest }: PodCliqueSet = example): PodCliqueSet => {
+        const cliques = spec.template.cliques.map((clique) => {
+          const podSpec = { ...clique.spec.podSpec, terminationGracePeriodSeconds: seconds };
+          return ["decode", "frontend"].includes(clique.name)
+            ? { ...clique, spec: { ...clique.spec, podSpec } }
+            : clique;
+        });
+        return { ...rest, spec: { ...spec, template: { ...spec.template, cliques } } };
+      };
+      const simulation = await start({ seed: 228, example: exampleName, workload: withGrace(5) });
+      const { namespace, name } = { namespace: "serving", name: example.metadata.name };
+      const said = async () => {
+        const { status } = await simulation.world.api.get(SCALING_POLICIES, { namespace, name });
+        const { reason, message } = conditionOf(status?.conditions, "GracePeriodSufficient") ?? {};
+        return { reason, message };
+      };
+      await simulation.clock.advance(MINUTE_MS);
+      expect(await said()).toMatchObject({ reason: "NotMeasured" });
+      const lengths = { input: { medianTokens: 1_000, spreadP90: 2 }, output: { medianTokens: 900, spreadP90: 1.8 } };
+      const phases = [{ durationSeconds: 3_600, requestsPerSecond: constant(4), ...lengths }];
+      simulation.attach(generateTraffic(phases, seededRandom(228)));
+      await simulation.clock.advance(4 * MINUTE_MS);
+      const short = await said();
+      expect(short.reason).toBe("RequestsTakeLonger");
+      expect(short.message).toMatch(
+        /^frontend: p99 of its requests is \d+ s, and a pod that goes has 5 s: .*; decode: p99 .*raise terminationGracePeriodSeconds of its cliques above \d+$/,
+      );
+      const { items } = await simulation.world.api.list(EVENTS, { namespace });
+      expect(items.filter(({ reason }) => reason === "GracePeriodTooShort").map(({ type }) => type)).toEqual([
+        "Warning",
+      ]);
 
-    const live = await simulation.world.api.get(POD_CLIQUE_SETS, { namespace, name });
-    await simulation.world.api.update(POD_CLIQUE_SETS, withGrace(120, live));
-    await simulation.clock.advance(4 * MINUTE_MS);
-    expect(await said()).toMatchObject({ reason: "RequestsFinish" });
-  });
+      const live = await simulation.world.api.get(POD_CLIQUE_SETS, { namespace, name });
+      await simulation.world.api.update(POD_CLIQUE_SETS, withGrace(120, live));
+      await simulation.clock.advance(4 * MINUTE_MS);
+      expect(await said()).toMatchObject({ reason: "RequestsFinish" });
+    },
+  );
 
   test("F23 a rollout: nothing goes down while it lasts, ups go on, and it has a deadline", () => {
     const policy = alone({ targets: [targetPolicy("decode", { behavior: instant })] });

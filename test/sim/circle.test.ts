@@ -8,6 +8,7 @@ import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../src/api/grove/pod-cliq
 import { conditionOf } from "../../src/api/kubernetes/conditions.ts";
 import { EVENTS, PODS } from "../../src/api/kubernetes/core.ts";
 import { formatTime } from "../../src/api/kubernetes/time.ts";
+import { reviewChanges } from "../../src/autoscaler/policy-admission.ts";
 import { LEVELS } from "../../src/cli/demo/monitor.ts";
 import { seededRandom } from "../../src/random.ts";
 import { constant, dayInMiniature, generateTraffic } from "../../src/sim/traffic/generate.ts";
@@ -383,6 +384,45 @@ describe("bounds that people set", () => {
       reason: "ForeignController",
     });
     expect(conditionOf(rival.status?.conditions, "Ready")?.message).toMatch(/ScalingPolicy llama-70b is older/);
+  });
+
+  test("two policies that are created at once both pass admission: the older one scales, the other says so and takes over", async () => {
+    const simulation = await start({ seed: 96 });
+    const { clock, policy } = simulation;
+    const { api } = simulation.world;
+    await api.delete(SCALING_POLICIES, key);
+    await clock.advance(1_000);
+    const named = (name: string) => ({ ...policy, metadata: { namespace: "serving", name } });
+    const review = reviewChanges({ api, nowMs: () => clock.nowMs() });
+    const both = [named("b"), named("a"), named("c")];
+    const admitted = await Promise.all(
+      both.map((object) => review({ operation: "CREATE", object, namespace: "serving" })),
+    );
+    expect(admitted.map(({ errors }) => errors)).toEqual([[], [], []]);
+    await Promise.all(both.map((object) => api.create(SCALING_POLICIES, object)));
+    const createdMs = clock.nowMs();
+    simulation.attach(steady(16, 3_600, 96));
+    await clock.advance(300_000);
+    const statusOf = async (name: string) => (await api.get(SCALING_POLICIES, { namespace: "serving", name })).status;
+    expect((await statusOf("a"))?.history?.some(({ outcome }) => outcome === "Scaled")).toBe(true);
+    for (const name of ["b", "c"]) {
+      const status = await statusOf(name);
+      // One that was seen a moment before the others may have decided by then.
+      expect(status?.history?.some(({ outcome }) => outcome === "Scaled") ?? false).toBe(false);
+      expect(Date.parse(status?.lastDecision?.time ?? "")).not.toBeGreaterThan(createdMs);
+      for (const type of ["Ready", "TargetResolved", "ScalingActive"])
+        expect(conditionOf(status?.conditions, type)).toMatchObject({
+          status: "False",
+          reason: "ForeignController",
+          message:
+            "spec.targetRef.name: ScalingPolicy a is as old and first by name, and already scales PodCliqueSet llama-70b: delete one of them",
+        });
+    }
+    await api.delete(SCALING_POLICIES, { namespace: "serving", name: "a" });
+    await clock.advance(60_000);
+    expect(conditionOf((await statusOf("b"))?.conditions, "Ready")?.status).toBe("True");
+    expect(Date.parse((await statusOf("b"))?.lastDecision?.time ?? "")).toBeGreaterThan(createdMs + 300_000);
+    expect(conditionOf((await statusOf("c"))?.conditions, "Ready")?.message).toContain("ScalingPolicy b is as old");
   });
 
   test("deleting the set takes everything with it", async () => {

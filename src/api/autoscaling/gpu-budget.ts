@@ -43,7 +43,7 @@ const SPEC = object(
 const STATUS = object({
   observedGeneration: optional(int64()),
   conditions: optional(CONDITION_MAP),
-  used: optional(int32()),
+  used: optional(int32({ description: "Absent while a member holds what cannot be counted." })),
   requested: optional(int32()),
   members: optional(
     array(
@@ -53,6 +53,12 @@ const STATUS = object({
         used: int32(),
         requested: int32(),
         granted: int32(),
+        unknown: optional(
+          string({
+            maxLength: 1024,
+            description: "What it holds beside used, of which the GPUs are not known: no other member grows.",
+          }),
+        ),
       }),
       { listType: "map", mapKeys: ["namespace", "policy"], maxItems: 10_000 },
     ),

@@ -40,6 +40,9 @@ const TARGET = object({
   minViable: int32(),
 });
 
+/** Replicas of a target over all set replicas. */
+const CHANGE = object({ from: int32(), to: int32() }, { description: "What was written." });
+
 const RATIO = object({
   name: string(),
   current: optional(string()),
@@ -127,7 +130,7 @@ export const SCALING_POLICY_STATUS = object({
     }),
   ),
   history: optional(
-    array(object({ ...DECISION_SUMMARY, desired: record(int32()) }), {
+    array(object({ ...DECISION_SUMMARY, desired: record(int32()), changes: optional(record(CHANGE)) }), {
       listType: "atomic",
       maxItems: HISTORY_MAX_ENTRIES,
     }),

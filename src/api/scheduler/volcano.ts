@@ -30,8 +30,17 @@ export const VOLCANO_POD_GROUPS: Resource<VolcanoPodGroup> = {
 };
 
 export interface VolcanoQueue extends KubeObject {
+  readonly spec?: {
+    /** The most of each resource that runs in the queue; absent resources have no limit. */
+    readonly capability?: Readonly<Record<string, string>>;
+    /** Name of the queue above. */
+    readonly parent?: string;
+  };
   readonly status?: { readonly state?: string };
 }
+
+/** On a PodCliqueSet or its cliques: the Volcano queue that its gangs are scheduled in. */
+export const VOLCANO_QUEUE_ANNOTATION = "scheduling.grove.io/volcano-queue";
 
 export const VOLCANO_QUEUES: Resource<VolcanoQueue> = {
   group: GROUP,

@@ -177,7 +177,10 @@ function useOf({ status }: ScalingPolicy): {
   /** Its figures leave out what cannot be counted. */
   readonly isUncountable: boolean;
 } {
-  const uncountable = status?.lastDecision?.chain?.find(({ reason }) => reason === "GPUCostUnknown");
+  const chain = status?.lastDecision?.chain ?? [];
+  const uncountable = chain.find(({ reason }) => reason === "GPUCostUnknown");
+  // Of another member: what this one holds is known.
+  const beside = chain.find(({ reason }) => reason === "SharedGPUsUnknown");
   const limited = conditionOf(status?.conditions, "ScalingLimited");
   const satisfied = conditionOf(status?.conditions, "BudgetSatisfied");
   const isShort = status?.budget?.limited === true && limited?.status === "True";
@@ -187,6 +190,7 @@ function useOf({ status }: ScalingPolicy): {
     decidedAt: status?.lastDecision?.time,
     why:
       uncountable?.detail ??
+      beside?.detail ??
       (satisfied?.reason === "BudgetInfeasible" ? satisfied.message : isShort ? limited.message : undefined),
     isUncountable: uncountable !== undefined,
   };

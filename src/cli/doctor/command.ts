@@ -9,7 +9,7 @@ import { HORIZONTAL_POD_AUTOSCALERS } from "../../api/kubernetes/core.ts";
 import type { KubeObject, ObjectMeta, Resource } from "../../api/kubernetes/meta.ts";
 import { parseTime } from "../../api/kubernetes/time.ts";
 import type { PolicySurroundings } from "../../autoscaler/review-policy.ts";
-import { SETTINGS } from "../../config.ts";
+import { SETTINGS } from "../../config/settings.ts";
 import { OPERATOR_LEASE_NAME } from "../../grove/configuration/schema.ts";
 import { ApiError, isNotFound } from "../../kube/api-error.ts";
 import { MetricsError, type MetricsSource } from "../../observe/metrics-source.ts";

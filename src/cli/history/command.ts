@@ -12,7 +12,7 @@ import { isForPrograms, type OutputFlags, printValue, withOutputFlag } from "../
 import type { Terminal } from "../terminal.ts";
 import { table } from "../text.ts";
 import { type RedisFlags, readLog, withRedisFlags } from "./redis.ts";
-import { type History, historyOf, type TargetChange } from "./report.ts";
+import { type History, type HistoryItem, historyOf, type TargetChange } from "./report.ts";
 
 interface Flags extends ClusterFlags, OutputFlags, RedisFlags {
   readonly since?: string;
@@ -22,17 +22,17 @@ interface Flags extends ClusterFlags, OutputFlags, RedisFlags {
 export function addHistoryCommand(program: Command, terminal: Terminal): void {
   const command = program
     .command("history")
-    .description("list decisions in their order of time, and what each changed")
+    .description("list decisions in their order of time, and what each wrote")
     .argument("[policy]", "only those of this ScalingPolicy")
     .option("--since <duration>", "only those of the last 30m, 2h, …")
-    .option("--target <name>", "only those that changed this target");
+    .option("--target <name>", "only those that changed this target, or what is wanted of it");
   withOutputFlag(withClusterFlags(withRedisFlags(command), { isForAllNamespaces: true }));
   command
     .addHelpText(
       "after",
       `
-A policy's status keeps the last ${HISTORY_MAX_ENTRIES} decisions that said something new; a Redis that the service uses keeps more. Changes are of the replicas
-that are wanted, against the decision that is kept before; ? is what is not kept.
+A policy's status keeps the last ${HISTORY_MAX_ENTRIES} decisions that said something new; a Redis that the service uses keeps more. Changes are what was
+written; (wants …) is what a decision that wrote nothing wants otherwise than the one that is kept before it.
 
 Examples:
   grove-autoscaler history --since 1h
@@ -82,7 +82,8 @@ async function showHistory(
     ...(target === undefined ? {} : { target }),
   });
   if (isForPrograms(flags.output)) {
-    printValue(terminal, flags.output, history);
+    const { items, kept } = history;
+    printValue(terminal, flags.output, { items, kept });
     return;
   }
   printHistory(
@@ -106,7 +107,7 @@ function checkTarget(target: string, policies: readonly ScalingPolicy[]): void {
 }
 
 function printHistory(
-  { items, kept }: History,
+  { items, kept, newWishes }: History,
   {
     hasPolicies,
     hasLog,
@@ -125,14 +126,14 @@ function printHistory(
   if (items.length > 0) {
     for (const line of table([
       ["TIME", "AGO", "POLICY", "DECISION", "OUTCOME", "REASON", "CHANGES"],
-      ...items.map(({ time, policy, decision, outcome, reason, changes }) => [
-        time,
-        sinceText(time, nowMs),
-        policy,
-        decision,
-        outcome,
-        reason,
-        changes.map(changeText).join(", ") || "-",
+      ...items.map((item) => [
+        item.time,
+        sinceText(item.time, nowMs),
+        item.policy,
+        item.decision,
+        item.outcome,
+        item.reason,
+        changesText(item, newWishes.get(item) ?? [], target),
       ]),
     ])) {
       terminal.print(line);
@@ -151,4 +152,14 @@ function printHistory(
   }
 }
 
-const changeText = ({ target, from, to }: TargetChange): string => `${target} ${from ?? "?"}→${to}`;
+/** @param only this target */
+function changesText({ changes, wants }: HistoryItem, wishes: readonly string[], only: string | undefined): string {
+  const isShown = (target: string): boolean => only === undefined || target === only;
+  const written = changes.filter(({ target }) => isShown(target)).map(changeText);
+  if (written.length > 0) return written.join(", ");
+  const wanted = wishes.filter(isShown).map((target) => `${target} ${wants[target]}`);
+  return wanted.length === 0 ? "-" : `(wants ${wanted.join(", ")})`;
+}
+
+const changeText = ({ target, from, to }: TargetChange): string =>
+  from === to ? `${target} ${to}, between set replicas` : `${target} ${from}→${to}`;

@@ -1,6 +1,6 @@
 /** The decisions that the service's Redis keeps, where the command line or the environment names it. */
 import type { Command } from "commander";
-import { SETTINGS } from "../../config.ts";
+import { SETTINGS } from "../../config/settings.ts";
 import type { DecisionLog } from "../../jobs/decision-log.ts";
 import { CommandError, UsageError } from "../errors.ts";
 import type { Terminal } from "../terminal.ts";

@@ -1,4 +1,4 @@
-/** Decisions of several policies in one order of time, and what each changed. Pure. */
+/** Decisions of several policies in one order of time, what each changed and what it wants. Pure. */
 import type { ScalingPolicy } from "../../api/autoscaling/scaling-policy.ts";
 import { type DecisionOutcome, HISTORY_MAX_ENTRIES } from "../../api/autoscaling/scaling-policy-status.ts";
 import { keyOf } from "../../api/kubernetes/meta.ts";
@@ -13,14 +13,16 @@ export interface HistoryItem {
   readonly outcome: DecisionOutcome;
   readonly reason: string;
   readonly message?: string;
-  /** Targets whose wanted replicas are others than after the decision that is kept before it. */
+  /** What it wrote. */
   readonly changes: readonly TargetChange[];
+  /** Replicas by target that it wants in the end: some may have to wait for objects that are not made yet, or for replicas to be ready. */
+  readonly wants: Readonly<Record<string, number>>;
 }
 
+/** Replicas over all set replicas. */
 export interface TargetChange {
   readonly target: string;
-  /** Absent when what was before is not kept. */
-  readonly from?: number;
+  readonly from: number;
   readonly to: number;
 }
 
@@ -35,10 +37,8 @@ export interface KeptSince {
 export interface History {
   readonly items: readonly HistoryItem[];
   readonly kept: readonly KeptSince[];
-}
-
-interface Entry extends Omit<HistoryItem, "changes"> {
-  readonly desired: Readonly<Record<string, number>>;
+  /** By item: targets of which it wants another number than the decision that is kept before it. */
+  readonly newWishes: ReadonlyMap<HistoryItem, readonly string[]>;
 }
 
 export interface HistoryInput {
@@ -52,62 +52,63 @@ export interface HistoryInput {
 }
 
 export function historyOf({ policies, log, fromMs, target }: HistoryInput): History {
-  const entries = new Map<string, Entry>();
+  const entries = new Map<string, HistoryItem>();
   // A decision that is in both is one; numbers start again when a policy forgets.
   for (const entry of [...policies.flatMap(statusEntries), ...logEntries(log)])
     entries.set(`${entry.policy} ${entry.decision} ${entry.time}`, entry);
+  const before = new Map<string, HistoryItem>();
+  const newWishes = new Map<HistoryItem, readonly string[]>();
   const sorted = [...entries.values()].toSorted(inTime);
-  const before = new Map<string, Entry>();
-  const items = sorted.map((entry): HistoryItem => {
-    const changes = changesOf(before.get(entry.policy)?.desired, entry.desired);
-    before.set(entry.policy, entry);
-    const { desired: _, ...item } = entry;
-    return { ...item, changes };
-  });
+  for (const item of sorted) {
+    const { wants } = before.get(item.policy) ?? item;
+    newWishes.set(
+      item,
+      Object.keys(item.wants).filter((name) => wants[name] !== item.wants[name]),
+    );
+    before.set(item.policy, item);
+  }
+  const isAbout = (item: HistoryItem, name: string): boolean =>
+    item.changes.some((change) => change.target === name) || newWishes.get(item)?.includes(name) === true;
   return {
-    items: items
-      .filter(({ time }) => fromMs === undefined || parseTime(time) >= fromMs)
-      .map((item) =>
-        target === undefined ? item : { ...item, changes: item.changes.filter((one) => one.target === target) },
-      )
-      .filter(({ changes }) => target === undefined || changes.length > 0),
+    items: sorted.filter(
+      (item) =>
+        (fromMs === undefined || parseTime(item.time) >= fromMs) && (target === undefined || isAbout(item, target)),
+    ),
     kept: policies.flatMap((policy) => keptSince(policy, log)),
+    newWishes,
   };
 }
 
-const inTime = (a: Entry, b: Entry): number =>
+const inTime = (a: HistoryItem, b: HistoryItem): number =>
   parseTime(a.time) - parseTime(b.time) ||
   (a.policy === b.policy ? Number(a.decision) - Number(b.decision) : a.policy < b.policy ? -1 : 1);
 
-const statusEntries = (policy: ScalingPolicy): readonly Entry[] =>
-  (policy.status?.history ?? []).map(({ id, time, outcome, reason, message, desired }) => ({
+const statusEntries = (policy: ScalingPolicy): readonly HistoryItem[] =>
+  (policy.status?.history ?? []).map(({ id, time, outcome, reason, message, desired, changes }) => ({
     time,
     policy: keyOf(policy),
     decision: id,
     outcome,
     reason,
     ...(message === undefined ? {} : { message }),
-    desired,
+    changes: listed(changes),
+    wants: desired,
   }));
 
-const logEntries = (log: DecisionLog | undefined): readonly Entry[] =>
-  (log?.decisions ?? []).map(({ policy, atMs, decision: { id, outcome, reason, message, targets } }) => ({
+const logEntries = (log: DecisionLog | undefined): readonly HistoryItem[] =>
+  (log?.decisions ?? []).map(({ policy, atMs, decision: { id, outcome, reason, message, targets, changes } }) => ({
     time: formatTime(atMs),
     policy,
     decision: id,
     outcome,
     reason,
     message,
-    desired: Object.fromEntries(targets.map(({ name, desired }) => [name, desired])),
+    changes: listed(changes),
+    wants: Object.fromEntries(targets.map(({ name, desired }) => [name, desired])),
   }));
 
-function changesOf(before: Entry["desired"] | undefined, after: Entry["desired"]): readonly TargetChange[] {
-  return Object.entries(after).flatMap(([target, to]) => {
-    const from = before?.[target];
-    if (from === to) return [];
-    return [{ target, ...(from === undefined ? {} : { from }), to }];
-  });
-}
+const listed = (changes: Readonly<Record<string, Omit<TargetChange, "target">>> = {}): readonly TargetChange[] =>
+  Object.entries(changes).map(([target, change]) => ({ target, ...change }));
 
 function keptSince(policy: ScalingPolicy, log: DecisionLog | undefined): readonly KeptSince[] {
   const history = policy.status?.history ?? [];

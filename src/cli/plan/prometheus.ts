@@ -1,7 +1,7 @@
 /** The Prometheus that `plan` asks: by the flags and variables that `run` knows too. */
 import type { Command } from "commander";
 import type { Clock } from "../../clock.ts";
-import { SETTINGS } from "../../config.ts";
+import { SETTINGS } from "../../config/settings.ts";
 import type { MetricsSource } from "../../observe/metrics-source.ts";
 import { createPrometheusClient } from "../../observe/prometheus-client.ts";
 import { UsageError } from "../errors.ts";

@@ -1,6 +1,6 @@
 /** Where policies are evaluated and what survives a restart, as configured: Redis, or this process and the policies' status. */
 import type { Clock } from "../../clock.ts";
-import type { ServiceConfig } from "../../config.ts";
+import type { ServiceConfig } from "../../config/settings.ts";
 import { bullmqQueue } from "../../jobs/bullmq-queue.ts";
 import { type CheckpointStore, statusCheckpoints } from "../../jobs/checkpoint-store.ts";
 import { type DecisionStream, redisDecisions } from "../../jobs/decision-stream.ts";

@@ -1,6 +1,6 @@
 /** What the built-in operator of `run` is told to be: the parts of an OperatorConfiguration that are about workloads. */
 import { readFile } from "node:fs/promises";
-import type { ServiceConfig } from "../../config.ts";
+import type { ServiceConfig } from "../../config/settings.ts";
 import { ConfigurationError, readOperatorConfiguration } from "../../grove/configuration/read.ts";
 import { settingsOf } from "../../grove/configuration/settings-of.ts";
 import { DEFAULT_SETTINGS, type OperatorSettings } from "../../grove/settings.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { VirtualClock } from "../../clock.ts";
-import { readConfig } from "../../config.ts";
+import { readConfig } from "../../config/read-config.ts";
 import { seededRandom } from "../../random.ts";
 import { accessFromEnvironment, prometheusSource } from "./prometheus-source.ts";
 

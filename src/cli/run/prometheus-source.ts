@@ -1,7 +1,8 @@
 /** The Prometheus of the service: who we are, whom we trust, how much we take, and when we leave it alone. */
 import { readFile } from "node:fs/promises";
 import type { Clock } from "../../clock.ts";
-import { SETTINGS, type ServiceConfig, type Setting } from "../../config.ts";
+import type { Setting } from "../../config/setting.ts";
+import { SETTINGS, type ServiceConfig } from "../../config/settings.ts";
 import { breakCircuit, type CircuitBreaker } from "../../observe/circuit-breaker.ts";
 import {
   createPrometheusClient,

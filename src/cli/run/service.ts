@@ -6,7 +6,7 @@
 import { parseDurationMs } from "../../api/duration.ts";
 import { type Autoscaler, startAutoscaler } from "../../autoscaler/controller.ts";
 import type { Clock } from "../../clock.ts";
-import type { ServiceConfig } from "../../config.ts";
+import type { ServiceConfig } from "../../config/settings.ts";
 import { startGroveOperator } from "../../grove/operator.ts";
 import { createKubeClient } from "../../kube/client.ts";
 import { KubeConfigError, type KubeCredentials, loadCredentials } from "../../kube/credentials.ts";

@@ -1,13 +1,12 @@
 /** The Volcano PodGroup of a PodGang (grove.md 3.7). Pure. */
 import { apiVersionOf, type KubeObject } from "../../api/kubernetes/meta.ts";
 import type { PodGang } from "../../api/scheduler/pod-gang.ts";
-import { VOLCANO_POD_GROUPS, type VolcanoPodGroup } from "../../api/scheduler/volcano.ts";
+import { VOLCANO_POD_GROUPS, VOLCANO_QUEUE_ANNOTATION, type VolcanoPodGroup } from "../../api/scheduler/volcano.ts";
 import { POD_CLIQUE } from "../labels.ts";
 import { mergePatch } from "../merge-patch.ts";
 import { ownedBy } from "../ownership.ts";
 import type { GangContext } from "./backend.ts";
 
-export const VOLCANO_QUEUE = "scheduling.grove.io/volcano-queue";
 export const DEFAULT_VOLCANO_QUEUE = "default";
 
 export function volcanoPodGroup({ gang }: GangContext): { readonly object: VolcanoPodGroup } {
@@ -25,7 +24,7 @@ export function volcanoPodGroup({ gang }: GangContext): { readonly object: Volca
       },
       spec: {
         ...gangFields(gang),
-        queue: annotations?.[VOLCANO_QUEUE]?.trim() || DEFAULT_VOLCANO_QUEUE,
+        queue: annotations?.[VOLCANO_QUEUE_ANNOTATION]?.trim() || DEFAULT_VOLCANO_QUEUE,
         ...(priorityClassName !== undefined && { priorityClassName }),
       },
     },

@@ -3,7 +3,7 @@ import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS, type CustomResourceDefinition } from "../../api/kubernetes/core.ts";
 import { apiVersionOf } from "../../api/kubernetes/meta.ts";
 import { isDnsSubdomain } from "../../api/kubernetes/names.ts";
-import { VOLCANO_POD_GROUPS } from "../../api/scheduler/volcano.ts";
+import { VOLCANO_POD_GROUPS, VOLCANO_QUEUE_ANNOTATION } from "../../api/scheduler/volcano.ts";
 import type { FieldError } from "../../api/schema/validate.ts";
 import { isNotFound } from "../../kube/api-error.ts";
 import type { EventRecorder } from "../../kube/events.ts";
@@ -12,7 +12,7 @@ import { labelOf, POD_GANG } from "../labels.ts";
 import type { BackendFacts, SchedulerBackend } from "./backend.ts";
 import { withSchedulerName } from "./scheduler-name.ts";
 import { refuseTopologyConstraints } from "./topology-refusal.ts";
-import { DEFAULT_VOLCANO_QUEUE, VOLCANO_QUEUE, volcanoPodGroup, volcanoPodGroupPatch } from "./volcano-pod-group.ts";
+import { DEFAULT_VOLCANO_QUEUE, volcanoPodGroup, volcanoPodGroupPatch } from "./volcano-pod-group.ts";
 
 export const VOLCANO: SchedulerBackend = {
   name: "volcano",
@@ -26,7 +26,7 @@ export const VOLCANO: SchedulerBackend = {
   /** A queue that only a clique names has to reach the PodGang too: its PodGroup is in one queue. */
   gangAnnotations(set) {
     const [queue] = queuesOf(set);
-    return queue === undefined ? {} : { [VOLCANO_QUEUE]: queue.name };
+    return queue === undefined ? {} : { [VOLCANO_QUEUE_ANNOTATION]: queue.name };
   },
   validate: (set, facts) => [...refuseTopologyConstraints(set, VOLCANO.name), ...validateQueue(set, facts)],
   gangObject: { of: "volcanoPodGroup", wanted: volcanoPodGroup, patch: volcanoPodGroupPatch },
@@ -41,8 +41,8 @@ interface NamedQueue {
 /** The set's first, then those of its cliques. */
 function queuesOf({ metadata, spec }: PodCliqueSet): readonly NamedQueue[] {
   const named = (annotations: Readonly<Record<string, string>> | undefined, path: string): readonly NamedQueue[] => {
-    const name = annotations?.[VOLCANO_QUEUE]?.trim() ?? "";
-    return name === "" ? [] : [{ name, field: `${path}.annotations[${VOLCANO_QUEUE}]` }];
+    const name = annotations?.[VOLCANO_QUEUE_ANNOTATION]?.trim() ?? "";
+    return name === "" ? [] : [{ name, field: `${path}.annotations[${VOLCANO_QUEUE_ANNOTATION}]` }];
   };
   return [
     ...named(metadata.annotations, "metadata"),
@@ -52,7 +52,7 @@ function queuesOf({ metadata, spec }: PodCliqueSet): readonly NamedQueue[] {
 
 function validateQueue(set: PodCliqueSet, { volcanoQueues }: BackendFacts): readonly FieldError[] {
   const queues = queuesOf(set);
-  const [first = { name: DEFAULT_VOLCANO_QUEUE, field: `metadata.annotations[${VOLCANO_QUEUE}]` }] = queues;
+  const [first = { name: DEFAULT_VOLCANO_QUEUE, field: `metadata.annotations[${VOLCANO_QUEUE_ANNOTATION}]` }] = queues;
   const other = queues.find(({ name }) => name !== first.name);
   if (other !== undefined) {
     const both = `${JSON.stringify(first.name)} and ${JSON.stringify(other.name)}`;

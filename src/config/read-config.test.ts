@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { readConfig, SETTINGS, type Setting } from "./config.ts";
+import { readConfig } from "./read-config.ts";
+import type { Setting } from "./setting.ts";
+import { SETTINGS } from "./settings.ts";
 
 const PROMETHEUS = { PROMETHEUS_URL: "http://prometheus:9090" };
 const file = (text: string) => ({ name: "config.yaml", text });
