@@ -11,6 +11,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { readPageAssets } from "../../src/report/page-assets.ts";
 import { renderReport } from "../../src/report/render-report.ts";
 import { ABLATIONS, type Ablation } from "../../src/trial/ablations.ts";
+import { validationOf } from "../validate.ts";
 import { readArguments } from "./arguments.ts";
 import { type Case, REPORT_SEEDS } from "./cases.ts";
 import { FAULTS } from "./faults.ts";
@@ -140,6 +141,7 @@ const report = reportOf(entries, {
   versions: { "grove-autoscaler": packageJson.version, commit: commit(), Node: process.version },
   machine: `${cpus().length} × ${model?.model.trim() ?? "unknown"}; figures do not depend on the machine`,
   tuned,
+  validation: validationOf(join(data, "profiles", "validation")),
   notes: isCut ? ["Cut off: what was tried until then."] : [],
 });
 mkdirSync(RESULTS, { recursive: true });

@@ -13,6 +13,7 @@ import { type BySeed, type Estimate, pairedDifference } from "../../src/trial/me
 import type { TrialMeasures } from "../../src/trial/measures/measure-trial.ts";
 import { summarize } from "../../src/trial/measures/summarize.ts";
 import { summarizeReactions } from "../../src/trial/measures/summarize-reactions.ts";
+import type { Validation } from "../validate.ts";
 import { type Case, TUNING_TRIALS } from "./cases.ts";
 import type { ContestantSpec, JobResult } from "./job.ts";
 import { stepTimes } from "./steps.ts";
@@ -37,6 +38,7 @@ export interface ReportFacts {
   readonly versions: Readonly<Record<string, string>>;
   readonly machine: string;
   readonly tuned: Tuned;
+  readonly validation: Validation;
   readonly notes: readonly string[];
 }
 
@@ -159,9 +161,10 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
     reactions,
     faults,
     ablations,
-    validation: [],
+    validation: facts.validation.rows,
     notes: [
       ...facts.notes,
+      ...(facts.validation.absence === undefined ? [] : [facts.validation.absence]),
       "Each scenario is judged by its own goals. A missed request is worth 2, 10 or 50 times (low, mid, high) the GPU time that an average request of the scenario needs at its goals.",
     ],
   };

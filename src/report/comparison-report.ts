@@ -107,4 +107,6 @@ export interface ValidationResult {
   readonly unit: string;
   readonly recorded: number;
   readonly simulated: number;
+  /** Second by second, where the quantity is a mean over time: means alone may hide what is late. */
+  readonly meanAbsoluteError?: number;
 }

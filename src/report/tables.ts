@@ -233,17 +233,19 @@ ${table(
 }
 
 export function validationTable({ validation }: ComparisonReport): Markup {
-  return html`<p>The engine model against recorded runs of real engines, without tuning to them.</p>
+  return html`<p>The engine model against recorded runs of real engines, without tuning to them. The last column holds the series second by second against each other. What was not recorded is not here: KV usage,
+KV transfer, more than one engine.</p>
 ${table(
   "Simulated and recorded",
-  ["run", "quantity", "recorded", "simulated", "error, %"],
-  validation.map(({ run, quantity, unit, recorded, simulated }) => ({
+  ["run", "quantity", "recorded", "simulated", "error, %", "mean absolute error of each second"],
+  validation.map(({ run, quantity, unit, recorded, simulated, meanAbsoluteError }) => ({
     cells: [
       run,
       unit === "" ? quantity : `${quantity}, ${unit}`,
       formatNumber(recorded, ""),
       formatNumber(simulated, ""),
       recorded === 0 ? "–" : formatChange({ mean: (simulated - recorded) / recorded, seeds: 1 }, "%"),
+      meanAbsoluteError === undefined ? "–" : formatNumber(meanAbsoluteError, ""),
     ],
   })),
 )}`;
