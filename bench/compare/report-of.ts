@@ -121,6 +121,7 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
       gpuHoursChange: changes(one, "grove", results, gpuHours),
       flapsPerHourChange: changes(one, "grove", results, ({ values }) => values.flapsPerHour),
       outOfBandSecondsChange: changes(one, "grove", results, ({ values }) => values.outOfBandSpecSeconds),
+      overBudgetSecondsChange: changes(one, "grove", results, ({ values }) => values.overBudgetSeconds),
     };
   });
   const reactions = group(

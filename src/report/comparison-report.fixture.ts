@@ -166,6 +166,7 @@ export function comparisonOf(more: Partial<ComparisonReport> = {}): ComparisonRe
       gpuHoursChange: known(0.4 - 0.3 * index, 0.1),
       flapsPerHourChange: known(index * 2.5, 0.4),
       outOfBandSecondsChange: known(index === 0 ? 812.6 : 0, 20),
+      overBudgetSecondsChange: index === 1 ? known(340, 20) : null,
     })),
     validation: [
       { run: "llama-3.1-8b-tp1", quantity: "mean TTFT", unit: "s", recorded: 7.1, simulated: 6.22 },

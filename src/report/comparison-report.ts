@@ -99,6 +99,8 @@ export interface AblationResult {
   readonly gpuHoursChange: Estimate | null;
   readonly flapsPerHourChange: Estimate | null;
   readonly outOfBandSecondsChange: Estimate | null;
+  /** Null: there is no budget. */
+  readonly overBudgetSecondsChange: Estimate | null;
 }
 
 export interface ValidationResult {
