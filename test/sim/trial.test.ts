@@ -1,5 +1,7 @@
 /** Trials of policies/prefill-decode-slo: the same again from the same seed, every fault, ratios repaired behind the core, and one that is cut off. */
 import { describe, expect, test } from "vitest";
+import { StepTimes } from "../../src/sim/engines/step-times.ts";
+import type { Ablation } from "../../src/trial/ablations.ts";
 import { type Contestant, scalerOf } from "../../src/trial/contestants.ts";
 import { measureTrial } from "../../src/trial/measures/measure-trial.ts";
 import type { CountsSample, TrialRecord } from "../../src/trial/record.ts";
@@ -137,21 +139,92 @@ describe("a fault", () => {
   });
 });
 
-test("ratios repaired behind the core: what is written keeps the band, which the core without ratios does not", async () => {
+describe("ours without one of its parts", () => {
   const base = short();
   const { spec } = base.policy;
-  const ratios = [
-    { ...spec.ratios[0], name: "prefill-decode", between: ["prefill", "decode"], min: "1:2", max: "1:2" },
-  ];
-  const scenario = { ...base, policy: { ...base.policy, spec: { ...spec, ratios } } } as Scenario;
-  const outOfBand = async (ablation: "noRatio" | "postHocRatio"): Promise<number> => {
-    const { counts } = await run(scenario, { ...OURS, ablation });
-    return counts.filter(
-      ({ atMs, spec: [, prefill = 0, decode = 0] }) => atMs > 400_000 && Math.abs(prefill / decode - 0.5) > 0.17,
-    ).length;
+  const withSpec = (changed: Partial<typeof spec>): Scenario => ({
+    ...base,
+    policy: { ...base.policy, spec: { ...spec, ...changed } },
+  });
+  const bound = withSpec({
+    ratios: [{ ...spec.ratios[0], name: "prefill-decode", between: ["prefill", "decode"], min: "1:2", max: "1:2" }],
+    gpuBudget: { max: 6 },
+  } as Partial<typeof spec>);
+  const slow: Scenario = {
+    ...base,
+    profiles: Object.fromEntries(
+      Object.entries(base.profiles).map(([name, profile]) => [
+        name,
+        { ...profile, stepTimes: new StepTimes(base.profile, { decodeMultiplier: 1, stepOverheadMs: 12 }) },
+      ]),
+    ),
   };
-  expect(await outOfBand("noRatio")).toBeGreaterThan(0);
-  expect(await outOfBand("postHocRatio")).toBe(0);
+  const measured = async (scenario: Scenario, ablation?: Ablation) => {
+    const record = await run(scenario, { ...OURS, ...(ablation === undefined ? {} : { ablation }) });
+    const { values, bySlo } = measureTrial(record, { sloSets: [sloOf(scenario)], missWorths: [] });
+    return { record, attainment: bySlo[0]?.values.attainmentRatio ?? Number.NaN, ...values };
+  };
+  const changes = async (scenario: Scenario, ablation: Ablation) =>
+    [await measured(scenario), await measured(scenario, ablation)] as const;
+
+  /** The set starts at 1:1. */
+  const SECONDS_UNTIL_FIRST_DECISION = 1;
+
+  test("no ratio: outside the band, which ours never is", async () => {
+    const [whole, without] = await changes(bound, "noRatio");
+    expect(whole.outOfBandSpecSeconds).toBeLessThan(SECONDS_UNTIL_FIRST_DECISION);
+    expect(without.outOfBandSpecSeconds).toBeGreaterThan(300);
+    expect(without.overBudgetSeconds).toBe(0);
+  });
+
+  test("ratio repaired behind the core: in the band, by other orders than the core's", async () => {
+    const [whole, without] = await changes(bound, "postHocRatio");
+    expect(without.outOfBandSpecSeconds).toBeLessThan(30);
+    expect(without.record.orders).not.toEqual(whole.record.orders);
+  });
+
+  test("no budget: over it", async () => {
+    const [whole, without] = await changes(bound, "noBudget");
+    expect(whole.overBudgetSeconds).toBe(0);
+    expect(without.overBudgetSeconds).toBeGreaterThan(60);
+  });
+
+  test("no pending accounting: what starts is ordered again, up to the maximum", async () => {
+    const [whole, without] = await changes(base, "noPendingAccounting");
+    expect(without.allocatedGpuHours).toBeGreaterThan(1.2 * whole.allocatedGpuHours);
+  });
+
+  test("no forecast: the first replica for the rise is ordered later", async () => {
+    const [whole, without] = await changes(base, "noForecast");
+    const firstUp = ({ record }: typeof whole) => record.orders.find(({ from, to }) => to > from)?.atMs ?? Number.NaN;
+    expect(firstUp(without)).toBeGreaterThan(firstUp(whole));
+  });
+
+  test("no stabilization: each lull of two minutes takes replicas away that are missed after it", async () => {
+    const lulls = base.arrivals.filter(({ atMs }, index) => atMs % (4 * MINUTE_MS) < 2 * MINUTE_MS || index % 3 === 0);
+    const [whole, without] = await changes({ ...base, arrivals: lulls }, "noStabilization");
+    expect(without.flaps).toBeGreaterThan(whole.flaps);
+    expect(without.attainment).toBeLessThan(whole.attainment);
+  });
+
+  test("goals for the mean: fewer GPUs, and more requests are late", async () => {
+    const [whole, without] = await changes(base, "meanLatency");
+    expect(without.allocatedGpuHours).toBeLessThan(whole.allocatedGpuHours);
+    expect(without.attainment).toBeLessThan(whole.attainment);
+  });
+
+  test("no online capacity: engines that are slower than their profile are taken at its word", async () => {
+    const [whole, without] = await changes(slow, "noOnlineCapacity");
+    expect(without.record.orders).not.toEqual(whole.record.orders);
+  });
+  test.each(["onlineCapacity", "noCapacity"] as const)(
+    "%s: without a profile more GPUs serve less",
+    async (ablation) => {
+      const [whole, without] = await changes(base, ablation);
+      expect(without.allocatedGpuHours).toBeGreaterThan(whole.allocatedGpuHours);
+      expect(without.attainment).toBeLessThan(whole.attainment);
+    },
+  );
 });
 
 test("one that is cut off is judged until then, with all that it holds", async () => {
