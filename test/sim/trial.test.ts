@@ -148,7 +148,7 @@ describe("ours without one of its parts", () => {
   });
   const bound = withSpec({
     ratios: [{ ...spec.ratios[0], name: "prefill-decode", between: ["prefill", "decode"], min: "1:2", max: "1:2" }],
-    gpuBudget: { max: 6 },
+    gpuBudget: { ...spec.gpuBudget, max: 6 },
   } as Partial<typeof spec>);
   const slow: Scenario = {
     ...base,
