@@ -193,6 +193,40 @@ describe("what is wrong is named", () => {
     expect(code).toBe(2);
   });
 
+  describe.each(["--policy", "--profile", "--trace"])("%s", (flag) => {
+    const withFile = (file: string): string[] => {
+      const given: Record<string, string[]> = { "--policy": SLO, "--trace": ["--trace", trace], "--profile": [] };
+      return Object.values({ ...given, [flag]: [flag, file] }).flat();
+    };
+
+    test.each<[string, () => string, string]>([
+      ["that is not there", () => join(files.folder, "none.csv"), "there is no such file: check the path"],
+      ["that is a folder", () => files.folder, "it is a folder: name a file in it"],
+      ["below a file", () => join(trace, "x.csv"), "a part of the path is a file: check the path"],
+    ])("a file %s is named with the flag and the way out, without system words", async (_, path, sentence) => {
+      const { code, err } = await simulate(...withFile(path()));
+      expect([code, err]).toEqual([2, `error: ${flag}: cannot read ${path()}: ${sentence}`]);
+    });
+  });
+
+  test("a trace that is called .gz and is not", async () => {
+    const { code, err } = await simulate(...SLO, "--trace", bad("plain.csv.gz", "arrival_seconds"));
+    expect(code).toBe(2);
+    expect(err).toMatch(/^error: --trace: cannot read .*plain\.csv\.gz: it is no whole gzip file: .*\.csv$/);
+  });
+
+  test.each<[string, () => string, string]>([
+    [
+      "in a folder that is not there",
+      () => join(files.folder, "none/out.html"),
+      "its folder is not there: make it, or name another",
+    ],
+    ["that is a folder", () => files.folder, "it is a folder: name a file in it"],
+  ])("a report %s is refused before anything is simulated", async (_, path, sentence) => {
+    const { code, out, err } = await simulate(...SLO, "--trace", trace, "--report", path());
+    expect([code, out, err]).toEqual([2, "", `error: --report: cannot write ${path()}: ${sentence}`]);
+  });
+
   test("a policy that admission refuses, by its field", async () => {
     const text = readFileSync(join(ROOT, "policies/prefill-decode-slo/policy.yaml"), "utf8");
     const file = join(files.folder, "refused.yaml");

@@ -1,12 +1,11 @@
 /** `grove-autoscaler run`: the service, from its configuration to its last log line. */
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { Command } from "commander";
 import packageJson from "../../../package.json" with { type: "json" };
 import { wallClock } from "../../clock.ts";
 import { readConfig, SETTINGS, type Setting, type SettingName } from "../../config.ts";
 import { systemRandom } from "../../random.ts";
-import { UsageError } from "../errors.ts";
+import { readTextFile } from "../files.ts";
 import type { Terminal } from "../terminal.ts";
 
 export function addRunCommand(program: Command, _: Terminal): void {
@@ -66,11 +65,7 @@ function givenFlags(
 }
 
 function readFile(name: string): { readonly name: string; readonly text: string } {
-  try {
-    return { name, text: readFileSync(name, "utf8") };
-  } catch (error) {
-    throw new UsageError(`--config: cannot read ${name}: ${error instanceof Error ? error.message : error}`);
-  }
+  return { name, text: readTextFile("--config", name) };
 }
 
 /** Resolves at the first SIGTERM or SIGINT. A second one ends the process at once, as the default does. */

@@ -14,6 +14,7 @@ import type { Scenario } from "../../trial/scenario.ts";
 import type { ServingSystem } from "../../trial/system.ts";
 import { resultOf, sloOf, type TrialResult, tryOut } from "../../trial/try-out.ts";
 import { CommandError, UsageError } from "../errors.ts";
+import { checkWritable } from "../files.ts";
 import { isForPrograms, type OutputFlags, printValue, withOutputFlag } from "../output.ts";
 import { type PrometheusFlags, prometheusFrom, withPrometheusFlags } from "../plan/prometheus.ts";
 import { collect } from "../repeatable.ts";
@@ -110,6 +111,7 @@ Examples:
 async function simulate(flags: Flags, terminal: Terminal): Promise<void> {
   if (flags.policy.length === 0) throw new UsageError("--policy: give a file with a ScalingPolicy");
   const requirements = flags.require.map(parseRequirement);
+  if (flags.report !== undefined) checkWritable("--report", flags.report);
   const system = readSystem({
     policy: flags.policy,
     ...(flags.profile === undefined ? {} : { profile: flags.profile }),
