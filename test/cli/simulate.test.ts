@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse, stringify } from "yaml";
 import { runCli, type Scratch, scratch } from "./cli.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -98,6 +99,89 @@ describe("a trial", () => {
     expect(code).toBe(0);
     expect(err).toContain("note: no PodCliqueSet among the files: frontend has 0 GPUs a replica, prefill has 1");
     expect(err).toContain("note: ConfigMap llama-3.1-8b-h100 is not among the files");
+  });
+});
+
+describe("cut off by Ctrl-C", () => {
+  const cutAt = async (isNow: (progress: string) => boolean, ...args: string[]) => {
+    const page = join(files.folder, `cut-${Math.random()}.html`);
+    const result = await runCli(["simulate", ...SLO, "--trace", trace, "--report", page, ...args], {
+      onProgress: isNow,
+    });
+    return { ...result, html: readFileSync(page, "utf8"), last: result.err.split("\n").at(-1) };
+  };
+  const percentIn = (progress: string): number => Number(/(\d+) %/.exec(progress)?.[1] ?? 0);
+
+  test("in the middle of a rival: ours is whole, the rival is there until then, the report is written and says so, exit code 1", async () => {
+    const { code, out, html, last } = await cutAt(
+      (progress) => progress.includes("HPA") && percentIn(progress) > 50,
+      "--against",
+      "hpa,keda",
+    );
+    expect(code).toBe(1);
+    expect(last).toBe("error: cut off: these are the figures until then");
+    expect(
+      out
+        .split("\n")
+        .slice(1)
+        .map((row) => row.split(" ")[0]),
+    ).toEqual(["grove", "hpa"]);
+    expect(html).toContain("cut off: what was tried until then");
+  });
+
+  test("in the middle of ours: what arrived until then is judged", async () => {
+    const { code, out } = await cutAt((progress) => percentIn(progress) > 15, "-o", "json", "--against", "hpa");
+    expect(code).toBe(1);
+    const { scenarios, notes } = JSON.parse(out) as Report;
+    expect(notes).toContain("cut off: what was tried until then");
+    const results = scenarios[0]?.results ?? [];
+    expect(results.map(({ autoscaler }) => autoscaler)).toEqual(["grove"]);
+    const { mean = 0 } = results[0]?.measures.values["arrivedRequests"] ?? {};
+    // Eight minutes of four a second are judged when it is whole.
+    expect(mean).toBeGreaterThan(100);
+    expect(mean).toBeLessThan(1_900);
+  });
+
+  test("before anything counts: nothing is made up", async () => {
+    const { code, out, last } = await cutAt(() => true);
+    expect([code, last]).toEqual([1, "error: cut off: these are the figures until then"]);
+    expect(out.split("\n")[1]).toMatch(/^grove +\? +\? /);
+  });
+
+  test("what is required does not count as met", async () => {
+    expect((await cutAt((progress) => percentIn(progress) > 50, "--require", "attainment>=0.5")).code).toBe(1);
+  });
+});
+
+describe("what requests are judged by", () => {
+  const withoutSlo = (change: (spec: Record<string, unknown>) => void): string[] => {
+    const yaml = parse(readFileSync(join(ROOT, "policies/prefill-decode-slo/policy.yaml"), "utf8")) as {
+      spec: Record<string, unknown>;
+    };
+    change(yaml.spec);
+    return ["--policy", files.file("judged.yaml", stringify(yaml)), ...SLO.slice(2), "--trace", trace];
+  };
+
+  test("a policy without slo: by half a second and 50 ms, which is said on the screen and in the report", async () => {
+    const page = join(files.folder, "judged.html");
+    const { code, out, err } = await simulate(...withoutSlo((spec) => delete spec["slo"]), "--report", page);
+    const sentence =
+      "spec.slo has no ttft and no itl: requests are judged by 500 ms to the first token and 50 ms between tokens; set spec.slo to judge by goals of your own";
+    expect(code).toBe(0);
+    expect(out).toMatch(/^AUTOSCALER +IN TIME \(500 ms \/ 50 ms\)/);
+    expect(err.split("\n")).toContain(`note: ${sentence}`);
+    expect(readFileSync(page, "utf8")).toContain(sentence);
+  });
+
+  test("a policy with one goal of the two", async () => {
+    const { err } = await simulate(...withoutSlo((spec) => Object.assign(spec, { slo: { itl: { target: "40ms" } } })));
+    expect(err.split("\n")).toContain(
+      "note: spec.slo has no ttft: requests are judged by 500 ms to the first token; set spec.slo to judge by goals of your own",
+    );
+  });
+
+  test("a policy with both: nothing is said", async () => {
+    expect((await simulate(...SLO, "--trace", trace)).err).not.toContain("spec.slo");
   });
 });
 
@@ -225,6 +309,19 @@ describe("what is wrong is named", () => {
   ])("a report %s is refused before anything is simulated", async (_, path, sentence) => {
     const { code, out, err } = await simulate(...SLO, "--trace", trace, "--report", path());
     expect([code, out, err]).toEqual([2, "", `error: --report: cannot write ${path()}: ${sentence}`]);
+  });
+
+  test("two policies, in one file or two: both are named, and that one has to be left out", async () => {
+    const text = readFileSync(join(ROOT, "policies/prefill-decode-slo/policy.yaml"), "utf8");
+    const second = text.replace("name: llama-8b-slo\n  namespace", "name: another\n  namespace");
+    const one = files.file("two.yaml", `${text}\n---\n${second}`);
+    const { code, err } = await simulate("--policy", one, "--trace", trace);
+    expect([code, err]).toEqual([
+      2,
+      `error: --policy: ${one} holds the ScalingPolicies llama-8b-slo and another: one is simulated at a time, leave the others out`,
+    ]);
+    const apart = await simulate(...SLO, "--policy", files.file("second.yaml", second), "--trace", trace);
+    expect([apart.code, apart.err]).toEqual([2, expect.stringContaining("llama-8b-slo and another: one is simulated")]);
   });
 
   test("a policy that admission refuses, by its field", async () => {

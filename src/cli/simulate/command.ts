@@ -130,7 +130,8 @@ async function simulate(flags: Flags, terminal: Terminal): Promise<void> {
   if (rivals.length > 0 && system.set.spec.replicas > 1) {
     throw new UsageError("--against: others scale one set replica; spec.replicas of the PodCliqueSet must be 1");
   }
-  for (const line of [...system.assumptions, ...traffic.notes]) terminal.printError(`note: ${line}`);
+  const notes = [...system.assumptions, ...traffic.notes, ...goalNotes(first)];
+  for (const line of notes) terminal.printError(`note: ${line}`);
 
   const { tried, isCut } = await terminal.interruptible((signal) =>
     tryAll({ rivals: [OURS, ...rivals], scenarios, withWholeSystem: flags.wholeSystem === true, terminal, signal }),
@@ -146,7 +147,7 @@ async function simulate(flags: Flags, terminal: Terminal): Promise<void> {
     seeds,
     slo: sloOf(first),
     windowHours: (endMs - startMs) / HOUR_MS,
-    notes: [...system.assumptions, ...traffic.notes, ...(isCut ? ["cut off: what was tried until then"] : [])],
+    notes: [...notes, ...(isCut ? ["cut off: what was tried until then"] : [])],
   });
   if (isForPrograms(flags.output)) printValue(terminal, flags.output, report);
   else for (const line of lines(tried, first)) terminal.print(line);
@@ -163,6 +164,20 @@ async function simulate(flags: Flags, terminal: Terminal): Promise<void> {
   );
   if (isCut) throw new CommandError("cut off: these are the figures until then");
   if (unmet.length > 0) throw new CommandError(unmet.join("; "));
+}
+
+/** By what requests are judged where the policy does not say. */
+function goalNotes(scenario: Scenario): readonly string[] {
+  const { ttftMs, itlMs } = sloOf(scenario);
+  const { slo } = scenario.policy.spec;
+  const assumed = [
+    { goal: "ttft", isMissing: slo?.ttft === undefined, by: `${ttftMs} ms to the first token` },
+    { goal: "itl", isMissing: slo?.itl === undefined, by: `${itlMs} ms between tokens` },
+  ].filter(({ isMissing }) => isMissing);
+  if (assumed.length === 0) return [];
+  const goals = assumed.map(({ goal }) => `no ${goal}`).join(" and ");
+  const by = assumed.map((one) => one.by).join(" and ");
+  return [`spec.slo has ${goals}: requests are judged by ${by}; set spec.slo to judge by goals of your own`];
 }
 
 function whole(text: string, flag: string): number {

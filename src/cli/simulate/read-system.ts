@@ -17,11 +17,14 @@ export function readSystem({ policy: files, profile, startUpSpreadP90 }: SystemF
   const { policies, sets, all, ignored } = checkFiles("--policy", files);
   const [error] = all.flatMap(errorLines);
   if (error !== undefined) throw new UsageError(error);
-  const [policy, second] = policies;
+  const [policy, ...others] = policies;
   const where = files.join(", ");
   if (policy === undefined) throw new UsageError(`--policy: ${where} holds no ScalingPolicy`);
-  if (second !== undefined) {
-    throw new UsageError(`--policy: ${where} holds several ScalingPolicies: simulate one at a time`);
+  if (others.length > 0) {
+    const names = policies.map(({ object }) => object.metadata.name).join(" and ");
+    throw new UsageError(
+      `--policy: ${where} holds the ScalingPolicies ${names}: one is simulated at a time, leave the others out`,
+    );
   }
   const { name } = policy.object.spec.targetRef;
   const set = sets.find(({ object }) => object.metadata.name === name);
