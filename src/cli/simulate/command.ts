@@ -19,7 +19,7 @@ import { isForPrograms, type OutputFlags, printValue, withOutputFlag } from "../
 import { type PrometheusFlags, prometheusFrom, withPrometheusFlags } from "../plan/prometheus.ts";
 import { collect } from "../repeatable.ts";
 import type { Terminal } from "../terminal.ts";
-import { table } from "../text.ts";
+import { table, wrap } from "../text.ts";
 import { comparisonOf, type Tried } from "./comparison.ts";
 import { readSystem } from "./read-system.ts";
 import { positive, readTrafficOf, type Traffic, type TrafficFlags } from "./read-traffic.ts";
@@ -131,7 +131,11 @@ async function simulate(flags: Flags, terminal: Terminal): Promise<void> {
     throw new UsageError("--against: others scale one set replica; spec.replicas of the PodCliqueSet must be 1");
   }
   const notes = [...system.assumptions, ...traffic.notes, ...goalNotes(first)];
-  for (const line of notes) terminal.printError(`note: ${line}`);
+  for (const note of notes) {
+    for (const line of terminal.isInteractive ? wrap(`note: ${note}`, terminal.columns()) : [`note: ${note}`]) {
+      terminal.printError(line);
+    }
+  }
 
   const { tried, isCut } = await terminal.interruptible((signal) =>
     tryAll({ rivals: [OURS, ...rivals], scenarios, withWholeSystem: flags.wholeSystem === true, terminal, signal }),
@@ -250,7 +254,8 @@ async function tryAll({
     const results: TrialResult[] = [];
     for (const [seed, scenario] of scenarios) {
       if (signal.aborted) break;
-      const onProgress = (ratio: number): void => terminal.progress(bar((done + ratio) / total, autoscaler.title));
+      const onProgress = (ratio: number): void =>
+        terminal.progress(bar((done + ratio) / total, autoscaler.name, terminal.columns()));
       results.push(
         autoscaler === WHOLE_SYSTEM
           ? resultOf(await runWholeSystem({ scenario, seed, onProgress, signal }), scenario)
@@ -274,9 +279,12 @@ async function tryAll({
 
 const BAR_WIDTH = 30;
 
-function bar(ratio: number, what: string): string {
-  const full = Math.round(BAR_WIDTH * Math.min(1, ratio));
-  return `[${"#".repeat(full)}${".".repeat(BAR_WIDTH - full)}] ${Math.floor(100 * Math.min(1, ratio))} %  ${what}`;
+/** One column is left free: a full line would begin the next, and could not be overwritten. */
+function bar(ratio: number, what: string, columns: number): string {
+  const percent = `${Math.floor(100 * Math.min(1, ratio))} %`.padStart("100 %".length);
+  const width = Math.max(1, Math.min(BAR_WIDTH, columns - percent.length - what.length - "[]   ".length - 1));
+  const full = Math.round(width * Math.min(1, ratio));
+  return `[${"#".repeat(full)}${".".repeat(width - full)}] ${percent}  ${what}`.slice(0, columns - 1);
 }
 
 /** Everything at its maximum, one set replica; a set level multiplies. */
@@ -303,16 +311,18 @@ function lines(tried: readonly Tried[], scenario: Scenario): readonly string[] {
   const text = (value: number | undefined, digits: number, unit = ""): string =>
     value === undefined ? "?" : `${value.toFixed(digits)}${unit}`;
   const percent = (value: number | undefined): string => text(value === undefined ? undefined : 100 * value, 2, " %");
-  const { name } = sloOf(scenario);
-  return table([
-    ["AUTOSCALER", `IN TIME (${name})`, "TTFT p90", "p99", "ITL p90", "GPU-HOURS", "USEFUL", "WRITES", "FLAPS", "LOST"],
+  const { ttftMs, itlMs } = sloOf(scenario);
+  const rows = table([
+    ["AUTOSCALER", "IN TIME", "TTFT p90", "p99", "ITL p90", "GPU-HOURS", "USEFUL", "WRITES", "FLAPS", "LOST"],
     ...tried
       .filter(({ results }) => results.length > 0)
       .map(({ autoscaler, results }) => {
         const value = (
           key: "ttftP90Ms" | "ttftP99Ms" | "itlP90Ms" | "allocatedGpuHours" | "writes" | "flaps" | "lostOnScaleIn",
         ) => mean(results, ({ measures }) => measures.values[key]);
-        const useful = mean(results, ({ measures: { values } }) => values.usefulGpuHours / values.allocatedGpuHours);
+        const useful = mean(results, ({ measures: { values } }) =>
+          values.allocatedGpuHours > 0 ? values.usefulGpuHours / values.allocatedGpuHours : undefined,
+        );
         return [
           autoscaler.name,
           percent(mean(results, ({ measures }) => measures.bySlo[0]?.values.attainmentRatio)),
@@ -327,4 +337,5 @@ function lines(tried: readonly Tried[], scenario: Scenario): readonly string[] {
         ];
       }),
   ]);
+  return [...rows, `In time: first token within ${ttftMs} ms, then one every ${itlMs} ms on average`];
 }
