@@ -81,7 +81,48 @@ describe("a fault", () => {
   const window = { fromMs: FROM_MS, toMs: TO_MS };
   const later = (ms: number): number => TO_MS + ms;
 
-  test("lost scrapes: nothing is written while nothing is known, afterwards it goes on", async () => {
+  /** What an autoscaler can see at each tick, from the stage that every scaler is made of. */
+  const seen = async (scenario: Scenario, queries: Readonly<Record<string, string>>) => {
+    const rows: { readonly atMs: number; readonly values: Readonly<Record<string, number>> }[] = [];
+    const record = await run(scenario, STATIC, {
+      scaler: (stage) => {
+        const scaler = scalerOf(STATIC, stage);
+        const originMs = stage.clock.monotonicMs();
+        return {
+          ...scaler,
+          tickMs: 15_000,
+          async tick() {
+            await scaler.tick();
+            const values: Record<string, number> = {};
+            for (const [name, promql] of Object.entries(queries)) {
+              const [sample] = await stage.metricsSource.query(promql);
+              values[name] = sample?.value ?? 0;
+            }
+            rows.push({ atMs: stage.clock.monotonicMs() - originMs, values });
+          },
+        };
+      },
+    });
+    const between = (fromMs: number, toMs: number, name: string): ReadonlySet<number | undefined> =>
+      new Set(rows.filter(({ atMs }) => atMs > fromMs && atMs < toMs).map(({ values }) => values[name]));
+    return { record, rows, between };
+  };
+  const DECODE_SERIES = 'vllm:kv_cache_usage_perc{pod=~".*decode.*"}';
+  const SCRAPE_MS = 15_000;
+
+  test("lost scrapes: no sample is taken while they last, and from the next scrape on there are again", async () => {
+    const { between } = await seen(short([{ kind: "ScrapesFail", ...window }]), {
+      pods: `count(${DECODE_SERIES})`,
+      samples: `max(count_over_time(${DECODE_SERIES}[1m]))`,
+    });
+    expect(between(FROM_MS - 2 * MINUTE_MS, FROM_MS, "samples")).toEqual(new Set([4]));
+    expect(between(FROM_MS + MINUTE_MS, TO_MS, "samples")).toEqual(new Set([0]));
+    // A target that cannot be scraped has no series, as in Prometheus.
+    expect(between(FROM_MS + SCRAPE_MS, TO_MS, "pods")).toEqual(new Set([0]));
+    expect(between(TO_MS + SCRAPE_MS, TO_MS + 2 * MINUTE_MS, "pods")).toEqual(new Set([3]));
+  });
+
+  test("lost scrapes: ours takes nothing away while nothing is known, afterwards it goes on", async () => {
     const record = await run(short([{ kind: "ScrapesFail", ...window }]));
     const during = record.orders.filter(
       ({ atMs }) => atMs > at(record, FROM_MS + 2 * MINUTE_MS) && atMs <= at(record, TO_MS),
@@ -90,12 +131,49 @@ describe("a fault", () => {
     expect(record.orders.some(({ atMs }) => atMs > at(record, TO_MS))).toBe(true);
   });
 
+  test.each([
+    { how: "drop", during: { pods: 2, nan: 0, unchanged: 0 } },
+    { how: "nan", during: { pods: 3, nan: 1, unchanged: 1 } },
+    { how: "freeze", during: { pods: 3, nan: 0, unchanged: 1 } },
+  ] as const)(
+    "an exporter that fails ($how): that of one replica of its target, as long as it lasts",
+    async ({ how, during }) => {
+      const { between } = await seen(short([{ kind: "ExporterFails", how, ref: "decode", ...window }]), {
+        pods: `count(${DECODE_SERIES})`,
+        nan: `count(${DECODE_SERIES} != ${DECODE_SERIES})`,
+        unchanged: 'count(changes(vllm:generation_tokens_total{pod=~".*decode.*"}[1m]) == 0)',
+        prefill: 'count(vllm:num_requests_waiting{pod=~".*prefill.*"} >= 0)',
+      });
+      const quiet = { pods: 3, nan: 0, unchanged: 0 };
+      for (const name of ["pods", "nan", "unchanged"] as const) {
+        expect([name, between(FROM_MS - 2 * MINUTE_MS, FROM_MS, name)]).toEqual([name, new Set([quiet[name]])]);
+        expect([name, between(FROM_MS + 75_000, TO_MS, name)]).toEqual([name, new Set([during[name]])]);
+        expect([name, between(TO_MS + 75_000, TO_MS + 3 * MINUTE_MS, name)]).toEqual([name, new Set([quiet[name]])]);
+      }
+      expect(between(FROM_MS, TO_MS, "prefill")).toEqual(new Set([2]));
+    },
+  );
+
+  test("lost on the way: as many scrapes as was said, each by itself, and nothing else of the seed changes", async () => {
+    const { record, rows } = await seen(
+      { ...short(), scrapeLossRatio: 0.3 },
+      { taken: `sum(count_over_time(${DECODE_SERIES}[5m]))`, pods: `count(count_over_time(${DECODE_SERIES}[5m]))` },
+    );
+    const late = rows.filter(({ atMs, values }) => atMs > 10 * MINUTE_MS && values["pods"] === 3);
+    const shares = late.map(({ values }) => (values["taken"] ?? 0) / (3 * 20));
+    expect(shares.reduce((sum, share) => sum + share, 0) / shares.length).toBeCloseTo(0.7, 1);
+    expect(new Set(shares).size).toBeGreaterThan(5);
+    const whole = await run(short(), STATIC);
+    expect(record.lives).toEqual(whole.lives);
+  });
+
   test.each(["drop", "nan", "freeze"] as const)(
-    "an exporter that fails (%s) costs few requests, and one that says nothing takes no replica of its target away",
+    "an exporter that fails (%s) costs ours few requests, and one that says nothing takes no replica of its target away",
     async (how) => {
       const scenario = short([{ kind: "ExporterFails", how, ref: "decode", ...window }]);
       const record = await run(scenario);
-      expect(attainmentOf(record, scenario)).toBeGreaterThan(0.9);
+      const whole = attainmentOf(await run(short()), short()) ?? Number.NaN;
+      expect(attainmentOf(record, scenario)).toBeGreaterThan(whole - 0.03);
       // What is frozen looks like what is known.
       if (how === "freeze") return;
       const during = record.orders.filter(({ atMs }) => atMs > at(record, FROM_MS) && atMs <= at(record, TO_MS));

@@ -10,7 +10,7 @@ import { gapsOf, recordedArrivals } from "../../sim/traffic/recorded-traffic.ts"
 import { SYNTHETIC_SCENARIOS, syntheticArrivals, syntheticScenario } from "../../sim/traffic/synthetic.ts";
 import { replayTrace } from "../../sim/traffic/trace.ts";
 import { UsageError } from "../errors.ts";
-import { readTrace } from "../read-trace.ts";
+import { readTrace } from "./read-trace.ts";
 
 export interface TrafficFlags {
   readonly trace?: string;

@@ -1,7 +1,7 @@
-import type { Arrival } from "../sim/engines/data-plane.ts";
-import { readTraceFile } from "../sim/traffic/trace-file.ts";
-import { UsageError } from "./errors.ts";
-import { unreadable } from "./files.ts";
+import type { Arrival } from "../../sim/engines/data-plane.ts";
+import { readTraceFile } from "../../sim/traffic/trace-file.ts";
+import { UsageError } from "../errors.ts";
+import { unreadable } from "../files.ts";
 
 /** @param flag that names the file. @throws UsageError with the flag, the path, and the line that is broken or the way out */
 export function readTrace(flag: string, file: string): readonly Arrival[] {
