@@ -10,6 +10,7 @@ import type {
 } from "../../src/report/comparison-report.ts";
 import { ABLATIONS, type Ablation } from "../../src/trial/ablations.ts";
 import { type BySeed, type Estimate, pairedDifference } from "../../src/trial/measures/bootstrap.ts";
+import { summarizeClients } from "../../src/trial/measures/by-client.ts";
 import type { TrialMeasures } from "../../src/trial/measures/measure-trial.ts";
 import { summarize } from "../../src/trial/measures/summarize.ts";
 import { summarizeReactions } from "../../src/trial/measures/summarize-reactions.ts";
@@ -71,6 +72,10 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
             autoscaler: name,
             parameters,
             measures,
+            clients: summarizeClients(
+              mine.map(({ result }) => result.clients),
+              random,
+            ),
             timeLine: { ...first.result.timeLine, seed: first.result.measures.seed },
           },
         ];

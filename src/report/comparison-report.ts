@@ -1,5 +1,6 @@
 /** The JSON document of a comparison of autoscalers: what the page shows, and all that it shows. Unknown is null, never 0. */
 import type { Estimate } from "../trial/measures/bootstrap.ts";
+import type { ClientSummary } from "../trial/measures/by-client.ts";
 import type { MissWorth } from "../trial/measures/cost.ts";
 import type { SloTargets } from "../trial/measures/slo.ts";
 import type { MeasureSummary } from "../trial/measures/summarize.ts";
@@ -65,6 +66,8 @@ export interface AutoscalerResult {
   readonly autoscaler: string;
   readonly parameters: ParameterSet;
   readonly measures: MeasureSummary;
+  /** By the first SLO; absent where the traffic does not tell clients apart. */
+  readonly clients?: readonly ClientSummary[];
   /** Of one seed that stands for the others. */
   readonly timeLine?: TimeLine & { readonly seed: number };
 }

@@ -130,6 +130,11 @@ export function allMeasuresTable(report: ComparisonReport, { name, results }: Sc
           ),
         ]),
       ]),
+      ...[...new Set(results.flatMap(({ clients = [] }) => clients.map(({ client }) => client)))].map((client) =>
+        row(`${titled(SLO_COLUMNS.attainmentRatio)}, requests of ${client}`, ({ clients = [] }) =>
+          formatEstimate(clients.find((one) => one.client === client)?.attainmentRatio, "%"),
+        ),
+      ),
       ...keysOf(PLAIN_COLUMNS).map((key) =>
         row(titled(PLAIN_COLUMNS[key]), ({ measures }) =>
           formatEstimate(measures.values[key], PLAIN_COLUMNS[key].unit),

@@ -68,6 +68,16 @@ describe("a trial", () => {
     expect(same).toEqual(values);
   });
 
+  test("of a mix of tenants: the share of each, on the screen, in the document and on the page", async () => {
+    const page = join(files.folder, "mix.html");
+    const mix = [...SLO, "--traffic", "tenant-mix", "--rate", "2"];
+    const { code, out } = await simulate(...mix, "--report", page);
+    expect(code).toBe(0);
+    expect(out.split("\n").at(-1)).toMatch(/^grove: chat \d+\.\d\d %, code \d+\.\d\d %, summaries \d+\.\d\d %$/);
+    const html = readFileSync(page, "utf8");
+    expect(html).toContain("SLO attainment, %, requests of summaries");
+  });
+
   test("as a page", async () => {
     const page = join(files.folder, "out.html");
     const { code } = await simulate(...SLO, "--trace", trace, "--report", page);

@@ -5,6 +5,7 @@ import packageJson from "../../../package.json" with { type: "json" };
 import { parseDurationMs } from "../../api/duration.ts";
 import { formatTime } from "../../api/kubernetes/time.ts";
 import { parsePercentRatio } from "../../api/ratio.ts";
+import type { ComparisonReport } from "../../report/comparison-report.ts";
 import { readPageAssets } from "../../report/page-assets.ts";
 import { renderReport } from "../../report/render-report.ts";
 import type { Arrival } from "../../sim/engines/data-plane.ts";
@@ -154,7 +155,7 @@ async function simulate(flags: Flags, terminal: Terminal): Promise<void> {
     notes: [...notes, ...(isCut ? ["cut off: what was tried until then"] : [])],
   });
   if (isForPrograms(flags.output)) printValue(terminal, flags.output, report);
-  else for (const line of lines(tried, first)) terminal.print(line);
+  else for (const line of [...lines(tried, first), ...clientLines(report)]) terminal.print(line);
   if (flags.report !== undefined) {
     writeFileSync(flags.report, renderReport(report, readPageAssets()));
     terminal.printError(`report: ${flags.report}`);
@@ -338,4 +339,14 @@ function lines(tried: readonly Tried[], scenario: Scenario): readonly string[] {
       }),
   ]);
   return [...rows, `In time: first token within ${ttftMs} ms, then one every ${itlMs} ms on average`];
+}
+
+function clientLines({ scenarios }: ComparisonReport): readonly string[] {
+  return (scenarios[0]?.results ?? []).flatMap(({ autoscaler, clients = [] }) => {
+    if (clients.length === 0) return [];
+    const shares = clients.map(({ client, attainmentRatio }) =>
+      attainmentRatio === null ? `${client} ?` : `${client} ${(100 * attainmentRatio.mean).toFixed(2)} %`,
+    );
+    return [`${autoscaler}: ${shares.join(", ")}`];
+  });
 }
