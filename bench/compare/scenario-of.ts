@@ -154,6 +154,8 @@ function withInitialReplicas(
     intervalMs: START_INTERVALS_MS / 4,
     endMs: START_INTERVALS_MS,
     usedRatio: START_USED_RATIO,
+    // Nobody starts short.
+    sharesQueue: false,
   });
   const most = { prefill: maxPrefill, decode: maxDecode };
   const initial = new Map(

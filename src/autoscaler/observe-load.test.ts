@@ -68,6 +68,24 @@ test("how long requests take is the p99, whatever the goals are", async () => {
   expect(load?.requestDuration?.value).toBeCloseTo(30, 12);
 });
 
+test("how much prompts vary is the p99 of their lengths over the median, of those that had requests", async () => {
+  const queries = answering([
+    [
+      /histogram_quantile\(0\.99, .*request_prompt_tokens.* \/ histogram_quantile\(0\.5, /,
+      { a: 8, b: 12, c: Number.NaN },
+    ],
+    [/request_prompt_tokens/, { a: 100, b: 100, c: 0 }],
+  ]);
+  const load = await observeLoad({ spec, target: target("prefill"), readers: { queries }, replicas });
+  expect(load?.promptSpread?.value).toBeCloseTo(10, 12);
+  // TensorRT-LLM has no histogram of lengths.
+  const none = answering([[/./, { a: 1, b: 1, c: 1 }]]);
+  const trtllm = { ...spec, engine: "trtllm" } as unknown as ScalingPolicySpec;
+  expect(
+    await observeLoad({ spec: trtllm, target: target("prefill"), readers: { queries: none }, replicas }),
+  ).not.toHaveProperty("promptSpread");
+});
+
 test("a frontend is asked for its latencies only, others and policies without goals for nothing", async () => {
   const frontend = answering([[/dynamo_frontend_time_to_first_token/, { a: 0.1, b: 0.1, c: 0.1 }]]);
   expect(await observeLoad({ spec, target: target("frontend"), readers: { queries: frontend }, replicas })).toEqual({

@@ -29,6 +29,7 @@ const DECODE: readonly Reading[] = [
   ["generationTokensPerSecond", "Total"],
   ["kvCacheUsage", "Mean"],
 ];
+const SPREAD: Reading = ["promptSpread", "Latency"];
 const TTFT: Reading = ["timeToFirstToken", "Latency"];
 const ITL: Reading = ["interTokenLatency", "Latency"];
 const DURATION: Reading = ["requestDuration", "Latency"];
@@ -38,9 +39,9 @@ const DURATION_QUANTILE = 0.99;
 
 /** By role; a target of another role takes no part in latency goals. */
 const READINGS: Readonly<Partial<Record<NonNullable<ScaleTarget["role"]>, readonly Reading[]>>> = {
-  prefill: [...RATES, TTFT, DURATION],
+  prefill: [...RATES, SPREAD, TTFT, DURATION],
   decode: [...RATES, ...DECODE, ITL, DURATION],
-  aggregated: [...RATES, ...DECODE, TTFT, ITL, DURATION],
+  aggregated: [...RATES, ...DECODE, SPREAD, TTFT, ITL, DURATION],
   frontend: [TTFT, DURATION],
 };
 
@@ -58,10 +59,9 @@ export async function observeLoad(options: ObserveLoadOptions): Promise<TargetLo
           ? DURATION_QUANTILE
           : quantileOf(key === "interTokenLatency" ? spec.slo?.itl?.quantile : spec.slo?.ttft?.quantile);
       try {
-        const { samples } = await readSignal(loadSignal(spec.engine, key, { role, quantile }), {
-          ...readers,
-          replicas,
-        });
+        const signal = loadSignal(spec.engine, key, { role, quantile });
+        if (signal === undefined) return [key, undefined];
+        const { samples } = await readSignal(signal, { ...readers, replicas });
         // What sleeps carries no load and is no capacity; what is new and has no value yet has had no time to carry any.
         const counted = samples.filter(
           ({ isAsleep, value }, index) =>

@@ -266,7 +266,7 @@ const load = fc
     runningRequests: measured,
     waitingRequests: measured,
     kvCacheUsage: measured,
-    inputVariation: measured,
+    promptSpread: measured,
     timeToFirstToken: measured,
     interTokenLatency: measured,
   })

@@ -64,8 +64,8 @@ export interface TargetLoad {
   readonly waitingRequests?: Measured;
   /** In [0, 1], mean of a replica. */
   readonly kvCacheUsage?: Measured;
-  /** Coefficient of variation of the prompts. */
-  readonly inputVariation?: Measured;
+  /** p99 of the lengths of prompts over their median. */
+  readonly promptSpread?: Measured;
   /** Seconds, at the quantile of the policy's goal. */
   readonly timeToFirstToken?: Measured;
   readonly interTokenLatency?: Measured;

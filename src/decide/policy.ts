@@ -63,6 +63,7 @@ export interface SloPolicy {
   readonly attainmentRatio: number;
   readonly windowMs: number;
   readonly source: NonNullable<ScalingPolicySpec["performanceModel"]["source"]>;
+  readonly routing: ScalingPolicySpec["performanceModel"]["routing"];
 }
 
 export interface FallbackPolicy {
@@ -142,7 +143,7 @@ export function readPolicy(spec: ScalingPolicySpec): Policy {
       maxErrorRatio: percentRatio(forecast.maxError),
       quantile: Number(forecast.quantile.slice(1)) / 100,
     },
-    ...(spec.slo === undefined ? {} : { slo: readSlo(spec.slo, spec.performanceModel.source ?? "None") }),
+    ...(spec.slo === undefined ? {} : { slo: readSlo(spec.slo, spec.performanceModel) }),
     coldStart: {
       ...(coldStart.leadTime === "auto" ? {} : { leadTimeMs: durationMs(coldStart.leadTime) }),
       countStarting: coldStart.countStarting === "AsCapacity",
@@ -221,7 +222,10 @@ function readSchedule({
   };
 }
 
-function readSlo(slo: NonNullable<ScalingPolicySpec["slo"]>, source: SloPolicy["source"]): SloPolicy {
+function readSlo(
+  slo: NonNullable<ScalingPolicySpec["slo"]>,
+  { source = "None", routing }: ScalingPolicySpec["performanceModel"],
+): SloPolicy {
   const goal = ({ quantile: text, target }: { readonly quantile: string; readonly target: string }): LatencyGoal => ({
     quantile: Number(text.slice(1)) / 100,
     targetMs: durationMs(target),
@@ -232,6 +236,7 @@ function readSlo(slo: NonNullable<ScalingPolicySpec["slo"]>, source: SloPolicy["
     attainmentRatio: percentRatio(slo.attainment),
     windowMs: durationMs(slo.window),
     source,
+    routing,
   };
 }
 

@@ -337,6 +337,7 @@ const GOALS: SloPolicy = {
   attainmentRatio: 0.95,
   windowMs: 600_000,
   source: "Profile",
+  routing: "RoundRobin",
 };
 function loadOf(requestsPerSecond: number): TargetLoad {
   const values = {

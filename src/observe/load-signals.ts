@@ -16,9 +16,22 @@ export interface LoadSignalOptions {
   readonly quantile?: number;
 }
 
-/** @throws RangeError when the quantile is not inside (0, 1) */
-export function loadSignal(engine: Engine, signal: LoadSignal, { role, quantile = 0.9 }: LoadSignalOptions): Preset {
+/**
+ * @returns undefined for what the engine does not expose
+ * @throws RangeError when the quantile is not inside (0, 1)
+ */
+export function loadSignal(
+  engine: Engine,
+  signal: Exclude<LoadSignal, "promptSpread">,
+  options: LoadSignalOptions,
+): Preset;
+export function loadSignal(engine: Engine, signal: LoadSignal, options: LoadSignalOptions): Preset | undefined;
+export function loadSignal(
+  engine: Engine,
+  signal: LoadSignal,
+  { role, quantile = 0.9 }: LoadSignalOptions,
+): Preset | undefined {
   if (!(quantile > 0 && quantile < 1)) throw new RangeError(`quantile must be inside (0, 1), got ${quantile}`);
   // In front of engines of any kind the frontend is Dynamo's, or one that has its names.
-  return PACKS[role === "frontend" ? "dynamo" : engine][signal]({ role, quantile });
+  return PACKS[role === "frontend" ? "dynamo" : engine][signal]?.({ role, quantile });
 }

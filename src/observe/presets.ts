@@ -6,14 +6,16 @@
  */
 import type { MetricPreset, ScaleTargetRole } from "../api/autoscaling/scale-target.ts";
 import { type Engine, PACKS } from "./packs/packs.ts";
-import type { LoadSignal, SignalPack } from "./packs/signal-pack.ts";
+import type { SignalPack } from "./packs/signal-pack.ts";
 import type { SignalQuery } from "./signal-query.ts";
 
 /** Of a preset's latency: enough requests lie above it in two minutes to be a number. */
 const PRESET_QUANTILE = 0.9;
 
+type PresetSignal = Exclude<keyof SignalPack, "promptSpread">;
+
 /** The preset's name → what it reads; the rest reads the signal of its own name. */
-const SIGNALS: Readonly<Partial<Record<MetricPreset, keyof SignalPack>>> = {
+const SIGNALS: Readonly<Partial<Record<MetricPreset, PresetSignal>>> = {
   kvCacheUsage: "kvCacheDemand",
   gpuUtilization: "busyRatio",
   promptTokensPerSecond: "computedPromptTokensPerSecond",
@@ -23,7 +25,7 @@ export type Preset = SignalQuery;
 
 /** @param role of the target: a prefill worker's queue is another one than a decode worker's */
 export function presetOf(engine: Engine, name: MetricPreset, role: ScaleTargetRole): Preset {
-  const signal = SIGNALS[name] ?? (name as LoadSignal);
+  const signal = SIGNALS[name] ?? (name as PresetSignal);
   return PACKS[engine][signal]({ role, quantile: PRESET_QUANTILE });
 }
 

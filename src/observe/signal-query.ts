@@ -72,6 +72,24 @@ export const over = (a: Term, b: Term): Term => ({
   freshnessQuery: b.freshnessQuery,
 });
 
+/** A tail takes many requests. */
+const SPREAD_WINDOW = "10m";
+
+/** The 99th percentile of a histogram over its median. @param names of the histogram, without `_bucket` */
+export function spread(names: readonly string[], matchers = ""): SignalQuery {
+  const braces = matchers === "" ? "" : `{${matchers}}`;
+  const terms = names.map((name) => {
+    const at = (quantile: number): string =>
+      `histogram_quantile(${quantile}, sum by (namespace, pod, le) (rate(${name}_bucket${braces}[${SPREAD_WINDOW}])))`;
+    return dated(`${at(0.99)} / ${at(0.5)}`, `${name}_count${braces}`);
+  });
+  return {
+    ...firstOf(...terms),
+    perReplica: "mean",
+    idleQuery: names.map((name) => `sum ${BY_POD} (increase(${name}_count${braces}[${SPREAD_WINDOW}]))`).join(" or "),
+  };
+}
+
 /** Quantile of a histogram in the pod's series taken together. @param names of the histogram, without `_bucket` */
 export function latency(names: readonly string[], quantile: number, matchers = ""): SignalQuery {
   const braces = matchers === "" ? "" : `{${matchers}}`;

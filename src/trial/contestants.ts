@@ -124,6 +124,7 @@ export function scenarioNeeds(scenario: Scenario, usedRatio: number): Needs {
     intervalMs: INTERVAL_MS,
     endMs: scenario.window.endMs,
     usedRatio,
+    sharesQueue: scenario.routing !== "round-robin",
   });
 }
 

@@ -12,6 +12,7 @@ import { lossyTargets } from "./lossy-targets.ts";
 import type { TrialRecord } from "./record.ts";
 import type { Scaler } from "./scaler.ts";
 import type { Fault, Scenario } from "./scenario.ts";
+import { SystemError } from "./system.ts";
 import { trialTargets } from "./targets.ts";
 
 /** What a scaler is made of. */
@@ -78,8 +79,8 @@ export async function runTrial(options: TrialOptions): Promise<TrialRecord> {
   });
   const isAvailable = (): boolean => fleet.availableSetReplicas >= set.spec.replicas;
   if (!(await clock.advanceUntil(isAvailable, MAX_START_MS))) {
-    throw new Error(
-      `${scenario.name}: the set is not available after ${MAX_START_MS / MINUTE_MS} min: is the cluster too small for it?`,
+    throw new SystemError(
+      `${scenario.name}: the set is not available after ${MAX_START_MS / MINUTE_MS} min: is the cluster too small for it (--gpus, --gpus-per-node)?`,
     );
   }
   const prometheus = createPrometheus({

@@ -47,6 +47,8 @@ const ROLE = "sim.grove.io/role";
 const PROFILE = "sim.grove.io/profile";
 const FRONTEND_RATE = "sim.grove.io/requests-per-second";
 const GIB = 2 ** 30;
+/** An API server refuses a pod without one; nothing pulls it. */
+const ASSUMED_IMAGE = "engine:simulated";
 /** A router loads no weights. */
 const FRONTEND_START_MS = 8_000;
 /** Where a profile does not say: Llama-3.1-8B with its image on the node (`docs/simulate.md`). */
@@ -197,7 +199,11 @@ function assumedSet(policy: ScalingPolicy, profile: WholeProfile, assumptions: s
         podSpec: {
           terminationGracePeriodSeconds: 300,
           containers: [
-            { name: "engine", ...(gpus === 0 ? {} : { resources: { limits: { "nvidia.com/gpu": String(gpus) } } }) },
+            {
+              name: "engine",
+              image: ASSUMED_IMAGE,
+              ...(gpus === 0 ? {} : { resources: { limits: { "nvidia.com/gpu": String(gpus) } } }),
+            },
           ],
         },
       },

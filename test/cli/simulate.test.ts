@@ -93,6 +93,20 @@ describe("a trial", () => {
     expect(out.split("\n")).toHaveLength(4);
   });
 
+  test("of the whole system with a set that is made up", async () => {
+    const policy = join(ROOT, "policies/prefill-decode-slo/policy.yaml");
+    const { code, out, err } = await simulate("--policy", policy, "--trace", trace, "--whole-system");
+    expect([code, err]).toEqual([0, expect.stringContaining("no PodCliqueSet among the files")]);
+    expect(out.split("\n").at(-1)).toMatch(/^grove-whole-system +100\.00 %/);
+  });
+
+  test.each([[[]], [["--whole-system"]]])("on a cluster that is too small for the set: %j", async (more) => {
+    const { code, out, err } = await simulate(...SLO, "--trace", trace, "--gpus", "1", "--gpus-per-node", "1", ...more);
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toMatch(/the set is not available after 120 min: is the cluster too small for it \(--gpus/);
+    expect(err).not.toContain("    at ");
+  });
+
   test.each(["aggregated", "multinode-prefill-decode", "prefill-decode"])("of policies/%s", async (name) => {
     const policy = ["policy", "workload"].flatMap((file) => ["--policy", join(ROOT, `policies/${name}/${file}.yaml`)]);
     const { code, out, err } = await simulate(...policy, "--trace", trace);

@@ -100,6 +100,7 @@ function vllm(pod: PodOf): void {
     next.counter("vllm:request_prefill_kv_computed_tokens_sum", 500);
     next.counter("vllm:prompt_tokens_total", 900);
     next.counter("vllm:prompt_tokens_cached_total", 400);
+    next.histogram("vllm:request_prompt_tokens", 10);
     next.counter("vllm:prefix_cache_hits_total", 50);
     next.counter("vllm:prefix_cache_queries_total", 100);
     next.gauge("vllm:engine_sleep_state", 1, { sleep_state: "awake" });
@@ -151,6 +152,7 @@ function sglang(pod: PodOf): void {
     for (const name of ["prompt_tokens_total", "generation_tokens_total", "num_requests_total"]) {
       dp.counter(`sglang:${name}`, 100, { is_streaming: "true" });
     }
+    dp.histogram("sglang:prompt_tokens_histogram", 10);
   }
   const old = pod("sglang-0-prefill-v059", { engine_type: "prefill", tp_rank: "0", pp_rank: "0" });
   old.gauge("sglang:num_queue_reqs", 3);

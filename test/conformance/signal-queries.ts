@@ -21,5 +21,5 @@ export function loadSignalQueries(): readonly string[] {
       ROLES.flatMap((role) => [0.5, 0.999].map((quantile) => loadSignal(engine, signal, { role, quantile }))),
     ),
   );
-  return [...new Set(signals.flatMap(queriesOf))];
+  return [...new Set(signals.filter((signal) => signal !== undefined).flatMap(queriesOf))];
 }

@@ -59,7 +59,7 @@ describe("defaults", () => {
       coupling: [],
       gpuBudget: { priority: 0 },
       minimumViableSet: { source: "MinAvailable", overrides: {} },
-      performanceModel: { source: "Online" },
+      performanceModel: { source: "Online", routing: "LeastLoaded" },
       forecast: { enabled: true, method: "Auto", horizon: "auto", season: "24h", maxError: "40%", quantile: "p80" },
       coldStart: { leadTime: "auto", countStarting: "AsCapacity", pendingTimeout: "10m", changeDeadline: "30m" },
       schedules: [],

@@ -140,6 +140,13 @@ const SLO = object(
 const PERFORMANCE_MODEL = object(
   {
     source: derived(literals(["Profile", "Online", "None"])),
+    routing: defaulted(
+      literals(["LeastLoaded", "RoundRobin"], {
+        description:
+          "How prompts reach prefill replicas: LeastLoaded, to the one with least to do (KV-aware routers too), so that they share one queue; RoundRobin, whatever they have to do.",
+      }),
+      "LeastLoaded",
+    ),
     profileRef: optional(
       object({ kind: defaulted(literals(["ConfigMap"]), "ConfigMap"), name: string({ minLength: 1 }) }),
     ),

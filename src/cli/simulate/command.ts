@@ -13,6 +13,7 @@ import type { Routing } from "../../sim/engines/routing.ts";
 import { peerRoles } from "../../trial/peer-scaler.ts";
 import type { Scenario } from "../../trial/scenario.ts";
 import type { ServingSystem } from "../../trial/system.ts";
+import { SystemError } from "../../trial/system.ts";
 import { resultOf, sloOf, type TrialResult, tryOut } from "../../trial/try-out.ts";
 import { CommandError, UsageError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
@@ -139,7 +140,15 @@ async function simulate(flags: Flags, terminal: Terminal): Promise<void> {
   }
 
   const { tried, isCut } = await terminal.interruptible((signal) =>
-    tryAll({ rivals: [OURS, ...rivals], scenarios, withWholeSystem: flags.wholeSystem === true, terminal, signal }),
+    tryAll({
+      rivals: [OURS, ...rivals],
+      scenarios,
+      withWholeSystem: flags.wholeSystem === true,
+      terminal,
+      signal,
+    }).catch((cause: unknown) => {
+      throw cause instanceof SystemError ? new UsageError(cause.message) : cause;
+    }),
   );
   const { startMs, endMs } = first.window;
   const report = comparisonOf(tried, {

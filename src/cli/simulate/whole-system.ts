@@ -19,6 +19,7 @@ import { bandsOf } from "../../trial/bands.ts";
 import type { TrialRecord } from "../../trial/record.ts";
 import { COOL_DOWN_MS, MAX_START_MS } from "../../trial/run.ts";
 import type { Scenario } from "../../trial/scenario.ts";
+import { SystemError } from "../../trial/system.ts";
 import { trialTargets } from "../../trial/targets.ts";
 import { recordWorld } from "./record-world.ts";
 
@@ -31,7 +32,7 @@ export interface WholeSystemOptions {
 
 const MINUTE_MS = 60_000;
 
-/** @throws Error when the set never becomes available */
+/** @throws SystemError when the set never becomes available */
 export async function runWholeSystem({ scenario, seed, onProgress, signal }: WholeSystemOptions): Promise<TrialRecord> {
   const { policy, set, window } = scenario;
   const { namespace = "default" } = set.metadata;
@@ -68,7 +69,9 @@ export async function runWholeSystem({ scenario, seed, onProgress, signal }: Who
     const isAvailable = (): boolean =>
       (autoscaler.informers.sets.get(namespace, name)?.status?.availableReplicas ?? 0) >= set.spec.replicas;
     if (!(await clock.advanceUntil(isAvailable, MAX_START_MS))) {
-      throw new Error(`${scenario.name}: the set is not available after ${MAX_START_MS / MINUTE_MS} min`);
+      throw new SystemError(
+        `${scenario.name}: the set is not available after ${MAX_START_MS / MINUTE_MS} min: is the cluster too small for it (--gpus, --gpus-per-node)?`,
+      );
     }
     await world.api.create(SCALING_POLICIES, policy);
     const startMs = clock.monotonicMs();

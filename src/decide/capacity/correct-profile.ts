@@ -24,6 +24,8 @@ export interface CorrectionInput {
   readonly goal: LatencyGoal;
   readonly load: Load;
   readonly readyReplicas: number;
+  /** Queues that they share evenly. Absent: each has its own. */
+  readonly pools?: number;
   /** At the engines. */
   readonly observedMs: number;
   readonly known: Partial<Record<SloName, Correction>>;
@@ -55,14 +57,15 @@ function within(observedMs: number, predictedMs: number): number {
 }
 
 function predict(
-  { profile, role, slo, goal, load, readyReplicas }: CorrectionInput,
+  { profile, role, slo, goal, load, readyReplicas, pools = readyReplicas }: CorrectionInput,
   shape: RequestShape,
   corrections: Corrections,
 ): number | undefined {
   const { quantile } = goal;
   if (role === "prefill") {
     const requestsPerSecond = load.requestsPerSecond / readyReplicas;
-    return predictedTtftMs(profile, shape, { requestsPerSecond, quantile }, corrections.ttft);
+    const poolReplicas = Math.max(1, readyReplicas / pools);
+    return predictedTtftMs(profile, shape, { requestsPerSecond, quantile, poolReplicas }, corrections.ttft);
   }
   if (load.running === undefined) return undefined;
   const batch = load.running / readyReplicas;

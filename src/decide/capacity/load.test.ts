@@ -105,6 +105,45 @@ describe("what comes", () => {
   });
 });
 
+describe("how much prompts vary", () => {
+  const SERVED = { requestsPerSecond: 10, promptTokensPerSecond: 10_000 };
+  const variationOf = (looks: readonly (readonly [number, Values])[]): number | undefined =>
+    follow("prefill", looks).load?.shape?.inputVariation;
+
+  test("a p99 of ten times the median is a log-normal with σ = ln 10 / 2.326, which varies by 1.29", () => {
+    expect(variationOf([[0, { ...SERVED, promptSpread: 10 }]])).toBeCloseTo(1.29, 2);
+    expect(variationOf([[0, { ...SERVED, promptSpread: 1 }]])).toBe(0);
+  });
+
+  test("where the engine does not say it is that of public traces", () => {
+    expect(variationOf([[0, SERVED]])).toBe(1);
+  });
+
+  test("the tail of few requests is none: they may vary more than usual and never less", () => {
+    const few = { requestsPerSecond: 0.1, promptTokensPerSecond: 100 };
+    expect(variationOf([[0, { ...few, promptSpread: 2 }]])).toBeCloseTo(1, 9);
+    expect(variationOf([[0, { ...few, promptSpread: 100 }]])).toBeGreaterThan(2);
+  });
+
+  test("it is followed slowly, stays while it is not measured, and nothing makes it endless", () => {
+    const first = variationOf([[0, { ...SERVED, promptSpread: 10 }]]) as number;
+    const soon = variationOf([
+      [0, { ...SERVED, promptSpread: 10 }],
+      [15_000, { ...SERVED, promptSpread: 1 }],
+    ]) as number;
+    expect(soon).toBeLessThan(first);
+    expect(soon).toBeGreaterThan(0.6 * first);
+    expect(
+      variationOf([
+        [0, { ...SERVED, promptSpread: 10 }],
+        [15_000, SERVED],
+      ]),
+    ).toBeCloseTo(first, 9);
+    expect(variationOf([[0, { ...SERVED, promptSpread: 1e300 }]])).toBeLessThan(100);
+    expect(variationOf([[0, { ...SERVED, promptSpread: Number.NaN }]])).toBe(1);
+  });
+});
+
 test("numbers whose sum is none are unknown, and nothing that a checkpoint cannot hold is kept", () => {
   const huge = { requestsPerSecond: 1e308, runningRequests: 1e308, waitingRequests: 1e308 };
   expect(follow("prefill", [[0, huge]]).memory).toEqual({ inSystem: [], last: { atMs: 0, arrivalsPerSecond: 1e308 } });

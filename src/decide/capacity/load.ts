@@ -1,4 +1,5 @@
 /** The load of the targets now, from the measured signals: who brings how many requests of what length. Pure. */
+import { probit } from "simple-statistics";
 import type { PerformanceProfile } from "../../api/autoscaling/performance-profile.ts";
 import { totalsOf } from "../current.ts";
 import type { Measured, Observation, TargetLoad } from "../observation.ts";
@@ -11,6 +12,8 @@ export interface ShapeMemory {
   readonly inputTokens: number;
   readonly outputTokens?: number;
   readonly prefixHitRatio: number;
+  /** p99 of the lengths of prompts over their median, as a logarithm. */
+  readonly logSpread?: number;
   /** Share of one replica's KV cache that a running request holds. */
   readonly kvShare?: number;
   readonly atMs: number;
@@ -39,6 +42,7 @@ const BACKLOG_DRAIN_SECONDS = 60;
  * of their mean, answers by about as much.
  */
 const ASSUMED_VARIATION = 1;
+const ASSUMED_LOG_SPREAD = probit(0.99) * Math.sqrt(Math.log1p(ASSUMED_VARIATION ** 2));
 /** A prompt is never wholly cached: engines compute its last block. */
 const MAX_HIT_RATIO = 0.99;
 
@@ -114,6 +118,7 @@ export function loadOf(
     ...optional("inputTokens", ratio(promptRate, done)),
     ...optional("outputTokens", ratio(outputSide("generationTokensPerSecond"), outputSide("requestsPerSecond"))),
     ...optional("prefixHitRatio", hitRatio(inputSide("computedPromptTokensPerSecond"), promptRate)),
+    ...optional("logSpread", logSpreadOf(own("promptSpread"), done)),
     ...optional("kvShare", kvShareOf(own("kvCacheUsage"), running, totalsOf(observation, index).ready)),
   });
   const kept = shape === undefined ? {} : { shape };
@@ -126,7 +131,7 @@ export function loadOf(
     waiting,
     ...optional("running", running),
     ...optional("kvShare", shape?.kvShare),
-    ...(shape === undefined ? {} : { shape: requestShape(shape, observation.targets[index]?.load) }),
+    ...(shape === undefined ? {} : { shape: requestShape(shape) }),
   });
   if (done === undefined) {
     const { last } = known;
@@ -175,21 +180,29 @@ export function shapeFor({ shape, kvShare }: Load, { kvTokens }: PerformanceProf
   return { ...shape, contextTokens: Math.max(shape.inputTokens + shape.outputTokens / 2, kvShare * kvTokens) };
 }
 
-function requestShape(
-  { inputTokens, outputTokens = 0, prefixHitRatio }: ShapeMemory,
-  load: TargetLoad | undefined,
-): RequestShape {
-  const variation = load?.inputVariation?.value;
+function requestShape({ inputTokens, outputTokens = 0, prefixHitRatio, logSpread }: ShapeMemory): RequestShape {
+  const sigma = logSpread === undefined ? undefined : logSpread / Z_99;
   return {
     inputTokens,
     outputTokens,
     prefixHitRatio,
-    inputVariation:
-      variation !== undefined && Number.isFinite(variation) && variation >= 0
-        ? Math.min(variation, 10)
-        : ASSUMED_VARIATION,
+    inputVariation: sigma === undefined ? ASSUMED_VARIATION : Math.sqrt(Math.expm1(sigma * sigma)),
     outputVariation: ASSUMED_VARIATION,
   };
+}
+
+const Z_99 = probit(0.99);
+/** Of a log-normal: a thousand times the median is beyond any traffic. */
+const MAX_SPREAD = 1_000;
+/** The observer looks back so far. */
+const SPREAD_SECONDS = 600;
+/** One in a hundred of fewer requests is none, and then prompts do not vary less than they usually do. */
+const MIN_REQUESTS = 200;
+
+function logSpreadOf(spread: number | undefined, requestsPerSecond: number | undefined): number | undefined {
+  if (spread === undefined || requestsPerSecond === undefined || !(spread > 0)) return undefined;
+  const least = requestsPerSecond * SPREAD_SECONDS < MIN_REQUESTS ? ASSUMED_LOG_SPREAD : 0;
+  return Math.max(least, Math.log(Math.min(MAX_SPREAD, Math.max(1, spread))));
 }
 
 /** Fewer requests are no average. */
@@ -215,6 +228,7 @@ function follow(known: ShapeMemory | undefined, nowMs: number, now: Lengths): Sh
     prefixHitRatio: towards(known?.prefixHitRatio, now.prefixHitRatio) ?? 0,
     atMs: nowMs,
     ...optional("outputTokens", towards(known?.outputTokens, now.outputTokens)),
+    ...optional("logSpread", towards(known?.logSpread, now.logSpread)),
     ...optional("kvShare", towards(known?.kvShare, now.kvShare)),
   };
 }

@@ -38,6 +38,7 @@ const policy = (leadMs: number, overrides: Partial<Policy> = {}): Policy =>
       attainmentRatio: 0.9,
       windowMs: 600_000,
       source: "Profile",
+      routing: "RoundRobin",
     },
     coldStart: { countStarting: true, pendingTimeoutMs: 600_000, changeDeadlineMs: 1_800_000, leadTimeMs: leadMs },
     ...overrides,

@@ -4,6 +4,7 @@ import {
   greatestUtilization,
   lateShare,
   MAX_UTILIZATION,
+  plannedServers,
   plannedUtilization,
   responseQuantileMs,
   servicesOf,
@@ -44,6 +45,71 @@ describe("worked by hand", () => {
   test("overload has no quantile", () => {
     expect(responseQuantileMs(servicesOf([100]), 1, 0.9)).toBeUndefined();
     expect(responseQuantileMs(servicesOf([100]), Number.NaN, 0.9)).toBeUndefined();
+  });
+});
+
+/** P(wait) of M/M/k, by Erlang's recursion. */
+function erlangC(servers: number, offered: number): number {
+  let blocked = 1;
+  for (let k = 1; k <= servers; k++) blocked = (offered * blocked) / (k + offered * blocked);
+  return blocked / (1 - (offered / servers) * (1 - blocked));
+}
+
+describe("several servers with one queue", () => {
+  const exponential = servicesOf(Array.from({ length: 4_000 }, (_, k) => -100 * Math.log(1 - (k + 0.5) / 4_000)));
+
+  test.each([
+    [1, 0.5],
+    [4, 0.6],
+    [4, 0.9],
+    [12, 0.8],
+    [64, 0.95],
+  ])("the mean wait of M/M/%d at ρ = %d is within a fifth of Erlang's", (servers, utilization) => {
+    const exactMs = (erlangC(servers, servers * utilization) * 100) / (servers * (1 - utilization));
+    // What is late beyond a service, added up over all limits, is the mean wait.
+    const zero = servicesOf([1e-9]);
+    const waits = { ...zero, mean: exponential.mean, square: exponential.square };
+    let meanMs = 0;
+    for (let limitMs = 0.5; limitMs < 20_000; limitMs++) meanMs += lateShare(waits, utilization, limitMs, servers);
+    expect(Math.abs(meanMs / exactMs - 1)).toBeLessThan(0.2);
+  });
+
+  const plan = (offered: number, limitMs = 400): number =>
+    plannedServers(exponential, offered, { limitMs, quantile: 0.95, bounds: [0.1, MAX_UTILIZATION] });
+
+  test("as many as keep the quantile, and no more", () => {
+    const servers = plan(10);
+    expect(lateShare(exponential, 10 / servers, 400, servers)).toBeCloseTo(0.05, 4);
+    // One queue: 10 servers' worth takes 1.4 more. Queues of their own are used half and would take 20.
+    expect(servers).toBeCloseTo(11.4, 0);
+    expect(10 / plannedUtilization(exponential, 400, 0.95)).toBeGreaterThan(35);
+  });
+
+  test("less than one server's worth is that of a server alone", () => {
+    expect(plan(0.01)).toBeCloseTo(0.01 / plannedUtilization(exponential, 400, 0.95), 12);
+  });
+
+  test("law: more work never takes fewer servers, nor more of them in proportion, and no step is a cliff", () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: -6, max: 5, noNaN: true }).map(Math.exp),
+        fc.double({ min: 0.5, max: 30, noNaN: true }),
+        fc.double({ min: 0, max: 4, noNaN: true }),
+        fc.double({ min: 0.5, max: 0.99, noNaN: true }),
+        (offered, room, variation, quantile) => {
+          const services = servicesOf(sizes(100, variation));
+          const at = (work: number): number =>
+            plannedServers(services, work, { limitMs: 100 * room, quantile, bounds: [0.1, MAX_UTILIZATION] });
+          const here = at(offered);
+          expect(here).toBeGreaterThanOrEqual(offered / MAX_UTILIZATION - 1e-6);
+          expect(here).toBeLessThanOrEqual(offered / 0.1 + 1e-6);
+          const more = at(offered * 1.05);
+          expect(more).toBeGreaterThanOrEqual(here * (1 - 1e-4));
+          expect(more).toBeLessThanOrEqual(here * 1.05 * (1 + 1e-3));
+        },
+      ),
+      { numRuns: 500 },
+    );
   });
 });
 

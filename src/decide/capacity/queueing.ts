@@ -1,11 +1,13 @@
 /**
- * How busy a server may be so that a quantile of the response time stays within a target. Pure; ms.
+ * How busy servers may be so that a quantile of the response time stays within a target. Pure; ms.
  *
- * M/G/1 first come first served. The mean wait of those who wait follows from Pollaczek and Khinchine,
+ * M/G/k first come first served: k servers with one queue, which is what a router makes of them that sends each request to the one with least to do.
+ * Who waits at all, and the mean wait of those who do, are taken from k = 1, where Pollaczek and Khinchine make the second one exact:
  *
- *     E[W | W > 0] = E[S²] / (2 E[S] (1 − ρ)),
+ *     P(W > 0) = ρ^(√(2 (k + 1)) − 1),    E[W | W > 0] = E[S²] / (2 E[S] k (1 − ρ))
  *
- * and the tail is taken as exponential with that mean: P(W > t) = ρ exp(−t / E[W | W > 0]). It is exact for M/M/1, it is Kingman's limit in heavy traffic
+ * (H. Sakasegawa, "An approximation formula L_q ≈ αρ^β/(1 − ρ)", 1977: their product is its mean wait, ρ at k = 1). The tail is taken as exponential with that
+ * mean: P(W > t) = P(W > 0) exp(−t / E[W | W > 0]). It is exact for M/M/1, it is Kingman's limit in heavy traffic
  * (J. F. C. Kingman, "The single server queue in heavy traffic", 1961), and a usual two-moment approximation between (H. C. Tijms, "A First Course in
  * Stochastic Models", chapter 9). The response is the wait plus the request's own service, over the whole distribution of services: a prompt that
  * is long is late by itself, whatever the queue.
@@ -49,13 +51,28 @@ export function sizes(mean: number, variation: number): readonly number[] {
   return raw.map((one) => one * scale);
 }
 
-/** P(response > `limitMs`) at a utilization in [0, 1). */
-export function lateShare({ times, mean, square }: Services, utilization: number, limitMs: number): number {
-  const meanWaitMs = square / (2 * mean * (1 - utilization));
+/** What those who wait wait on average. */
+const meanWaitMsOf = ({ mean, square }: Services, utilization: number, servers: number): number =>
+  square / (2 * mean * servers * (1 - utilization));
+
+/** The share of requests that find every server busy. */
+const waitingShare = (utilization: number, servers: number): number =>
+  servers === 1 ? utilization : utilization ** (Math.sqrt(2 * (servers + 1)) - 1);
+
+/**
+ * P(response > `limitMs`).
+ *
+ * @param utilization of each server, in [0, 1)
+ * @param servers at least 1; need not be whole
+ */
+export function lateShare(services: Services, utilization: number, limitMs: number, servers = 1): number {
+  const { times } = services;
+  const meanWaitMs = meanWaitMsOf(services, utilization, servers);
+  const waiting = waitingShare(utilization, servers);
   let late = 0;
   for (const own of times) {
     const roomMs = limitMs - own;
-    late += roomMs < 0 ? 1 : utilization * Math.exp(-roomMs / meanWaitMs);
+    late += roomMs < 0 ? 1 : waiting * Math.exp(-roomMs / meanWaitMs);
   }
   return late / times.length;
 }
@@ -76,12 +93,42 @@ const QUEUE_SHARE = 0.25;
  * late. Without it a goal that long prompts alone nearly miss would ask for servers that do nothing, and one that they just miss for hardly any.
  */
 export function plannedUtilization(services: Services, limitMs: number, quantile: number): number {
+  return utilizationAt(services, limitMs, plannedShare(services, limitMs, quantile));
+}
+
+function plannedShare(services: Services, limitMs: number, quantile: number): number {
   const mayBeLate = 1 - quantile;
-  return utilizationAt(
-    services,
-    limitMs,
-    Math.max(mayBeLate, lateShare(services, 0, limitMs) + QUEUE_SHARE * mayBeLate),
-  );
+  return Math.max(mayBeLate, lateShare(services, 0, limitMs) + QUEUE_SHARE * mayBeLate);
+}
+
+/**
+ * The servers of one queue that `offered` busy servers' worth of work takes by the same measure; a real number, as small as the work is. Rises with the work, and
+ * less than in proportion: the more servers there are, the rarer all of them are busy. Below one server's worth it is the work over
+ * {@link plannedUtilization}.
+ *
+ * @param offered requests a second times the mean service in seconds
+ * @param bounds of the utilization, inside of (0, 1)
+ */
+export function plannedServers(
+  services: Services,
+  offered: number,
+  { limitMs, quantile, bounds }: { limitMs: number; quantile: number; bounds: readonly [least: number, most: number] },
+): number {
+  const [least, most] = bounds;
+  const share = plannedShare(services, limitMs, quantile);
+  const isEnough = (servers: number): boolean => lateShare(services, offered / servers, limitMs, servers) <= share;
+  let high = offered / least;
+  if (high <= 1 || (offered <= most && isEnough(1))) {
+    return offered / Math.min(most, Math.max(least, utilizationAt(services, limitMs, share)));
+  }
+  let low = Math.max(1, offered / most);
+  if (isEnough(low)) return low;
+  for (let step = 0; step < STEPS; step++) {
+    const middle = (low + high) / 2;
+    if (isEnough(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
 }
 
 /** The greatest utilization at which no more than the share is late, which an idle server must keep. */
@@ -99,15 +146,18 @@ function utilizationAt(services: Services, limitMs: number, share: number): numb
 }
 
 /** The `quantile` of the response at a utilization; undefined at or above 1, where it has none. */
-export function responseQuantileMs(services: Services, utilization: number, quantile: number): number | undefined {
+export function responseQuantileMs(
+  services: Services,
+  utilization: number,
+  quantile: number,
+  servers = 1,
+): number | undefined {
   if (!(utilization >= 0 && utilization < 1)) return undefined;
-  const { times, mean, square } = services;
-  const meanWaitMs = square / (2 * mean * (1 - utilization));
   let low = 0;
-  let high = Math.max(...times) + meanWaitMs * Math.log(1 / (1 - quantile));
+  let high = Math.max(...services.times) + meanWaitMsOf(services, utilization, servers) * Math.log(1 / (1 - quantile));
   for (let step = 0; step < STEPS; step++) {
     const middle = (low + high) / 2;
-    if (lateShare(services, utilization, middle) <= 1 - quantile) high = middle;
+    if (lateShare(services, utilization, middle, servers) <= 1 - quantile) high = middle;
     else low = middle;
   }
   return high;

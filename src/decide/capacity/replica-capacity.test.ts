@@ -100,6 +100,32 @@ describe("prefill", () => {
     });
   });
 
+  test("the more replicas share a queue, the more each of them serves, and one by itself as if it did not", () => {
+    const varied = { ...shape, inputVariation: 2 };
+    const of = (requestsPerSecond: number): number =>
+      prefillCapacity(profile, varied, p90(1_000), { pool: { requestsPerSecond } }).requestsPerSecond;
+    const alone = prefillCapacity(profile, varied, p90(1_000)).requestsPerSecond;
+    expect(of(alone / 2)).toBeCloseTo(alone, 9);
+    expect(of(20)).toBeGreaterThan(1.2 * alone);
+    expect(of(200)).toBeGreaterThan(of(20));
+    // The TTFT of such a pool is at its target; that of as many queues is not.
+    const requestsPerSecond = of(20);
+    const ttft = (poolReplicas: number) =>
+      predictedTtftMs(profile, varied, { requestsPerSecond, quantile: 0.9, poolReplicas });
+    expect(ttft(20 / requestsPerSecond)).toBeCloseTo(960, 0);
+    expect(ttft(1)).toBeGreaterThan(1_500);
+  });
+
+  test("two ranks of a worker are two servers of the pool", () => {
+    const two = { ...profile, prefill: { ...profile.prefill, ranks: 2 } };
+    const varied = { ...shape, inputVariation: 2 };
+    const pool = { requestsPerSecond: 40 };
+    expect(prefillCapacity(two, varied, p90(1_000), { pool }).requestsPerSecond).toBeCloseTo(
+      2 * prefillCapacity(profile, varied, p90(1_000), { pool }).requestsPerSecond,
+      9,
+    );
+  });
+
   test("two ranks serve twice as much", () => {
     const two = { ...profile, prefill: { ...profile.prefill, ranks: 2 } };
     expect(prefillCapacity(two, shape, p90(500)).requestsPerSecond).toBeCloseTo(

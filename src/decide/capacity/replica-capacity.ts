@@ -8,6 +8,7 @@ import type { PerformanceProfile } from "../../api/autoscaling/performance-profi
 import {
   lateShare,
   MAX_UTILIZATION,
+  plannedServers,
   plannedUtilization,
   responseQuantileMs,
   type Services,
@@ -61,18 +62,32 @@ const UTILIZATION_WITHOUT_TARGET = 0.8;
 /** The rest is room for sequences that grow: above it engines preempt. */
 const KV_SHARE = 0.9;
 
-/** Prefill: the rate at which the `quantile` of the first tokens still comes in time. */
+/** Replicas that share one queue, since a router sends each request to the one with least to do. */
+export interface Pool {
+  /** What comes to it. */
+  readonly requestsPerSecond: number;
+}
+
+/**
+ * Prefill: the rate at which the `quantile` of the first tokens still comes in time.
+ *
+ * @param pool the capacity is that of one of as many replicas as the pool needs; without one, of a replica with a queue of its own
+ */
 export function prefillCapacity(
   profile: PerformanceProfile,
   shape: RequestShape,
   { quantile, targetMs }: LatencyGoal,
-  correction = 1,
+  { correction = 1, pool }: { readonly correction?: number; readonly pool?: Pool | undefined } = {},
 ): Capacity {
   const services = prefillServices(profile, shape, correction);
-  const roomMs = targetMs - firstTokenFixedMs(profile, shape);
-  const isAttainable = lateShare(services, 0, roomMs) <= 1 - quantile;
+  const limitMs = targetMs - firstTokenFixedMs(profile, shape);
+  const isAttainable = lateShare(services, 0, limitMs) <= 1 - quantile;
   const most = isAttainable ? MAX_UTILIZATION : UTILIZATION_WITHOUT_TARGET;
-  const used = Math.min(most, Math.max(MIN_UTILIZATION, plannedUtilization(services, roomMs, quantile)));
+  const offered = ((pool?.requestsPerSecond ?? 0) * services.mean) / 1000;
+  const used =
+    offered > 0
+      ? offered / plannedServers(services, offered, { limitMs, quantile, bounds: [MIN_UTILIZATION, most] })
+      : Math.min(most, Math.max(MIN_UTILIZATION, plannedUtilization(services, limitMs, quantile)));
   return {
     requestsPerSecond: (1000 * profile.prefill.ranks * used) / services.mean,
     limitedBy: used >= most ? "Utilization" : "TTFT",
@@ -83,16 +98,25 @@ export function prefillCapacity(
 /** A room so small that it asks for servers which are idle nine tenths of the time: the next ms would take ten times as many. */
 const MIN_UTILIZATION = 0.1;
 
-/** The `quantile` of TTFT at a rate per replica; undefined in overload. */
+/**
+ * The `quantile` of TTFT at a rate per replica; undefined in overload.
+ *
+ * @param poolReplicas those that share one queue; 1 where each has its own
+ */
 export function predictedTtftMs(
   profile: PerformanceProfile,
   shape: RequestShape,
-  { requestsPerSecond, quantile }: { readonly requestsPerSecond: number; readonly quantile: number },
+  {
+    requestsPerSecond,
+    quantile,
+    poolReplicas = 1,
+  }: { readonly requestsPerSecond: number; readonly quantile: number; readonly poolReplicas?: number },
   correction = 1,
 ): number | undefined {
+  const { ranks } = profile.prefill;
   const services = prefillServices(profile, shape, correction);
-  const utilization = (requestsPerSecond * services.mean) / 1000 / profile.prefill.ranks;
-  return responseQuantileMs(services, utilization, quantile);
+  const utilization = (requestsPerSecond * services.mean) / 1000 / ranks;
+  return responseQuantileMs(services, utilization, quantile, poolReplicas * ranks);
 }
 
 /** What comes on top of queue and prefill before the client sees the first token of a disaggregated set. */

@@ -50,6 +50,8 @@ export interface TermInput {
   readonly source: SloPolicy["source"];
   readonly profile?: ProfileObservation;
   readonly load: Load | undefined;
+  /** Queues that the replicas share evenly: one in each set replica. Absent: each has its own. */
+  readonly pools?: number;
   readonly nowMs: number;
   /** From the order of a replica to its readiness. */
   readonly leadMs: number;
@@ -109,7 +111,7 @@ function fromProfile(input: TermInput, load: Load): SloTerm {
   if (role !== "prefill" && !(shape.outputTokens > 0)) {
     return { kind: "Unknown", detail: "how long answers are is not measured" };
   }
-  const capacity = capacityOf(input, profile.profile, shape);
+  const capacity = capacityOf(input, profile.profile, shape, requestsPerSecond);
   if (capacity === undefined) return { kind: "Unknown", detail: "no goal sizes this target" };
   const safety = Math.min(
     goals.ttft === undefined ? 1 : input.safety.ttft,
@@ -153,13 +155,16 @@ function fromProfile(input: TermInput, load: Load): SloTerm {
 }
 
 function capacityOf(
-  { role, goals, corrections }: TermInput,
+  { role, goals, corrections, pools }: TermInput,
   profile: Extract<ProfileObservation, { kind: "Profile" }>["profile"],
   shape: RequestShape,
+  requestsPerSecond: number,
 ): Capacity | undefined {
   if (role === "aggregated") return aggregatedCapacity(profile, shape, goals, corrections);
-  if (role === "prefill" && goals.ttft !== undefined)
-    return prefillCapacity(profile, shape, goals.ttft, corrections.ttft);
+  if (role === "prefill" && goals.ttft !== undefined) {
+    const pool = pools === undefined ? undefined : { requestsPerSecond: requestsPerSecond / pools };
+    return prefillCapacity(profile, shape, goals.ttft, { correction: corrections.ttft, pool });
+  }
   if (role === "decode" && goals.itl !== undefined) return decodeCapacity(profile, shape, goals.itl, corrections.itl);
   return undefined;
 }

@@ -41,6 +41,7 @@ const GOALS: SloPolicy = {
   attainmentRatio: 0.95,
   windowMs: 600_000,
   source: "Profile",
+  routing: "RoundRobin",
 };
 
 const policyOf = (overrides: Partial<Policy> = {}): Policy => ({
@@ -122,6 +123,24 @@ const desired = (scene: Scene, policy?: Policy, memory?: Memory): readonly numbe
   run(scene, policy, memory).decision.targets.map((target) => target.desired);
 
 describe("sizing", () => {
+  test("behind a router that looks at load prefill shares a queue: fewer replicas, and more of them where two set replicas split it", () => {
+    const prefillOf = (routing: SloPolicy["routing"], sets: number): number => {
+      const loads = chat(1_000, 2_000).map((one, at) => (at === 0 ? { ...one, promptSpread: 30 } : one));
+      const seen = observe({ replicas: [30, 30], loads });
+      const targets = seen.targets.map((one) => ({
+        ...one,
+        objects: Array.from({ length: sets }, (_, setIndex) => ({ ...one.objects[0], setIndex }) as never),
+      }));
+      const observation = { ...seen, set: { ...seen.set, replicas: sets, ready: sets }, targets };
+      const { decision } = decide(policyOf({ slo: { ...GOALS, routing } }), observation, emptyMemory);
+      return decision.targets[0]?.demand?.replicas ?? Number.NaN;
+    };
+    const [own, shared, split] = [prefillOf("RoundRobin", 1), prefillOf("LeastLoaded", 1), prefillOf("LeastLoaded", 4)];
+    expect(shared).toBeLessThan(0.7 * own);
+    expect(split).toBeGreaterThan(1.02 * shared);
+    expect(split).toBeLessThan(own);
+  });
+
   test("the request rate over what one replica serves, in one sentence", () => {
     const { decision } = run({ replicas: [1, 1], loads: chat(100) });
     const [prefill, decode] = decision.targets;
@@ -427,7 +446,7 @@ describe("laws", () => {
     "runningRequests",
     "waitingRequests",
     "kvCacheUsage",
-    "inputVariation",
+    "promptSpread",
     "timeToFirstToken",
     "interTokenLatency",
   ];

@@ -86,6 +86,7 @@ export function sizeForSlo(
       source: slo.source,
       ...(observation.profile === undefined ? {} : { profile: observation.profile }),
       load,
+      ...optionalPools(slo, observation, index),
       nowMs: observation.monotonicMs,
       leadMs,
       corrections: { ttft: kept.corrections.ttft?.factor ?? 1, itl: kept.corrections.itl?.factor ?? 1 },
@@ -252,7 +253,7 @@ function remember(before: SloTargetMemory, context: RememberContext): SloTargetM
       const unit = learnedLoad(load, slo);
       if (unit !== undefined)
         samples = { ...samples, [slo]: addSample(samples[slo] ?? [], now, unit / ready, observedMs / 1000) };
-    } else if (observation.profile?.kind === "Profile") {
+    } else if (policy.slo !== undefined && observation.profile?.kind === "Profile") {
       const corrected = correctFromProfile({
         profile: observation.profile.profile,
         role,
@@ -260,6 +261,7 @@ function remember(before: SloTargetMemory, context: RememberContext): SloTargetM
         goal,
         load,
         readyReplicas: ready,
+        ...optionalPools(policy.slo, observation, index),
         observedMs,
         known: corrections,
         nowMs: now,
@@ -268,6 +270,11 @@ function remember(before: SloTargetMemory, context: RememberContext): SloTargetM
     }
   }
   return { ...base, corrections, samples };
+}
+
+/** A router of each set replica sends to the replicas of its own. */
+function optionalPools({ routing }: SloPolicy, { targets }: Observation, index: number): { readonly pools?: number } {
+  return routing === "LeastLoaded" ? { pools: Math.max(1, targets[index]?.objects.length ?? 1) } : {};
 }
 
 function modelOf(terms: readonly (SloTerm | undefined)[]): SloState["model"] {

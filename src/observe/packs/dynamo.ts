@@ -4,7 +4,7 @@
  * A frontend target is read by the frontends' own pods. A target of workers is read by its engines, with what only the frontends of the same set know
  * on top (what waits in the router) or in place of what the engines do not say.
  */
-import { firstOf, gauge, latency, rate, type SignalQuery, type Term } from "../signal-query.ts";
+import { firstOf, gauge, latency, rate, type SignalQuery, spread, type Term } from "../signal-query.ts";
 import { SGLANG } from "./sglang.ts";
 import type { LoadSignal, SignalOptions, SignalPack } from "./signal-pack.ts";
 import { TRTLLM } from "./trtllm.ts";
@@ -13,7 +13,10 @@ import { VLLM } from "./vllm.ts";
 const isWorker = ({ role }: SignalOptions): boolean => role === "prefill" || role === "decode" || role === "aggregated";
 
 /** The engine that the worker runs, whichever it is. */
-function engines(signal: LoadSignal | "kvCacheDemand" | "busyRatio", options: SignalOptions): SignalQuery {
+function engines(
+  signal: Exclude<LoadSignal, "promptSpread"> | "kvCacheDemand" | "busyRatio",
+  options: SignalOptions,
+): SignalQuery {
   const [vllm, ...others]: readonly [SignalQuery, ...SignalQuery[]] = [
     VLLM[signal](options),
     SGLANG[signal](options),
@@ -68,6 +71,12 @@ export const DYNAMO = {
     isWorker(options)
       ? engines("promptTokensPerSecond", options)
       : { ...rate("dynamo_frontend_input_sequence_tokens_sum"), perReplica: "sum" },
+  promptSpread: (options) => {
+    const asked = spread(["dynamo_frontend_input_sequence_tokens"]);
+    if (!isWorker(options)) return asked;
+    const own = spread(["vllm:request_prompt_tokens", "sglang:prompt_tokens_histogram"]);
+    return { ...VLLM.promptSpread(), ...own, ofSet: { ...asked, how: "same" } };
+  },
   computedPromptTokensPerSecond: (options) => engines("computedPromptTokensPerSecond", options),
   prefixCacheHitRatio: (options) => engines("prefixCacheHitRatio", options),
   generationTokensPerSecond: (options) =>

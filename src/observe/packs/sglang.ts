@@ -4,7 +4,19 @@
  * One scheduler of a tensor-parallel group reports, or all of them do with the same numbers (`--enable-metrics-for-all-schedulers`): rank 0 counts.
  * With data-parallel attention each `dp_rank` is a scheduler of its own with its own share of the load, whatever its `tp_rank`: one of each counts.
  */
-import { BY_POD, dated, firstOf, gauge, latency, over, plus, rate, type Term, WINDOW } from "../signal-query.ts";
+import {
+  BY_POD,
+  dated,
+  firstOf,
+  gauge,
+  latency,
+  over,
+  plus,
+  rate,
+  spread,
+  type Term,
+  WINDOW,
+} from "../signal-query.ts";
 import { GPU_BUSY } from "./gpu.ts";
 import type { SignalPack } from "./signal-pack.ts";
 
@@ -69,6 +81,8 @@ export const SGLANG = {
     ...firstOf(over(HIT_TOKENS, PROMPT_TOKENS), ranked("avg", "sglang:cache_hit_rate")),
     perReplica: "mean",
   }),
+  /** With `--collect-tokens-histogram`. */
+  promptSpread: () => spread(["sglang:prompt_tokens_histogram"]),
   generationTokensPerSecond: () => ({
     ...firstOf(realtime("decode"), rankedRate("sglang:generation_tokens_total")),
     perReplica: "sum",

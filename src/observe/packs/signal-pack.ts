@@ -10,6 +10,8 @@ export const LOAD_SIGNALS = [
   /** Without those that the prefix cache had. */
   "computedPromptTokensPerSecond",
   "prefixCacheHitRatio",
+  /** p99 of the lengths of prompts over their median. */
+  "promptSpread",
   "generationTokensPerSecond",
   "runningRequests",
   "waitingRequests",
@@ -32,7 +34,9 @@ export interface SignalOptions {
 
 type Signal = (options: SignalOptions) => SignalQuery;
 
-export type SignalPack = Readonly<Record<LoadSignal, Signal>> & {
+export type SignalPack = Readonly<Record<Exclude<LoadSignal, "promptSpread">, Signal>> & {
+  /** TensorRT-LLM has no histogram of lengths. */
+  readonly promptSpread?: Signal;
   /** KV usage with what is already queued for it; may pass 1. */
   readonly kvCacheDemand: Signal;
   /** Share of time in which the GPU computes. */

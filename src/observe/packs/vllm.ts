@@ -1,5 +1,16 @@
 /** vLLM. Ratios are 0 to 1 in spite of `perc`; 0.9 to 0.11 renamed several families. */
-import { dated, firstOf, gauge, latency, minus, over, rate, type SignalQuery, type Term } from "../signal-query.ts";
+import {
+  dated,
+  firstOf,
+  gauge,
+  latency,
+  minus,
+  over,
+  rate,
+  type SignalQuery,
+  spread,
+  type Term,
+} from "../signal-query.ts";
 import { GPU_BUSY } from "./gpu.ts";
 import type { SignalPack } from "./signal-pack.ts";
 
@@ -35,6 +46,7 @@ export const VLLM = {
       ),
       "mean",
     ),
+  promptSpread: () => ({ ...spread(["vllm:request_prompt_tokens"]), asleepQuery: ASLEEP }),
   generationTokensPerSecond: () => awake(rate("vllm:generation_tokens_total"), "sum"),
   runningRequests: () => awake(gauge("sum", "vllm:num_requests_running"), "sum"),
   waitingRequests: () => awake(WAITING, "sum"),

@@ -68,6 +68,7 @@ function vllm(writer: MetricWriter, engine: InferenceEngine): void {
     .histogram("vllm:time_to_first_token_seconds", labels, engine.timeToFirstToken)
     .histogram("vllm:inter_token_latency_seconds", labels, engine.interTokenLatency)
     .histogram("vllm:e2e_request_latency_seconds", labels, engine.endToEnd)
+    .histogram("vllm:request_prompt_tokens", labels, engine.promptLengths)
     .gauge("vllm:cache_config_info", cache, 1);
   const { prefixCache } = engine;
   if (prefixCache === undefined) return;

@@ -77,6 +77,8 @@ const TTFT_BOUNDS = [
 ];
 const ITL_BOUNDS = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80];
 const E2E_BOUNDS = [0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960];
+/** vLLM's, of a model with a context of 131,072 tokens. */
+const LENGTH_BOUNDS = [1, 10, 100, 1_000, 10_000].flatMap((one) => [one, 2 * one, 5 * one]).concat(100_000);
 
 export class InferenceEngine {
   readonly profile: EngineProfile;
@@ -85,6 +87,8 @@ export class InferenceEngine {
   readonly timeToFirstToken = new LatencyHistogram(TTFT_BOUNDS);
   readonly interTokenLatency = new LatencyHistogram(ITL_BOUNDS);
   readonly endToEnd = new LatencyHistogram(E2E_BOUNDS);
+  /** Of the prompts of requests that ended. */
+  readonly promptLengths = new LatencyHistogram(LENGTH_BOUNDS);
   promptTokens = 0;
   generationTokens = 0;
   finishedRequests = 0;
@@ -551,6 +555,7 @@ export class InferenceEngine {
       this.timeToFirstToken.observe((endMs - attempt.engineArrivedMs) / 1000);
       this.endToEnd.observe((endMs - attempt.engineArrivedMs) / 1000);
       this.finishedRequests++;
+      this.promptLengths.observe(attempt.request.inputTokens);
       this.#held.set(attempt, contextTokens(attempt));
       this.#heldTokens += contextTokens(attempt);
       attempt.generatedTokens = 1;
@@ -596,6 +601,7 @@ export class InferenceEngine {
 
   #finish(attempt: Attempt, atMs: number): void {
     this.finishedRequests++;
+    this.promptLengths.observe(attempt.request.inputTokens);
     this.endToEnd.observe((atMs - attempt.engineArrivedMs) / 1000);
     this.#listener.finished(attempt, atMs);
   }

@@ -25,6 +25,8 @@ export interface NeedsOptions {
   readonly endMs: number;
   /** Of the capacity, in (0, 1]: what is left is for bursts that are shorter than an interval. */
   readonly usedRatio: number;
+  /** Whether prefill replicas share one queue, as behind a router that looks at their load; else each has its own, which takes more of them. */
+  readonly sharesQueue: boolean;
 }
 
 export interface Needs {
@@ -63,7 +65,7 @@ export function needsOf(options: NeedsOptions): Needs {
 }
 
 function rateNeeds(
-  { profile, goals, usedRatio }: NeedsOptions,
+  { profile, goals, usedRatio, sharesQueue }: NeedsOptions,
   role: NeedRole,
   shapes: readonly (RequestShape | undefined)[],
   rates: readonly number[],
@@ -73,7 +75,7 @@ function rateNeeds(
     if (shape === undefined || rate === 0) return 0;
     const { requestsPerSecond } =
       role === "prefill"
-        ? prefillCapacity(profile, shape, goals.ttft)
+        ? prefillCapacity(profile, shape, goals.ttft, sharesQueue ? { pool: { requestsPerSecond: rate } } : {})
         : aggregatedCapacity(profile, shape, { ttft: goals.ttft, itl: goals.itl });
     return rate / (requestsPerSecond * usedRatio);
   });

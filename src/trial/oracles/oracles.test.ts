@@ -150,6 +150,7 @@ describe("needs", () => {
       intervalMs: 10_000,
       endMs: 90_000,
       usedRatio: 1,
+      sharesQueue: false,
     });
     expect(requests).toEqual([100, 100, 100, 100, 100, 100, 0, 0, 0]);
     // 10/s of 100 ms each at the most that a queue stays predictable, 0.95.
@@ -161,7 +162,15 @@ describe("needs", () => {
   });
 
   test("half of the capacity used is twice the need", () => {
-    const options = { arrivals, roles: ["decode"] as const, profile, goals, intervalMs: 10_000, endMs: 60_000 };
+    const options = {
+      arrivals,
+      roles: ["decode"] as const,
+      profile,
+      goals,
+      intervalMs: 10_000,
+      endMs: 60_000,
+      sharesQueue: false,
+    };
     const whole = needsOf({ ...options, usedRatio: 1 }).replicas[0]?.[3] ?? Number.NaN;
     expect(needsOf({ ...options, usedRatio: 0.5 }).replicas[0]?.[3]).toBeCloseTo(2 * whole, 9);
   });
