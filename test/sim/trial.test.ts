@@ -182,6 +182,20 @@ describe("a fault", () => {
     },
   );
 
+  test("a restart: whoever scales is told, once and then", async () => {
+    const toldMs: number[] = [];
+    await run(short([{ kind: "Restart", atMs: FROM_MS }]), STATIC, {
+      scaler: (stage) => {
+        const originMs = stage.clock.monotonicMs();
+        return {
+          ...scalerOf(STATIC, stage),
+          restart: () => void toldMs.push(Math.round(stage.clock.monotonicMs() - originMs)),
+        };
+      },
+    });
+    expect(toldMs).toEqual([FROM_MS]);
+  });
+
   test("a restart of ours goes on from its checkpoint, and as many requests are in time", async () => {
     const [restarted, whole] = [await run(short([{ kind: "Restart", atMs: FROM_MS }])), await run(short())];
     const early = (record: TrialRecord) => record.orders.filter(({ atMs }) => atMs < at(record, FROM_MS));
