@@ -182,6 +182,15 @@ describe("a fault", () => {
     },
   );
 
+  test("a restart just before the load rises: the forecast goes on from the checkpoint, and orders as early as without", async () => {
+    const beforeRiseMs = 360_000;
+    const [restarted, whole] = [await run(short([{ kind: "Restart", atMs: beforeRiseMs }])), await run(short())];
+    const ups = (record: TrialRecord) =>
+      record.orders.filter(({ atMs, from, to }) => to > from && atMs < at(record, FROM_MS));
+    expect(ups(whole).length).toBeGreaterThan(2);
+    expect(ups(restarted)).toEqual(ups(whole));
+  });
+
   test("a restart: whoever scales is told, once and then", async () => {
     const toldMs: number[] = [];
     await run(short([{ kind: "Restart", atMs: FROM_MS }]), STATIC, {
@@ -219,6 +228,12 @@ describe("a fault", () => {
     for (const { goneMs } of lost) expect(goneMs).toBeCloseTo(at(record, FROM_MS), 3);
     expect(countsAt(record, FROM_MS - 1)?.ready.slice(1)).toEqual([2, 3]);
     expect(countsAt(record, FROM_MS + 1)?.ready.slice(1)).not.toEqual([2, 3]);
+    expect(countsAt(record, later(5 * MINUTE_MS))?.ready.slice(1)).toEqual([2, 3]);
+  });
+
+  test("all nodes lost: nothing is ready until they are back, then everything is again", async () => {
+    const record = await run(short([{ kind: "NodeLoss", ratio: 1, ...window }]), STATIC);
+    expect(countsAt(record, TO_MS - 1)).toMatchObject({ ready: [0, 0, 0], starting: [0, 0, 0] });
     expect(countsAt(record, later(5 * MINUTE_MS))?.ready.slice(1)).toEqual([2, 3]);
   });
 
