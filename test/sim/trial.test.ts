@@ -232,7 +232,8 @@ describe("a fault", () => {
   });
 
   test("all nodes lost: nothing is ready until they are back, then everything is again", async () => {
-    const record = await run(short([{ kind: "NodeLoss", ratio: 1, ...window }]), STATIC);
+    const scenario = short([{ kind: "NodeLoss", ratio: 1, ...window }]);
+    const record = await run({ ...scenario, pool: { nodes: 1, gpusPerNode: 8, nodesPerRack: 4 } }, STATIC);
     expect(countsAt(record, TO_MS - 1)).toMatchObject({ ready: [0, 0, 0], starting: [0, 0, 0] });
     expect(countsAt(record, later(5 * MINUTE_MS))?.ready.slice(1)).toEqual([2, 3]);
   });
