@@ -4,7 +4,7 @@ import { StepTimes } from "../../src/sim/engines/step-times.ts";
 import type { Ablation } from "../../src/trial/ablations.ts";
 import { type Contestant, scalerOf } from "../../src/trial/contestants.ts";
 import { measureTrial } from "../../src/trial/measures/measure-trial.ts";
-import type { CountsSample, TrialRecord } from "../../src/trial/record.ts";
+import { type CountsSample, OUTCOME, type TrialRecord } from "../../src/trial/record.ts";
 import { runTrial, type TrialOptions } from "../../src/trial/run.ts";
 import type { Fault, Scenario } from "../../src/trial/scenario.ts";
 import { sloOf } from "../../src/trial/try-out.ts";
@@ -50,6 +50,16 @@ describe("of one seed", () => {
     expect(again).toEqual(one);
     const { lives } = await run(short(), OURS, { seed: 2 });
     expect(lives.map(({ readyMs }) => readyMs)).not.toEqual(one.lives.map(({ readyMs }) => readyMs));
+  });
+
+  test("what arrived in the window gets the time to end after it", async () => {
+    const { requests, window } = await run(short(), STATIC);
+    const lastSecond = Array.from({ length: requests.count }, (_, row) => row).filter((row) => {
+      const arrivedMs = requests.arrivedMs[row] as number;
+      return arrivedMs >= window.endMs - 1_000 && arrivedMs < window.endMs;
+    });
+    expect(lastSecond.length).toBeGreaterThan(0);
+    expect(lastSecond.filter((row) => requests.outcome[row] !== OUTCOME.completed)).toEqual([]);
   });
 
   test("GPUs held never exceed the cluster, and the specs are what the orders made of them", async () => {
