@@ -4,6 +4,7 @@
  * Eleven stages in a fixed order, so that nothing bypasses anything; the reasons for the order are in `docs/architecture.md`. The write gate and the
  * publishing of the record are the caller's: they do I/O.
  */
+
 import { applyOverride } from "./apply-override.ts";
 import { boundsOf, setBounds, type TargetBounds } from "./bounds.ts";
 import { joinSlo } from "./capacity/join.ts";
@@ -16,6 +17,7 @@ import { widenFlapping } from "./flap.ts";
 import { type ForecastResult, forecastDemand, noForecasts } from "./forecast/forecast.ts";
 import { leadTimeMs } from "./forecast/lead-time.ts";
 import { inFlightOf } from "./in-flight.ts";
+import { keepForAStart } from "./keep-for-a-start.ts";
 import { limitStep } from "./limit-step.ts";
 import { MAX_STARTUP_MS, MAX_STARTUPS, type Memory } from "./memory.ts";
 import type { Observation } from "./observation.ts";
@@ -51,9 +53,9 @@ export interface DecideResult {
 export function decide(given: Policy, observation: Observation, memory: Memory): DecideResult {
   const stages: StageRecord[] = [];
   const { monotonicMs } = observation;
-  const policy = widenFlapping(given, memory.flaps, monotonicMs);
   const measuredMs = observation.startupsMs.filter((startupMs) => startupMs >= 0 && startupMs <= MAX_STARTUP_MS);
   const startupsMs = [...memory.startupsMs, ...measuredMs].slice(-MAX_STARTUPS);
+  const policy = widenFlapping(keepForAStart(given, startupsMs), memory.flaps, monotonicMs);
   const leadMs = leadTimeMs(startupsMs, policy.coldStart.leadTimeMs);
   const scheduled = scheduledAt(policy.schedules, observation.nowMs, leadMs);
   const inFlight = inFlightOf(policy, observation, memory.inFlightSinceMs);

@@ -103,6 +103,8 @@ export interface Policy {
   readonly slo?: SloPolicy;
   readonly coldStart: {
     readonly leadTimeMs?: number;
+    /** Least scale-down window; absent: as long as a replica takes to start. */
+    readonly scaleDownWindowMs?: number;
     readonly countStarting: boolean;
     readonly pendingTimeoutMs: number;
     readonly changeDeadlineMs: number;
@@ -146,6 +148,7 @@ export function readPolicy(spec: ScalingPolicySpec): Policy {
     ...(spec.slo === undefined ? {} : { slo: readSlo(spec.slo, spec.performanceModel) }),
     coldStart: {
       ...(coldStart.leadTime === "auto" ? {} : { leadTimeMs: durationMs(coldStart.leadTime) }),
+      ...(coldStart.scaleDownWindow === "auto" ? {} : { scaleDownWindowMs: durationMs(coldStart.scaleDownWindow) }),
       countStarting: coldStart.countStarting === "AsCapacity",
       pendingTimeoutMs: durationMs(coldStart.pendingTimeout),
       changeDeadlineMs: durationMs(coldStart.changeDeadline),

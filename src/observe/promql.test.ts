@@ -4,8 +4,15 @@ import { parsePromql } from "./promql.ts";
 describe("parsePromql", () => {
   test("names every metric that is read, once and sorted", () => {
     const query = 'sum(rate(vllm:b_total{x="y"}[1m])) / on() group_left max_over_time(a[5m:1m]) or {__name__="c"} or a';
-    expect(parsePromql(query)).toEqual({ ok: true, metricNames: ["a", "c", "vllm:b_total"] });
+    expect(parsePromql(query)).toEqual({ ok: true, metricNames: ["a", "c", "vllm:b_total"], readsAny: false });
   });
+
+  test.each(['sum({job="x"})', 'a + on() rate({__name__=~"b.*"}[1m])', 'quantile(scalar({job="x"}), a)'])(
+    "%s may read any metric",
+    (query) => {
+      expect(parsePromql(query)).toMatchObject({ ok: true, readsAny: true });
+    },
+  );
 
   test.each([
     { query: "", message: "no expression found in input" },

@@ -7,6 +7,8 @@ export type ParsedPromql =
       readonly ok: true;
       /** Names that the selectors ask for by equality, sorted, without duplicates. */
       readonly metricNames: readonly string[];
+      /** Some selector asks for no name by equality: it may read any metric. */
+      readonly readsAny: boolean;
     }
   | {
       readonly ok: false;
@@ -19,42 +21,38 @@ export type ParsedPromql =
 export function parsePromql(query: string): ParsedPromql {
   try {
     const names = new Set<string>();
-    collectNames(parseExpression(query), names);
-    return { ok: true, metricNames: [...names].sort() };
+    const readsAny = collectNames(parseExpression(query), names);
+    return { ok: true, metricNames: [...names].sort(), readsAny };
   } catch (error) {
     if (!(error instanceof PromqlError)) throw error;
     return { ok: false, message: error.message, position: error.position };
   }
 }
 
-function collectNames(expr: Expr, names: Set<string>): void {
+/** @returns whether a selector asks for no name */
+function collectNames(expr: Expr, names: Set<string>): boolean {
+  const ofAll = (parts: readonly Expr[]): boolean => parts.map((part) => collectNames(part, names)).includes(true);
   switch (expr.kind) {
     case "vector":
-    case "matrix":
-      for (const { label, op, value } of expr.selector.matchers) {
-        if (label === "__name__" && op === "=") names.add(value);
-      }
-      return;
+    case "matrix": {
+      const named = expr.selector.matchers.filter(({ label, op }) => label === "__name__" && op === "=");
+      for (const { value } of named) names.add(value);
+      return named.length === 0;
+    }
     case "call":
-      for (const arg of expr.args) collectNames(arg, names);
-      return;
+      return ofAll(expr.args);
     case "binary":
-      collectNames(expr.left, names);
-      collectNames(expr.right, names);
-      return;
+      return ofAll([expr.left, expr.right]);
     case "aggregate":
-      if (expr.param !== undefined) collectNames(expr.param, names);
-      collectNames(expr.expr, names);
-      return;
+      return ofAll(expr.param === undefined ? [expr.expr] : [expr.param, expr.expr]);
     case "subquery":
     case "negate":
     case "paren":
-      collectNames(expr.expr, names);
-      return;
+      return ofAll([expr.expr]);
     case "number":
     case "string":
-      return;
+      return false;
     default:
-      expr satisfies never;
+      return expr satisfies never;
   }
 }

@@ -1,6 +1,7 @@
 /** A re-implemented peer on a fleet: its queries on the same scrapes, its orders on the same replicas. */
 import type { Clock } from "../clock.ts";
 import { scalingGroupName, standaloneCliqueName } from "../grove/names.ts";
+import { parsePromql } from "../observe/promql.ts";
 import type { Peer, PeerInput, PeerQuery, PeerRole, RoleCounts } from "../peers/peer.ts";
 import type { PromqlEngine } from "../sim/prometheus/promql-engine.ts";
 import type { Fleet } from "./fleet/fleet.ts";
@@ -78,6 +79,7 @@ export function peerScaler(options: PeerScalerOptions): Scaler {
 
   return {
     tickMs: peer.tickMs,
+    ...familiesOf(queries.map(({ promql }) => promql)),
     tick() {
       const scrape = scrapes();
       if (readings?.scrape !== scrape) readings = { ...read(), scrape };
@@ -115,6 +117,17 @@ export function peerScaler(options: PeerScalerOptions): Scaler {
       memory = peer.initialMemory;
     },
   };
+}
+
+/** `x` of `x_bucket` too: a name does not say whether it is of a histogram. */
+function familiesOf(queries: readonly string[]): Pick<Scaler, "families"> {
+  const families = new Set<string>();
+  for (const promql of queries) {
+    const parsed = parsePromql(promql);
+    if (!parsed.ok || parsed.readsAny) return {};
+    for (const name of parsed.metricNames) families.add(name).add(name.replace(/_(bucket|sum|count)$/, ""));
+  }
+  return { families };
 }
 
 /** By equality: the label of the object that a scraper copies from the pod. */

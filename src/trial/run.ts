@@ -9,7 +9,7 @@ import { createPrometheus, type Prometheus } from "../sim/prometheus/prometheus.
 import { bandsOf } from "./bands.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import { lossyTargets } from "./lossy-targets.ts";
-import type { TrialRecord } from "./record.ts";
+import { OUTCOME, type RequestColumns, type TrialRecord } from "./record.ts";
 import type { Scaler } from "./scaler.ts";
 import type { Fault, Scenario } from "./scenario.ts";
 import { SystemError } from "./system.ts";
@@ -43,7 +43,7 @@ export interface TrialOptions {
 const SCRAPE_SEED_OFFSET = 1_000_003;
 /** A decision comes after the scrape of the same instant. */
 const DECISION_DELAY_MS = 500;
-/** Requests that arrived inside the window get this long to end. */
+/** Requests that arrived inside the window get at most this long to end. */
 export const COOL_DOWN_MS = 600_000;
 export const MAX_START_MS = 7_200_000;
 /** The longest window of any query; a quarter of an hour more than most. */
@@ -87,6 +87,7 @@ export async function runTrial(options: TrialOptions): Promise<TrialRecord> {
     clock,
     scrapeIntervalMs: scenario.scrapeIntervalMs,
     retentionMs: RETENTION_MS,
+    takes: (family) => scaler.families?.has(family) ?? true,
     targets: () => lossyTargets(dataPlane.targets(), scenario.scrapeLossRatio ?? 0, scrapeRandom),
   });
   const startMs = clock.monotonicMs();
@@ -97,7 +98,7 @@ export async function runTrial(options: TrialOptions): Promise<TrialRecord> {
     await prometheus.scraper.scrapeOnce();
     scrapes++;
   });
-  const scaler = options.scaler({
+  const scaler: Scaler = options.scaler({
     scenario,
     fleet,
     clock,
@@ -122,10 +123,16 @@ export async function runTrial(options: TrialOptions): Promise<TrialRecord> {
   clock.setTimer(window.endMs, () => {
     livesAtEnd = fleet.lives();
   });
-  for (let doneMs = 0; doneMs < totalMs && signal?.aborted !== true; doneMs += MINUTE_MS) {
-    await clock.advance(Math.min(MINUTE_MS, totalMs - doneMs));
+  const hasJudgedAll = everythingEnded(() => dataPlane.requests(system), startMs + window.endMs);
+  for (let doneMs = 0; doneMs < totalMs && signal?.aborted !== true; ) {
+    // From scrape to scrape: a look at the engines is then no look that there would not have been anyway.
+    const stepMs = Math.min(doneMs < window.endMs ? MINUTE_MS : scenario.scrapeIntervalMs, totalMs - doneMs);
+    await clock.advance(stepMs);
     if (failure !== undefined) throw failure;
-    onProgress?.(Math.min(1, (doneMs + MINUTE_MS) / totalMs));
+    doneMs += stepMs;
+    const isOver = doneMs >= window.endMs && hasJudgedAll();
+    onProgress?.(isOver ? 1 : doneMs / totalMs);
+    if (isOver) break;
   }
   stop.abort();
   dataPlane.advance();
@@ -160,6 +167,17 @@ export async function runTrial(options: TrialOptions): Promise<TrialRecord> {
     };
     clock.setTimer(delayMs, next);
   }
+}
+
+/** Has every request that arrived before `endMs` ended? Asked again and again, it looks at each once. */
+function everythingEnded(read: () => RequestColumns, endMs: number): () => boolean {
+  let row = 0;
+  return () => {
+    const { count, arrivedMs, outcome } = read();
+    const isOpen = (): boolean => row < count && (arrivedMs[row] as number) < endMs;
+    while (isOpen() && outcome[row] !== OUTCOME.unfinished) row++;
+    return !isOpen();
+  };
 }
 
 interface Breakable {

@@ -184,6 +184,12 @@ const FORECAST = object({
 
 const COLD_START = object({
   leadTime: defaulted(durationOrAuto("`auto`: measured from Pending to Ready."), "auto"),
+  scaleDownWindow: defaulted(
+    durationOrAuto(
+      "Least scale-down window of every target: `auto`, as long as a replica was measured to take from Pending to Ready. What is let go sooner is gone for less time than its return takes.",
+    ),
+    "auto",
+  ),
   countStarting: defaulted(literals(["AsCapacity", "Ignore"]), "AsCapacity"),
   pendingTimeout: defaulted(duration("A replica that waits longer counts as absent."), "10m"),
   changeDeadline: defaulted(

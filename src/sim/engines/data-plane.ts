@@ -12,7 +12,7 @@ import type { ScrapeTarget } from "../prometheus/scraper.ts";
 import { remember } from "../remember.ts";
 import { writeEngineMetrics } from "./engine-exporters.ts";
 import { EventQueue } from "./event-queue.ts";
-import { type GpuReading, gpuLabels, writeFrontendMetrics, writeGpuMetrics } from "./exporters.ts";
+import { GPU_FAMILIES, type GpuReading, gpuLabels, writeFrontendMetrics, writeGpuMetrics } from "./exporters.ts";
 import { Frontend } from "./frontend.ts";
 import type { InferenceEngine } from "./inference-engine.ts";
 import { MetricText } from "./metric-text.ts";
@@ -144,10 +144,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
 
   function advance(): void {
     const nowMs = now();
-    while (events.nextMs <= nowMs) {
-      const event = events.pop();
-      event?.run(event.atMs);
-    }
+    events.runUntil(nowMs);
     for (const system of systems.values()) system.advanceTo(nowMs);
   }
 
@@ -242,6 +239,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     const capacity = nodes.get(nodeName);
     const residents = pods.podsOnNode(nodeName);
     if (capacity === undefined && residents.length === 0) return false;
+    if (!GPU_FAMILIES.some((family) => writer.takes(family))) return true;
     const readings: GpuReading[] = residents.flatMap((pod) => {
       const ratio = busyRatio(pod, now());
       const labels = remember(heldGpuLabels, pod, labelsOfHeldGpus);
@@ -369,15 +367,16 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       const system = systemOf(keyOfSystem(key));
       const startMs = now();
       const stream = arrivals[Symbol.iterator]();
-      const next = (): void => {
-        const { value, done } = stream.next();
-        if (done === true) return;
-        events.schedule(startMs + value.atMs, (atMs) => {
-          system.arrive(value, atMs);
-          next();
-        });
+      let coming = stream.next();
+      const scheduleNext = (): void => {
+        if (coming.done !== true) events.schedule(startMs + coming.value.atMs, arrive);
       };
-      next();
+      const arrive = (atMs: number): void => {
+        if (coming.done !== true) system.arrive(coming.value, atMs);
+        coming = stream.next();
+        scheduleNext();
+      };
+      scheduleNext();
     },
     targets: () => {
       advance();

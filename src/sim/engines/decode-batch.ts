@@ -4,20 +4,18 @@
  * A heap by the step of the last token and a stack in the order of joining share their entries; what leaves one of them is
  * only marked in the other and dropped when it comes up, so that every operation costs the logarithm of the batch at most.
  */
+import { MinHeap } from "./min-heap.ts";
 import type { Attempt } from "./request.ts";
 
 interface Entry {
   readonly attempt: Attempt;
-  readonly finishStep: number;
-  readonly order: number;
   left: boolean;
 }
 
 export class DecodeBatch {
-  readonly #heap: Entry[] = [];
+  readonly #byFinish = new MinHeap<Entry>();
   #stack: Entry[] = [];
   #size = 0;
-  #order = 0;
 
   get size(): number {
     return this.#size;
@@ -25,32 +23,24 @@ export class DecodeBatch {
 
   /** By its `finishStep`, which must not change while it is in the batch. */
   join(attempt: Attempt): void {
-    const entry: Entry = { attempt, finishStep: attempt.finishStep, order: this.#order++, left: false };
+    const entry: Entry = { attempt, left: false };
     this.#size++;
     this.#stack.push(entry);
-    const heap = this.#heap;
-    let index = heap.length;
-    heap.push(entry);
-    while (index > 0) {
-      const parent = (index - 1) >> 1;
-      const above = heap[parent] as Entry;
-      if (!before(entry, above)) break;
-      heap[index] = above;
-      index = parent;
-    }
-    heap[index] = entry;
+    this.#byFinish.push(attempt.finishStep, entry);
   }
 
   /** Infinity when the batch is empty. */
   get nextFinishStep(): number {
-    return this.#first()?.finishStep ?? Number.POSITIVE_INFINITY;
+    this.#forgetLeft();
+    return this.#byFinish.firstKey;
   }
 
   /** Takes out one that has its last token by this step; of several the one that joined first. */
   takeFinished(step: number): Attempt | undefined {
-    const first = this.#first();
-    if (first === undefined || first.finishStep > step) return undefined;
-    this.#dropFirst();
+    this.#forgetLeft();
+    if (this.#byFinish.firstKey > step) return undefined;
+    const first = this.#byFinish.pop();
+    if (first === undefined) return undefined;
     first.left = true;
     this.#size--;
     // Half of what is on the stack is enough to make cleaning up cost no more than joining did.
@@ -72,35 +62,13 @@ export class DecodeBatch {
   /** Takes out everything, in the order of joining. */
   drain(): Attempt[] {
     const attempts = this.#stack.filter(({ left }) => !left).map(({ attempt }) => attempt);
-    this.#heap.length = 0;
+    this.#byFinish.clear();
     this.#stack = [];
     this.#size = 0;
     return attempts;
   }
 
-  #first(): Entry | undefined {
-    while (this.#heap[0]?.left === true) this.#dropFirst();
-    return this.#heap[0];
-  }
-
-  #dropFirst(): void {
-    const heap = this.#heap;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return;
-    let index = 0;
-    for (;;) {
-      let child = 2 * index + 1;
-      if (child >= heap.length) break;
-      const right = heap[child + 1];
-      if (right !== undefined && before(right, heap[child] as Entry)) child++;
-      const smallest = heap[child] as Entry;
-      if (!before(smallest, last)) break;
-      heap[index] = smallest;
-      index = child;
-    }
-    heap[index] = last;
+  #forgetLeft(): void {
+    while (this.#byFinish.first?.left === true) this.#byFinish.pop();
   }
 }
-
-const before = (a: Entry, b: Entry): boolean =>
-  a.finishStep < b.finishStep || (a.finishStep === b.finishStep && a.order < b.order);

@@ -66,10 +66,12 @@ export const gpuLabels = (
   ...holder,
 });
 
+export const GPU_FAMILIES = ["DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_PROF_GR_ENGINE_ACTIVE", "DCGM_FI_DEV_FB_USED"] as const;
+
 /** dcgm-exporter of one node. */
 export function writeGpuMetrics(writer: MetricWriter, readings: readonly GpuReading[]): void {
-  for (const { labels, busyRatio } of readings)
-    writer.gauge("DCGM_FI_DEV_GPU_UTIL", labels, Math.round(busyRatio * 100));
-  for (const { labels, busyRatio } of readings) writer.gauge("DCGM_FI_PROF_GR_ENGINE_ACTIVE", labels, busyRatio);
-  for (const { labels, memoryUsedMiB } of readings) writer.gauge("DCGM_FI_DEV_FB_USED", labels, memoryUsedMiB);
+  const [utilization, active, memory] = GPU_FAMILIES;
+  for (const { labels, busyRatio } of readings) writer.gauge(utilization, labels, Math.round(busyRatio * 100));
+  for (const { labels, busyRatio } of readings) writer.gauge(active, labels, busyRatio);
+  for (const { labels, memoryUsedMiB } of readings) writer.gauge(memory, labels, memoryUsedMiB);
 }

@@ -370,14 +370,17 @@ export class InferenceEngine {
 
   /** The one with the least prompt tokens to compute, among those that have room in this step. */
   #leastLoadedRank(): number {
+    const ranks = this.#ranks;
     let best = -1;
-    this.#ranks.forEach(({ budget, pendingTokens }, index) => {
-      if (budget > 0 && (best < 0 || pendingTokens < (this.#ranks[best] as RankLoad).pendingTokens)) best = index;
-    });
+    for (let index = 0; index < ranks.length; index++) {
+      const { budget, pendingTokens } = ranks[index] as RankLoad;
+      if (budget > 0 && (best < 0 || pendingTokens < (ranks[best] as RankLoad).pendingTokens)) best = index;
+    }
     return best;
   }
 
   #takeJoining(): void {
+    if (this.#joining.length === 0) return;
     for (const attempt of this.#joining) {
       this.#reservedKvTokens -= contextTokens(attempt);
       this.#startDecoding(attempt);
@@ -395,8 +398,10 @@ export class InferenceEngine {
 
   /** Preempts, latest first, until every decoding request can get one more token. */
   #makeRoomForNextTokens(nowMs: number): void {
-    const growing = (): number => this.#decoding.size + this.#prefilling.length;
-    while (this.#decoding.size > 0 && this.kvTokens + growing() > this.kvCapacityTokens) {
+    while (
+      this.#decoding.size > 0 &&
+      this.kvTokens + this.#decoding.size + this.#prefilling.length > this.kvCapacityTokens
+    ) {
       const victim = this.#decoding.takeLatest() as Attempt;
       this.#leaveBatch(victim);
       if (this.#decoding.size === 0 && this.#reservedKvTokens === 0) {
@@ -507,21 +512,22 @@ export class InferenceEngine {
     const budget = Math.floor((this.profile.maxBatchedTokens - this.#decoding.size) / this.#ranks.length);
     for (const rank of this.#ranks) rank.budget = budget;
     const chunks: Chunk[] = [];
-    const take = (attempt: Attempt): void => {
-      const rank = this.#rankOf(attempt);
-      const tokens = Math.min(rank.budget, contextTokens(attempt) - attempt.prefilledTokens);
-      if (tokens > 0) chunks.push({ attempt, tokens });
-      rank.budget -= tokens;
-    };
-    for (const attempt of this.#prefilling) take(attempt);
+    for (const attempt of this.#prefilling) this.#takeChunk(attempt, chunks);
     for (let rank = this.#leastLoadedRank(); rank >= 0 && this.#canAdmit(); rank = this.#leastLoadedRank()) {
       const attempt = this.#admit(nowMs);
       attempt.rank = rank;
       this.#rankOf(attempt).pendingTokens += contextTokens(attempt) - attempt.prefilledTokens;
       this.#prefilling.push(attempt);
-      take(attempt);
+      this.#takeChunk(attempt, chunks);
     }
     return chunks;
+  }
+
+  #takeChunk(attempt: Attempt, chunks: Chunk[]): void {
+    const rank = this.#rankOf(attempt);
+    const tokens = Math.min(rank.budget, contextTokens(attempt) - attempt.prefilledTokens);
+    if (tokens > 0) chunks.push({ attempt, tokens });
+    rank.budget -= tokens;
   }
 
   #completeMixed({ startMs, endMs, chunks }: MixedPlan): void {
@@ -621,13 +627,15 @@ function seriesMs({ firstMs, slopeMs }: DecodePlan, steps: number): number {
  */
 function stepsWithin(plan: DecodePlan, nowMs: number): number {
   const { startMs, firstMs, slopeMs, limit } = plan;
-  const endsBy = (steps: number): boolean => startMs + seriesMs(plan, steps) <= nowMs;
-  if (endsBy(limit)) return limit;
+  if (endsBy(plan, limit, nowMs)) return limit;
   const elapsedMs = nowMs - startMs;
   const half = firstMs - slopeMs / 2;
   const root = slopeMs > 0 ? (Math.sqrt(half * half + 2 * slopeMs * elapsedMs) - half) / slopeMs : elapsedMs / firstMs;
   let steps = Math.max(0, Math.min(limit, Math.floor(root)));
-  while (steps < limit && endsBy(steps + 1)) steps++;
-  while (steps > 0 && !endsBy(steps)) steps--;
+  while (steps < limit && endsBy(plan, steps + 1, nowMs)) steps++;
+  while (steps > 0 && !endsBy(plan, steps, nowMs)) steps--;
   return steps;
 }
+
+const endsBy = (plan: DecodePlan, steps: number, nowMs: number): boolean =>
+  plan.startMs + seriesMs(plan, steps) <= nowMs;

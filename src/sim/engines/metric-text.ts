@@ -9,6 +9,10 @@ export class MetricText implements MetricWriter {
   readonly #families = new Set<string>();
   readonly #pairs = new Map<MetricLabels, string>();
 
+  takes(): boolean {
+    return true;
+  }
+
   gauge(name: string, labels: MetricLabels, value: number): this {
     return this.#family(name, "gauge").#line(name, this.#pairsOf(labels), value);
   }

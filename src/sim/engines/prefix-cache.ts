@@ -11,7 +11,7 @@ export const PREFIX_BLOCK_TOKENS = 512;
 
 /** The ids of a prompt's blocks, in order. */
 export interface Prompt {
-  readonly blocks?: readonly number[];
+  readonly blocks?: readonly number[] | undefined;
   readonly inputTokens: number;
 }
 

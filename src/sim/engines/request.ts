@@ -1,11 +1,14 @@
 /** One user request, and the attempts to serve it: a request whose engine dies is tried once more from the start. */
+import type { Frontend } from "./frontend.ts";
+import type { EngineHandle } from "./serving-system.ts";
+
 export interface Request {
   readonly id: number;
   readonly arrivedMs: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
   /** Ids of the blocks of its prompt, in order; absent: it shares nothing. */
-  readonly blocks?: readonly number[];
+  readonly blocks?: readonly number[] | undefined;
   attempts: number;
   /** The attempt under way; undefined between two of them, and when the request has ended. */
   current: Attempt | undefined;
@@ -15,6 +18,10 @@ export interface Request {
 
 export interface Attempt {
   readonly request: Request;
+  /** Where it is; undefined: nowhere yet, or it has ended. */
+  frontend: Frontend | undefined;
+  /** The engine that has its prompt, until a decode engine has its KV. */
+  prefill: EngineHandle | undefined;
   /** Its engine or frontend is gone or it timed out: whatever still comes out of an engine is dropped. */
   cancelled: boolean;
   /** Prompt tokens computed so far by the engine that holds it. */
@@ -43,6 +50,8 @@ export function newAttempt(request: Request): Attempt {
   request.attempts++;
   const attempt: Attempt = {
     request,
+    frontend: undefined,
+    prefill: undefined,
     cancelled: false,
     prefilledTokens: 0,
     heldBlocks: 0,

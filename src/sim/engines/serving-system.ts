@@ -44,16 +44,12 @@ interface Arriving {
   readonly blocks?: readonly number[];
 }
 
-interface Placement {
-  frontend: Frontend | undefined;
-  prefill: EngineHandle | undefined;
-}
-
 export class ServingSystem {
   readonly #options: ServingSystemOptions;
   readonly #engines = new Map<string, EngineHandle>();
   readonly #frontends = new Map<string, Frontend>();
-  readonly #placements = new Map<Attempt, Placement>();
+  /** Begun and not ended. */
+  #attempts = 0;
   readonly #entryRouter: Router;
   readonly #decodeRouter: Router;
   /** The decode engines of each set replica. */
@@ -74,7 +70,7 @@ export class ServingSystem {
   }
 
   get inFlight(): number {
-    return this.#placements.size;
+    return this.#attempts;
   }
 
   engine(key: string): EngineHandle | undefined {
@@ -146,11 +142,13 @@ export class ServingSystem {
       arrivedMs: nowMs,
       inputTokens: Math.max(1, Math.round(inputTokens)),
       outputTokens: Math.max(1, Math.round(outputTokens)),
-      ...(blocks === undefined ? {} : { blocks }),
     };
     const request: Request = {
-      ...asked,
       id: this.log.arrive(asked),
+      arrivedMs: nowMs,
+      inputTokens: asked.inputTokens,
+      outputTokens: asked.outputTokens,
+      blocks,
       attempts: 0,
       current: undefined,
       ended: false,
@@ -178,7 +176,7 @@ export class ServingSystem {
 
   #begin(request: Request, nowMs: number): void {
     const attempt = newAttempt(request);
-    this.#placements.set(attempt, nowhere());
+    this.#attempts++;
     this.#enter(attempt, nowMs);
   }
 
@@ -193,7 +191,7 @@ export class ServingSystem {
       this.#ingress.push(attempt);
       return;
     }
-    this.#placement(attempt).frontend = frontend;
+    attempt.frontend = frontend;
     this.#options.events.schedule(frontend.accept(attempt, nowMs), (atMs) => {
       if (!attempt.cancelled) this.#route(attempt, atMs);
     });
@@ -201,27 +199,30 @@ export class ServingSystem {
 
   #route(attempt: Attempt, nowMs: number): void {
     const handle = this.#firstEngine(attempt, nowMs);
-    const { frontend } = this.#placement(attempt);
     if (handle === undefined) {
-      (frontend?.unrouted ?? this.#ingress).push(attempt);
+      (attempt.frontend?.unrouted ?? this.#ingress).push(attempt);
       return;
     }
-    this.#placement(attempt).prefill = handle;
+    attempt.prefill = handle;
     handle.engine.submit(attempt, nowMs);
     this.#touch(handle);
   }
 
   /** Prefill engines count only where a decode engine can take over. */
   #firstEngine(attempt: Attempt, nowMs: number): EngineHandle | undefined {
-    return this.#entryRouter.pick(
-      this.#engines.values(),
-      ({ draining, engine, setReplica }) =>
-        !draining &&
-        (engine.role === "aggregated" ||
-          (engine.role === "prefill" && this.#decodersOf(setReplica).some((decoder) => !decoder.draining))),
-      attempt,
-      nowMs,
-    );
+    // Most engines are of the set replica of the one before.
+    let asked: string | undefined;
+    let canHandOver = false;
+    const isOpen = ({ draining, engine, setReplica }: EngineHandle): boolean => {
+      if (draining || engine.role === "decode") return false;
+      if (engine.role === "aggregated") return true;
+      if (setReplica !== asked) {
+        asked = setReplica;
+        canHandOver = this.#decodersOf(setReplica).some((decoder) => !decoder.draining);
+      }
+      return canHandOver;
+    };
+    return this.#entryRouter.pick(this.#engines.values(), isOpen, attempt, nowMs);
   }
 
   #decodersOf(setReplica: string): readonly EngineHandle[] {
@@ -257,12 +258,11 @@ export class ServingSystem {
   #transfer(attempt: Attempt, decode: EngineHandle, nowMs: number): void {
     const arrivalMs = nowMs + transferMs(decode.engine.profile, attempt.request.inputTokens);
     this.#options.events.schedule(arrivalMs, (atMs) => {
-      const { prefill } = this.#placement(attempt);
+      const { prefill } = attempt;
       if (attempt.cancelled) decode.engine.abandon(attempt, atMs);
       else {
         prefill?.engine.release(attempt, atMs);
-        const placement = this.#placement(attempt);
-        placement.prefill = undefined;
+        attempt.prefill = undefined;
         decode.engine.join(attempt, atMs);
       }
       if (prefill !== undefined) this.#touch(prefill);
@@ -272,7 +272,7 @@ export class ServingSystem {
 
   #firstToken(attempt: Attempt, nowMs: number): void {
     if (attempt.cancelled || attempt.firstTokenMs !== undefined) return;
-    this.#placement(attempt).frontend?.firstToken(attempt, nowMs);
+    attempt.frontend?.firstToken(attempt, nowMs);
     attempt.firstTokenMs = nowMs;
     this.log.firstToken(attempt.request.id, nowMs - attempt.request.arrivedMs);
   }
@@ -282,8 +282,8 @@ export class ServingSystem {
     const { arrivedMs, id } = attempt.request;
     const { firstTokenMs = nowMs, generatedTokens } = attempt;
     const itlMs = generatedTokens > 1 ? (nowMs - firstTokenMs) / (generatedTokens - 1) : 0;
-    this.#placement(attempt).frontend?.end(attempt, { success: true, durationMs: nowMs - arrivedMs, itlMs });
-    this.#placements.delete(attempt);
+    attempt.frontend?.end(attempt, { success: true, durationMs: nowMs - arrivedMs, itlMs });
+    this.#leave(attempt);
     attempt.request.current = undefined;
     attempt.request.ended = true;
     this.log.complete(id, { itlMs, outputTokens: generatedTokens });
@@ -312,11 +312,11 @@ export class ServingSystem {
   }
 
   #cancel(attempt: Attempt, nowMs: number): void {
-    const { frontend, prefill } = this.#placement(attempt);
+    const { frontend, prefill } = attempt;
     attempt.cancelled = true;
     attempt.request.current = undefined;
     frontend?.end(attempt, { success: false });
-    this.#placements.delete(attempt);
+    this.#leave(attempt);
     if (prefill !== undefined) this.#releaseLater(attempt, prefill, nowMs);
   }
 
@@ -353,12 +353,12 @@ export class ServingSystem {
     this.#touch(handle);
   }
 
-  #placement(attempt: Attempt): Placement {
-    return this.#placements.get(attempt) ?? nowhere();
+  #leave(attempt: Attempt): void {
+    attempt.frontend = undefined;
+    attempt.prefill = undefined;
+    this.#attempts--;
   }
 }
-
-const nowhere = (): Placement => ({ frontend: undefined, prefill: undefined });
 
 /** The first of the least: maps keep the order of insertion, so ties are broken the same way every time. */
 function soonest(frontends: Iterable<Frontend>, nowMs: number): Frontend | undefined {

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import axios from "axios";
 import { describe, expect, test } from "vitest";
 import { VirtualClock } from "../../clock.ts";
+import { LatencyHistogram } from "../engines/latency-histogram.ts";
 import { createPrometheus, type Prometheus } from "./prometheus.ts";
 import type { ScrapeTarget } from "./scraper.ts";
 
@@ -40,6 +41,29 @@ function world(options: { dialect?: 2 | 3; retentionMs?: number; labels?: Record
 }
 
 describe("scraping", () => {
+  test("of a target in the same process only the families that are taken are stored", async () => {
+    const clock = new VirtualClock(START_MS);
+    const histogram = new LatencyHistogram([1]);
+    const target: ScrapeTarget = {
+      labels: { job: "test" },
+      scrape: () => "",
+      write: (writer) =>
+        void writer.gauge("a", {}, 1).histogram("seconds", {}, histogram).counter("b_total", {}, 2).gauge("c", {}, 3),
+    };
+    const takes = (family: string): boolean => family === "seconds" || family === "c";
+    const prometheus = createPrometheus({ clock, targets: () => [target], takes });
+    for (let scrape = 0; scrape < 2; scrape++) {
+      await prometheus.scraper.scrapeOnce();
+      await clock.advance(5_000);
+    }
+    const own = ["scrape_duration_seconds", "scrape_samples_scraped"];
+    expect(prometheus.store.labelValues("__name__")).toEqual(
+      ["c", ...own, "seconds_bucket", "seconds_count", "seconds_sum", "up"].sort(),
+    );
+    expect((await prometheus.source.query("c")).at(0)?.value).toBe(3);
+    expect((await prometheus.source.query("scrape_samples_scraped")).at(0)?.value).toBe(5);
+  });
+
   test("target labels win and clashing ones come back as exported_*; __ labels are dropped", async () => {
     const { prometheus, expose, scrapeAfter } = world({ labels: { namespace: "monitoring", __scheme__: "http" } });
     expose('gpu{namespace="inference",pod="p"} 1\n');

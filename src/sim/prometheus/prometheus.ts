@@ -15,6 +15,8 @@ export interface PrometheusOptions {
   readonly scrapeIntervalMs?: number;
   /** Default: the interval. */
   readonly scrapeTimeoutMs?: number;
+  /** Default: everything. Of targets in the same process: other families (a histogram is one) are not stored. */
+  readonly takes?: (family: string) => boolean;
   /** Default 1 h of the clock. */
   readonly retentionMs?: number;
   /** Default 50,000: at one hour of 5 s scrapes 720 samples of 16 bytes each, 0.6 GB. */
@@ -51,6 +53,7 @@ export function createPrometheus(options: PrometheusOptions): Prometheus {
     targets: options.targets,
     scrapeIntervalMs,
     scrapeTimeoutMs: options.scrapeTimeoutMs ?? scrapeIntervalMs,
+    takes: options.takes ?? (() => true),
   });
   const engine = createPromqlEngine({
     store,

@@ -29,6 +29,8 @@ export interface ScraperOptions {
   readonly targets: () => readonly ScrapeTarget[];
   readonly scrapeIntervalMs: number;
   readonly scrapeTimeoutMs: number;
+  /** Of targets in the same process: other families (a histogram is one) are not stored. */
+  readonly takes: (family: string) => boolean;
 }
 
 export interface TargetHealth {
@@ -81,7 +83,7 @@ export function createScraper(options: ScraperOptions): Scraper {
     const scraped = await Promise.all(
       [...found].map(([key, { target, labels }]) => {
         if (target.write === undefined) return scrapeText(key, target, labels, timeMs);
-        return [key, recordWritten({ target, labels, timeMs }, target.write, sessions.get(key), store)] as const;
+        return [key, recordWritten({ target, labels, timeMs }, target.write, sessions.get(key), options)] as const;
       }),
     );
     sessions = new Map(scraped);
@@ -190,10 +192,10 @@ function recordWritten(
   attempt: Pick<Attempt, "target" | "labels" | "timeMs">,
   write: (writer: MetricWriter) => void,
   before: Session | undefined,
-  store: SeriesStore,
+  { store, takes }: ScraperOptions,
 ): Session {
   const { labels, timeMs } = attempt;
-  const written = before?.written ?? new WrittenSeries(labels, store);
+  const written = before?.written ?? new WrittenSeries(labels, store, takes);
   let error = "";
   written.begin();
   try {

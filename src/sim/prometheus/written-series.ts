@@ -17,6 +17,7 @@ interface Family {
 export class WrittenSeries implements MetricWriter {
   readonly #targetLabels: LabelSet;
   readonly #store: SeriesStore;
+  readonly takes: (family: string) => boolean;
   readonly #families: Family[] = [];
   #next = 0;
   /** As many as `#written` count; the rest is of another time. */
@@ -25,9 +26,11 @@ export class WrittenSeries implements MetricWriter {
   #live: readonly StoredSeries[] = [];
   #isSame = true;
 
-  constructor(targetLabels: LabelSet, store: SeriesStore) {
+  /** @param takes families that are stored; what is written of others is dropped */
+  constructor(targetLabels: LabelSet, store: SeriesStore, takes: (family: string) => boolean) {
     this.#targetLabels = targetLabels;
     this.#store = store;
+    this.takes = takes;
   }
 
   /** What was written since the last one is dropped. */
@@ -50,6 +53,7 @@ export class WrittenSeries implements MetricWriter {
   }
 
   gauge(name: string, labels: MetricLabels, value: number): this {
+    if (!this.takes(name)) return this;
     this.#family(name, labels, undefined);
     this.#values[this.#written++] = value;
     return this;
@@ -60,6 +64,7 @@ export class WrittenSeries implements MetricWriter {
   }
 
   histogram(name: string, labels: MetricLabels, histogram: LatencyHistogram): this {
+    if (!this.takes(name)) return this;
     this.#family(name, labels, histogram);
     this.#written = histogram.cumulativeInto(this.#values, this.#written);
     this.#values[this.#written++] = histogram.sumSeconds;

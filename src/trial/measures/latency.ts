@@ -25,17 +25,18 @@ function quantiles(
   window: Window,
   latencyMs: (row: number) => number | undefined,
 ): LatencyQuantiles {
-  const measured: number[] = [];
+  // Typed arrays sort numbers as numbers, and fast.
+  const measured = new Float64Array(requests.count);
+  let measuredRequests = 0;
   let unmeasuredRequests = 0;
   for (let row = 0; row < requests.count; row++) {
     if (!isInside(requests.arrivedMs[row]!, window)) continue;
     const ms = latencyMs(row);
     if (ms === undefined) continue;
     if (Number.isNaN(ms)) unmeasuredRequests++;
-    else measured.push(ms);
+    else measured[measuredRequests++] = ms;
   }
-  // Typed arrays sort numbers as numbers, and fast.
-  const sorted = Array.from(Float64Array.from(measured).sort());
+  const sorted = measured.subarray(0, measuredRequests).sort();
   return {
     p50Ms: quantileOfSorted(sorted, 0.5),
     p90Ms: quantileOfSorted(sorted, 0.9),
@@ -45,6 +46,7 @@ function quantiles(
 }
 
 /** @returns undefined for no values */
-export function quantileOfSorted(sorted: readonly number[], quantile: number): number | undefined {
-  return sorted.length === 0 ? undefined : quantileSorted(sorted, quantile);
+export function quantileOfSorted(sorted: Float64Array, quantile: number): number | undefined {
+  // It only indexes.
+  return sorted.length === 0 ? undefined : quantileSorted(sorted as unknown as number[], quantile);
 }

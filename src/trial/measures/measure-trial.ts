@@ -120,7 +120,7 @@ export function measureTrial(record: TrialRecord, options: MeasureOptions = {}):
       ...integrals,
       lostOnScaleIn: losses.onScaleIn,
       lostOnFailure: losses.onFailure,
-      decisionP99Micros: quantileOfSorted(Array.from(record.decisionMicros.toSorted()), 0.99),
+      decisionP99Micros: quantileOfSorted(record.decisionMicros.toSorted(), 0.99),
     },
     bySlo,
     bands,

@@ -52,7 +52,7 @@ export function timeLine(record: TrialRecord, maxBuckets = MAX_BUCKETS): TimeLin
     if (!Number.isNaN(itlMs) && requests.outputTokens[row]! > 1) bucket.itl.push(itlMs);
   }
   const p90 = (latencies: readonly number[]): number | null => {
-    const value = quantileOfSorted(Array.from(Float64Array.from(latencies).sort()), 0.9);
+    const value = quantileOfSorted(Float64Array.from(latencies).sort(), 0.9);
     return value === undefined ? null : rounded(value);
   };
   const held = buckets.map(({ startMs }) => counts.findLast(({ atMs }) => atMs <= startMs));

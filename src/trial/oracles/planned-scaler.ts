@@ -19,6 +19,7 @@ export function plannedScaler(
 ): Scaler {
   return {
     tickMs: plan.intervalMs,
+    families: new Set(),
     tick() {
       const interval = Math.floor((clock.monotonicMs() - startMs) / plan.intervalMs);
       const now = plan.replicas[Math.min(interval, plan.replicas.length - 1)] ?? [];
