@@ -96,7 +96,8 @@ describe("a fault", () => {
     const rows: { readonly atMs: number; readonly values: Readonly<Record<string, number>> }[] = [];
     const record = await run(scenario, STATIC, {
       scaler: (stage) => {
-        const scaler = scalerOf(STATIC, stage);
+        // Fixed replicas ask for no series; without a list everything is kept.
+        const { families: _, ...scaler } = scalerOf(STATIC, stage);
         const originMs = stage.clock.monotonicMs();
         return {
           ...scaler,
