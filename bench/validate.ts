@@ -1,6 +1,9 @@
 /** The simulated engine against recorded runs of vLLM, with nothing tuned and with the step overhead that was picked on these very runs. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ValidationResult } from "../src/report/comparison-report.ts";
 import {
+  filesOf,
   type Latencies,
   type RecordedRun,
   RUNS,
@@ -27,6 +30,49 @@ const QUANTITIES: readonly { readonly name: string; readonly key: keyof Latencie
 ];
 const FIGURES: readonly Figure[] = ["mean", "p50", "p90", "p99"];
 
+export interface Validation {
+  readonly rows: readonly ValidationResult[];
+  /** Why there are none, in a sentence. */
+  readonly absence?: string;
+}
+
+/** Of the report: untuned. @param folder with the recordings, such as test/validation */
+export function validationOf(folder: string): Validation {
+  const missing = RUNS.flatMap(filesOf).find((file) => !existsSync(join(folder, file)));
+  if (missing !== undefined) {
+    const absence = `The engine model was not held against recorded runs: ${join(folder, missing)} is not there (test/validation/README.md says what it holds).`;
+    return { rows: [], absence };
+  }
+  return {
+    rows: RUNS.flatMap((run) => {
+      const recorded = recordedRun(run, folder);
+      const simulated = replayRun(recordedProfile(run, { folder }), recorded);
+      const row = (quantity: string, unit: string, read: (of: Run) => number): ValidationResult => ({
+        run,
+        quantity,
+        unit,
+        recorded: read(recorded),
+        simulated: read(simulated),
+      });
+      return [
+        ...FIGURES.map((figure) =>
+          row(`TTFT, ${figure}`, "s", ({ requests }) => figureOf(requests, "ttftMs", figure) / 1000),
+        ),
+        ...FIGURES.map((figure) =>
+          row(`ITL of a request, ${figure}`, "ms", ({ requests }) => figureOf(requests, "tpotMs", figure)),
+        ),
+        row("output tokens until the last is done", "1/s", (of) => throughput(of, recorded)),
+        ...(["running", "waiting"] as const).map((key) => ({
+          ...row(`${key}, mean of all seconds`, "", ({ series }) =>
+            mean(recorded.series.map((_, index) => series[index]?.[key] ?? 0)),
+          ),
+          meanAbsoluteError: meanAbsoluteError(key, simulated, recorded),
+        })),
+      ];
+    }),
+  };
+}
+
 export async function benchValidate(): Promise<readonly Row[]> {
   return RUNS.flatMap((name) => {
     const recorded = recordedRun(name);
@@ -50,25 +96,19 @@ function latency(
   figure: Figure,
   runs: { readonly simulated: Run; readonly recorded: Run; readonly reference: Reference },
 ): string {
-  const [ours, measured] = [runs.simulated, runs.recorded].map(({ requests }) =>
-    figureOf(
-      requests.map((request) => request[key]),
-      figure,
-    ),
-  ) as [number, number];
+  const [ours, measured] = [runs.simulated, runs.recorded].map(({ requests }) => figureOf(requests, key, figure)) as [
+    number,
+    number,
+  ];
   const theirs = runs.reference[quantity][figure];
   const unit = (ms: number): string => (key === "tpotMs" ? `${ms.toFixed(1)} ms` : `${(ms / 1000).toFixed(2)} s`);
   return `${unit(ours)}, measured ${unit(measured)} (${deviation(ours, measured)}; reference ${deviation(theirs, measured)})`;
 }
 
 function overTime(title: string, simulated: Run, recorded: RecordedRun): readonly Row[] {
-  const tokens = recorded.arrivals.reduce((sum, { outputTokens }) => sum + outputTokens, 0);
-  const throughput = ({ durationMs }: Run): number => (1000 * tokens) / durationMs;
-  const [ours, measured] = [throughput(simulated), throughput(recorded)];
-  const distance = (key: "running" | "waiting" | "generatedTokens"): string => {
-    const off = recorded.series.map((second, index) => Math.abs((simulated.series[index]?.[key] ?? 0) - second[key]));
-    return `${mean(off).toFixed(1)} of a mean of ${mean(recorded.series.map((second) => second[key])).toFixed(1)}`;
-  };
+  const [ours, measured] = [throughput(simulated, recorded), throughput(recorded, recorded)];
+  const distance = (key: "running" | "waiting" | "generatedTokens"): string =>
+    `${meanAbsoluteError(key, simulated, recorded).toFixed(1)} of a mean of ${mean(recorded.series.map((second) => second[key])).toFixed(1)}`;
   const peak = Math.max(...simulated.series.map(({ kvCacheRatio = 0 }: Second) => kvCacheRatio));
   return [
     {
@@ -82,6 +122,16 @@ function overTime(title: string, simulated: Run, recorded: RecordedRun): readonl
   ];
 }
 
+/** Output tokens a second until the last request is done. */
+function throughput({ durationMs }: Run, { arrivals }: RecordedRun): number {
+  return (1000 * arrivals.reduce((sum, { outputTokens }) => sum + outputTokens, 0)) / durationMs;
+}
+
+/** Of the series of each second that was recorded. */
+function meanAbsoluteError(key: "running" | "waiting" | "generatedTokens", simulated: Run, recorded: Run): number {
+  return mean(recorded.series.map((second, index) => Math.abs((simulated.series[index]?.[key] ?? 0) - second[key])));
+}
+
 function referenceOf(name: RunName, stepOverheadMs: number): Reference {
   const text = readFileSync(new URL("../test/validation/expected.json", import.meta.url), "utf8");
   const all = JSON.parse(text) as Record<RunName, { reference_simulation: Record<string, Reference> }>;
@@ -92,7 +142,8 @@ function referenceOf(name: RunName, stepOverheadMs: number): Reference {
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-function figureOf(values: readonly number[], figure: Figure): number {
+function figureOf(requests: readonly Latencies[], key: keyof Latencies, figure: Figure): number {
+  const values = requests.map((request) => request[key]);
   if (figure === "mean") return mean(values);
   const share = Number(figure.slice(1)) / 100;
   const sorted = values.toSorted((a, b) => a - b);

@@ -31,6 +31,12 @@ export interface Case {
   readonly prefixCaching?: true;
   readonly maxPrefill: number;
   readonly maxDecode: number;
+  /** Of prefill to decode. Default: 1:24 to 24:1, which binds nobody. */
+  readonly ratio?: { readonly min: string; readonly max: string };
+  /** GPUs. Default: none but the bounds. */
+  readonly gpuBudget?: number;
+  /** What each step of the engines takes beyond what the profile says that the policy plans with. */
+  readonly stepOverheadMs?: number;
   /** What is tuned on; never judged. Absent: nothing is tuned, defaults alone are compared. */
   readonly tuning?: Part;
   readonly report: Part;
@@ -155,8 +161,23 @@ export const TUNING_SEED = 101;
 /** Random-search trials of each autoscaler and case, ours included. */
 export const TUNING_TRIALS = 16;
 
+const named = (name: string): Case => CASES.find((one) => one.name === name) as Case;
+
+/** Where parts of ours are taken away whose constraint exists nowhere else. Nobody is compared on them. */
+export const BOUND_CASE: Case = {
+  ...named("azure-code"),
+  name: "azure-code with 8 GPUs and 1:2 to 2:1",
+  ratio: { min: "1:2", max: "2:1" },
+  gpuBudget: 8,
+};
+export const SLOW_CASE: Case = {
+  ...named("azure-conversation"),
+  name: "azure-conversation with steps 15 ms longer than the profile says",
+  stepOverheadMs: 15,
+};
+
 export function caseOf(name: string): Case {
-  const found = [...CASES, ...SYNTHETIC_CASES].find((one) => one.name === name);
+  const found = [...CASES, ...SYNTHETIC_CASES, BOUND_CASE, SLOW_CASE].find((one) => one.name === name);
   if (found === undefined) throw new RangeError(`there is no case "${name}"`);
   return found;
 }

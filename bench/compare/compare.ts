@@ -11,8 +11,11 @@ import packageJson from "../../package.json" with { type: "json" };
 import { readPageAssets } from "../../src/report/page-assets.ts";
 import { renderReport } from "../../src/report/render-report.ts";
 import { ABLATIONS, type Ablation } from "../../src/trial/ablations.ts";
+import { validationOf } from "../validate.ts";
+import { ablationPlan } from "./ablation-plan.ts";
 import { readArguments } from "./arguments.ts";
 import { type Case, REPORT_SEEDS } from "./cases.ts";
+import { CLOSE_LOOK } from "./close-look.ts";
 import { FAULTS } from "./faults.ts";
 import { cheapest, hindsightOf, jobOf } from "./hindsight.ts";
 import type { ContestantSpec, Job, JobResult } from "./job.ts";
@@ -24,8 +27,6 @@ import { contestants, readTuned } from "./who.ts";
 
 const STORE = new URL("../../.cache/compare", import.meta.url).pathname;
 const RESULTS = new URL("../results", import.meta.url).pathname;
-/** Where faults and ablations are tried: a long one and a bursty one. */
-const CLOSE_LOOK: readonly string[] = ["azure-conversation", "azure-code"];
 const FAULT_SEEDS = 3;
 
 const { data, cases, workers, seeds: count = REPORT_SEEDS.length, only, isPlain } = readArguments();
@@ -111,20 +112,28 @@ for (const [index, { one, spec, job }] of faulty.entries()) {
   if (result !== undefined) entries.push({ kind: "Fault", case: one, spec, fault: job.fault, result });
 }
 
-const ablations = isWanted("grove")
-  ? near.flatMap((one) =>
-      (Object.keys(ABLATIONS) as Ablation[]).flatMap((ablation) =>
-        seeds.map((seed) => ({ one, ablation, job: jobOf(one, { name: "grove", parameters: {}, ablation }, seed) })),
-      ),
-    )
-  : [];
+const planned = isPlain || !isWanted("grove") ? [] : ablationPlan(Object.keys(ABLATIONS) as Ablation[], cases);
+const onItsOwn = [...new Set(planned.map((one) => one.case))].filter((one) => !cases.includes(one));
+const partly = [...onItsOwn.map((one) => ({ case: one, ablation: undefined })), ...planned].flatMap(
+  ({ case: one, ablation }) =>
+    seeds.map((seed) => {
+      const spec = { name: "grove", parameters: {}, ...(ablation === undefined ? {} : { ablation }) };
+      return { one, ablation, job: jobOf(one, spec, seed) };
+    }),
+);
 const without = await run(
   "ablations",
-  ablations.map(({ job }) => job),
+  partly.map(({ job }) => job),
 );
-for (const [index, { one, ablation, job }] of ablations.entries()) {
+for (const [index, { one, ablation, job }] of partly.entries()) {
   const result = without[index];
-  if (result !== undefined) entries.push({ kind: "Ablation", case: one, spec: job.contestant, ablation, result });
+  if (result === undefined) continue;
+  const common = { case: one, spec: job.contestant, result };
+  entries.push(
+    ablation === undefined
+      ? { kind: "Plain", parameters: "default", ...common }
+      : { kind: "Ablation", ablation, ...common },
+  );
 }
 
 const [model] = cpus();
@@ -140,6 +149,7 @@ const report = reportOf(entries, {
   versions: { "grove-autoscaler": packageJson.version, commit: commit(), Node: process.version },
   machine: `${cpus().length} × ${model?.model.trim() ?? "unknown"}; figures do not depend on the machine`,
   tuned,
+  validation: validationOf(join(data, "profiles", "validation")),
   notes: isCut ? ["Cut off: what was tried until then."] : [],
 });
 mkdirSync(RESULTS, { recursive: true });

@@ -10,9 +10,11 @@ import type {
 } from "../../src/report/comparison-report.ts";
 import { ABLATIONS, type Ablation } from "../../src/trial/ablations.ts";
 import { type BySeed, type Estimate, pairedDifference } from "../../src/trial/measures/bootstrap.ts";
+import { summarizeClients } from "../../src/trial/measures/by-client.ts";
 import type { TrialMeasures } from "../../src/trial/measures/measure-trial.ts";
 import { summarize } from "../../src/trial/measures/summarize.ts";
 import { summarizeReactions } from "../../src/trial/measures/summarize-reactions.ts";
+import type { Validation } from "../validate.ts";
 import { type Case, TUNING_TRIALS } from "./cases.ts";
 import type { ContestantSpec, JobResult } from "./job.ts";
 import { stepTimes } from "./steps.ts";
@@ -37,6 +39,7 @@ export interface ReportFacts {
   readonly versions: Readonly<Record<string, string>>;
   readonly machine: string;
   readonly tuned: Tuned;
+  readonly validation: Validation;
   readonly notes: readonly string[];
 }
 
@@ -69,6 +72,10 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
             autoscaler: name,
             parameters,
             measures,
+            clients: summarizeClients(
+              mine.map(({ result }) => result.clients),
+              random,
+            ),
             timeLine: { ...first.result.timeLine, seed: first.result.measures.seed },
           },
         ];
@@ -119,6 +126,7 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
       gpuHoursChange: changes(one, "grove", results, gpuHours),
       flapsPerHourChange: changes(one, "grove", results, ({ values }) => values.flapsPerHour),
       outOfBandSecondsChange: changes(one, "grove", results, ({ values }) => values.outOfBandSpecSeconds),
+      overBudgetSecondsChange: changes(one, "grove", results, ({ values }) => values.overBudgetSeconds),
     };
   });
   const reactions = group(
@@ -159,9 +167,10 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
     reactions,
     faults,
     ablations,
-    validation: [],
+    validation: facts.validation.rows,
     notes: [
       ...facts.notes,
+      ...(facts.validation.absence === undefined ? [] : [facts.validation.absence]),
       "Each scenario is judged by its own goals. A missed request is worth 2, 10 or 50 times (low, mid, high) the GPU time that an average request of the scenario needs at its goals.",
     ],
   };

@@ -9,6 +9,7 @@ import type { PodCliqueSet } from "../../src/api/grove/pod-clique-set.ts";
 import type { KubeObject } from "../../src/api/kubernetes/meta.ts";
 import { seededRandom } from "../../src/random.ts";
 import type { Arrival } from "../../src/sim/engines/data-plane.ts";
+import { StepTimes } from "../../src/sim/engines/step-times.ts";
 import { syntheticArrivals, syntheticScenario } from "../../src/sim/traffic/synthetic.ts";
 import { replayTrace } from "../../src/sim/traffic/trace.ts";
 import { readTraceFile } from "../../src/sim/traffic/trace-file.ts";
@@ -61,6 +62,9 @@ export function scenarioOf(one: Case, { data, part, seed, faults = [] }: Scenari
   const endMs = Math.min((part.toSeconds - part.fromSeconds + part.warmUpSeconds) * 1000, lastMs);
   return {
     ...system,
+    ...(one.stepOverheadMs === undefined
+      ? {}
+      : { profiles: withStepOverhead(system.profiles, parsed.profile, one.stepOverheadMs) }),
     set: started,
     name: one.name,
     arrivals,
@@ -74,8 +78,10 @@ export function scenarioOf(one: Case, { data, part, seed, faults = [] }: Scenari
   };
 }
 
+const NO_RATIO = { min: "1:24", max: "24:1" };
+
 /** The policy that is shipped, with the goals, the bounds and the cluster of the case. */
-function policyOf({ ttftMs, itlMs, maxPrefill, maxDecode }: Case): ScalingPolicy {
+function policyOf({ ttftMs, itlMs, maxPrefill, maxDecode, ratio = NO_RATIO, gpuBudget }: Case): ScalingPolicy {
   const shipped = parseAllDocuments(readFileSync(POLICY, "utf8"))
     .map((document) => document.toJS() as ScalingPolicy)
     .find(({ kind }) => kind === "ScalingPolicy") as ScalingPolicy;
@@ -94,12 +100,23 @@ function policyOf({ ttftMs, itlMs, maxPrefill, maxDecode }: Case): ScalingPolicy
         ttft: { quantile: "p90", target: `${ttftMs}ms` },
         itl: { quantile: "p90", target: `${itlMs}ms` },
       },
-      ratios: [{ name: "prefill-decode", between: ["prefill", "decode"], min: "1:24", max: "24:1" }],
+      ratios: [{ name: "prefill-decode", between: ["prefill", "decode"], ...ratio }],
+      ...(gpuBudget === undefined ? {} : { gpuBudget: { max: gpuBudget } }),
     },
   } as unknown as KubeObject;
   const { object: complete, errors } = admit({ operation: "CREATE", object });
   if (errors.length > 0) throw new Error(`the policy of the comparison: ${JSON.stringify(errors)}`);
   return complete as ScalingPolicy;
+}
+
+/** Of the engines alone: what the policy reads stays as it is. */
+function withStepOverhead(
+  profiles: Scenario["profiles"],
+  whole: WholeProfile,
+  stepOverheadMs: number,
+): Scenario["profiles"] {
+  const stepTimes = new StepTimes(whole, { decodeMultiplier: whole.decodeMultiplier, stepOverheadMs });
+  return Object.fromEntries(Object.entries(profiles).map(([name, profile]) => [name, { ...profile, stepTimes }]));
 }
 
 function arrivalsOf({ traffic }: Case, { data, part, seed }: Omit<ScenarioOptions, "faults">): readonly Arrival[] {

@@ -35,7 +35,7 @@ Examples:
   grove-autoscaler lint --strict -f policy.yaml -f workload.yaml`,
     )
     .action((flags: Flags) => {
-      const files = checkFiles(flags.filename);
+      const files = checkFiles("--filename", flags.filename);
       if (files.all.length === 0)
         throw new UsageError(`${flags.filename.join(", ")}: no object of a kind that lint knows`);
       const paint = paintFor(terminal);

@@ -1,20 +1,14 @@
 /** Reads Kubernetes manifests from files, with errors that name the file and the field. */
-import { readFileSync } from "node:fs";
 import { type Document, parseAllDocuments } from "yaml";
 import { admit } from "../api/admission.ts";
 import { RESOURCE_DEFINITIONS } from "../api/crds/all.ts";
 import { apiVersionOf, type KubeObject, type Resource } from "../api/kubernetes/meta.ts";
 import { UsageError } from "./errors.ts";
+import { readTextFile } from "./files.ts";
 
-/** The objects of a YAML file (several documents, or a List). */
-export function readManifests(file: string): readonly KubeObject[] {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${error instanceof Error ? error.message : error}`);
-  }
-  const objects = parseAllDocuments(text, { merge: true }).flatMap((document) => {
+/** The objects of a YAML file (several documents, or a List). @param flag that names the file */
+export function readManifests(flag: string, file: string): readonly KubeObject[] {
+  const objects = parseAllDocuments(readTextFile(flag, file), { merge: true }).flatMap((document) => {
     const [error] = document.errors;
     if (error !== undefined) throw new UsageError(`${file}: ${error.message.split("\n")[0]}`);
     const value = contentOf(document, file) as (KubeObject & { readonly items?: unknown }) | null;
@@ -43,8 +37,8 @@ function contentOf(document: Document, file: string): unknown {
 }
 
 /** The one object of a kind in a file. @throws UsageError naming what is wrong with it, by field */
-export function readOne<T extends KubeObject>(file: string, resource: Resource<T>): T {
-  const found = readManifests(file).filter((object) => isOf(object, resource));
+export function readOne<T extends KubeObject>(flag: string, file: string, resource: Resource<T>): T {
+  const found = readManifests(flag, file).filter((object) => isOf(object, resource));
   const [object, second] = found;
   if (object === undefined) throw new UsageError(`${file} holds no ${resource.kind}`);
   if (second !== undefined) throw new UsageError(`${file} holds more than one ${resource.kind}; name one`);

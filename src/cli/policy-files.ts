@@ -28,8 +28,8 @@ export interface CheckedFiles {
 }
 
 /** @throws UsageError for a file that cannot be read or is no manifest */
-export function checkFiles(files: readonly string[]): CheckedFiles {
-  const objects = files.flatMap((file) => readManifests(file).map((object) => ({ file, object })));
+export function checkFiles(flag: string, files: readonly string[]): CheckedFiles {
+  const objects = files.flatMap((file) => readManifests(flag, file).map((object) => ({ file, object })));
   const all = objects.filter(({ object }) => resourceOf(object) !== undefined).map(checkObject);
   return {
     all,

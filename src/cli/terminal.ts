@@ -34,7 +34,7 @@ export function processTerminal(clock: Clock = wallClock()): Terminal {
     environment: process.env,
     isInteractive: process.stdout.isTTY === true,
     // A pseudo terminal that nobody sized has 0.
-    columns: () => process.stdout.columns || 80,
+    columns: () => process.stdout.columns || process.stderr.columns || 80,
     print: (text) => void process.stdout.write(`${text}\n`),
     printError: (text) => void process.stderr.write(`${text}\n`),
     redraw(text) {

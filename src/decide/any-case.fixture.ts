@@ -159,7 +159,6 @@ const spec = fc.integer({ min: 1, max: NAMES.length }).chain((count) => {
         {
           leadTime: fc.constantFrom("auto", "1m"),
           scaleDownWindow: fc.constantFrom("auto", "0s", "10m"),
-          countStarting: fc.constantFrom("AsCapacity", "Ignore"),
           pendingTimeout: duration,
           changeDeadline: duration,
           maxConcurrentStarting: fc.integer({ min: 1, max: 4 }),

@@ -105,7 +105,6 @@ export interface Policy {
     readonly leadTimeMs?: number;
     /** Least scale-down window; absent: as long as a replica takes to start. */
     readonly scaleDownWindowMs?: number;
-    readonly countStarting: boolean;
     readonly pendingTimeoutMs: number;
     readonly changeDeadlineMs: number;
     /** Inside one set replica, of one target. */
@@ -149,7 +148,6 @@ export function readPolicy(spec: ScalingPolicySpec): Policy {
     coldStart: {
       ...(coldStart.leadTime === "auto" ? {} : { leadTimeMs: durationMs(coldStart.leadTime) }),
       ...(coldStart.scaleDownWindow === "auto" ? {} : { scaleDownWindowMs: durationMs(coldStart.scaleDownWindow) }),
-      countStarting: coldStart.countStarting === "AsCapacity",
       pendingTimeoutMs: durationMs(coldStart.pendingTimeout),
       changeDeadlineMs: durationMs(coldStart.changeDeadline),
       ...(coldStart.maxConcurrentStarting === undefined

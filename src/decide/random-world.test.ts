@@ -132,7 +132,6 @@ function randomPolicy(random: Random): Policy {
       quantile: pick(random, 0.5, 0.8, 0.95),
     },
     coldStart: {
-      countStarting: true,
       pendingTimeoutMs: PENDING_TIMEOUT_MS,
       changeDeadlineMs: 300_000,
       ...(chance(random, 0.3) ? { maxConcurrentStarting: between(random, 1, 3) } : {}),

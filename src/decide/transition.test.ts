@@ -33,7 +33,7 @@ const policy: Policy = {
   ratios: [band],
   metricsPolicy: { staleAfterMs: 60_000, minCoverageRatio: 0.7, warmUpMs: 0 },
   forecast: { enabled: false, method: "LastValue", seasonMs: 86_400_000, maxErrorRatio: 0.4, quantile: 0.5 },
-  coldStart: { countStarting: true, pendingTimeoutMs: 600_000, changeDeadlineMs: 1_800_000 },
+  coldStart: { pendingTimeoutMs: 600_000, changeDeadlineMs: 1_800_000 },
   schedules: [],
 };
 

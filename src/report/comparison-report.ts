@@ -1,5 +1,6 @@
 /** The JSON document of a comparison of autoscalers: what the page shows, and all that it shows. Unknown is null, never 0. */
 import type { Estimate } from "../trial/measures/bootstrap.ts";
+import type { ClientSummary } from "../trial/measures/by-client.ts";
 import type { MissWorth } from "../trial/measures/cost.ts";
 import type { SloTargets } from "../trial/measures/slo.ts";
 import type { MeasureSummary } from "../trial/measures/summarize.ts";
@@ -65,6 +66,8 @@ export interface AutoscalerResult {
   readonly autoscaler: string;
   readonly parameters: ParameterSet;
   readonly measures: MeasureSummary;
+  /** By the first SLO; absent where the traffic does not tell clients apart. */
+  readonly clients?: readonly ClientSummary[];
   /** Of one seed that stands for the others. */
   readonly timeLine?: TimeLine & { readonly seed: number };
 }
@@ -99,6 +102,8 @@ export interface AblationResult {
   readonly gpuHoursChange: Estimate | null;
   readonly flapsPerHourChange: Estimate | null;
   readonly outOfBandSecondsChange: Estimate | null;
+  /** Null: there is no budget. */
+  readonly overBudgetSecondsChange: Estimate | null;
 }
 
 export interface ValidationResult {
@@ -107,4 +112,6 @@ export interface ValidationResult {
   readonly unit: string;
   readonly recorded: number;
   readonly simulated: number;
+  /** Second by second, where the quantity is a mean over time: means alone may hide what is late. */
+  readonly meanAbsoluteError?: number;
 }

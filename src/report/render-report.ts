@@ -12,7 +12,7 @@ import {
   reactionTable,
   validationTable,
 } from "./tables.ts";
-import { frontier, positions, summarySentence, verdictOf } from "./verdict.ts";
+import { BEST_PEER_RULE, frontier, positions, summarySentence, verdictOf } from "./verdict.ts";
 
 export interface PageAssets {
   /** Scripts, in the order in which they must run. */
@@ -83,7 +83,7 @@ function summary(report: ComparisonReport): Markup {
   const slo = report.sloSets[0]?.name ?? "";
   return html`
 <p>Attainment is the share of all requests that arrived and had both their first token and their mean time between tokens within ${slo}; requests that failed
-or never ended have missed. GPU-hours are those held, from placement until the GPUs are free.</p>
+or never ended have missed. GPU-hours are those held, from placement until the GPUs are free. ${BEST_PEER_RULE}</p>
 ${overviewTable(report)}
 ${report.notes.length === 0 ? html`` : html`<h3>Notes</h3><ul>${report.notes.map((note) => html`<li>${note}</li>`)}</ul>`}`;
 }

@@ -50,6 +50,14 @@ describe("verdicts", () => {
     expect(verdict.beatenBy).toEqual([]);
   });
 
+  test("a peer within the interval of the highest attainment that costs less is the best; one below it is not", () => {
+    const highest = { ...at("highest", 0.95, 30), attainmentLowRatio: 0.94 };
+    const best = (...others: readonly Position[]) => verdictOf([highest, ...others]).bestPeer?.result.autoscaler;
+    expect(best(at("within", 0.94, 20), at("cheaper", 0.945, 19))).toBe("cheaper");
+    expect(best(at("below", 0.939, 5))).toBe("highest");
+    expect(verdictOf([at("alone", 0.95, 30), at("cheaper", 0.949, 5)]).bestPeer?.result.autoscaler).toBe("alone");
+  });
+
   test.each([
     { ours: [0.95, 9], reaches: true, beaten: [] },
     { ours: [0.95, 9.01], reaches: false, beaten: [] },
@@ -157,8 +165,9 @@ describe("the page", () => {
     );
     expect(page).toContain("−0.4 (−0.5 … −0.3) pt");
     expect(page).toMatch(
-      /<th scope="row">llama-3.1-8b-tp1<\/th><td>mean TTFT, s<\/td><td>7.10<\/td><td>6.22<\/td><td>−12.4<\/td>/,
+      /<th scope="row">llama-3.1-8b-tp1<\/th><td>mean TTFT, s<\/td><td>7.10<\/td><td>6.22<\/td><td>−12.4<\/td><td>–<\/td>/,
     );
+    expect(page).toMatch(/running, mean of all seconds<\/td><td>94.9<\/td><td>90.1<\/td><td>−5.1<\/td><td>5.50<\/td>/);
     expect(page).toMatch(/<th scope="row">over the GPU budget, s<\/th><td>–<\/td>/);
   });
 

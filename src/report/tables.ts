@@ -130,6 +130,11 @@ export function allMeasuresTable(report: ComparisonReport, { name, results }: Sc
           ),
         ]),
       ]),
+      ...[...new Set(results.flatMap(({ clients = [] }) => clients.map(({ client }) => client)))].map((client) =>
+        row(`${titled(SLO_COLUMNS.attainmentRatio)}, requests of ${client}`, ({ clients = [] }) =>
+          formatEstimate(clients.find((one) => one.client === client)?.attainmentRatio, "%"),
+        ),
+      ),
       ...keysOf(PLAIN_COLUMNS).map((key) =>
         row(titled(PLAIN_COLUMNS[key]), ({ measures }) =>
           formatEstimate(measures.values[key], PLAIN_COLUMNS[key].unit),
@@ -208,16 +213,17 @@ ${scenarios.map((scenario) => {
 }
 
 export function ablationTable({ ablations }: ComparisonReport): Markup {
-  return html`<p>Ours without one of its parts − ours complete, on the same seeds.</p>
+  return html`<p>Ours without one of its parts − ours complete, on the same seeds, each where the part has something to do.</p>
 ${table(
   "What each part of ours is good for",
   [
-    "without",
+    "instead of ours complete",
     "scenario",
     "attainment, percentage points",
     "GPU-hours",
     "flaps per hour",
     "outside ratio bands (specs), s",
+    "over the GPU budget, s",
   ],
   ablations.map((one) => ({
     cells: [
@@ -227,23 +233,26 @@ ${table(
       formatChange(one.gpuHoursChange, "GPU-h"),
       formatChange(one.flapsPerHourChange, "1/h"),
       formatChange(one.outOfBandSecondsChange, "s"),
+      formatChange(one.overBudgetSecondsChange, "s"),
     ],
   })),
 )}`;
 }
 
 export function validationTable({ validation }: ComparisonReport): Markup {
-  return html`<p>The engine model against recorded runs of real engines, without tuning to them.</p>
+  return html`<p>The engine model against recorded runs of real engines, without tuning to them. The last column holds the series second by second against each other. What was not recorded is not here: KV usage,
+KV transfer, more than one engine.</p>
 ${table(
   "Simulated and recorded",
-  ["run", "quantity", "recorded", "simulated", "error, %"],
-  validation.map(({ run, quantity, unit, recorded, simulated }) => ({
+  ["run", "quantity", "recorded", "simulated", "error, %", "mean absolute error of each second"],
+  validation.map(({ run, quantity, unit, recorded, simulated, meanAbsoluteError }) => ({
     cells: [
       run,
       unit === "" ? quantity : `${quantity}, ${unit}`,
       formatNumber(recorded, ""),
       formatNumber(simulated, ""),
       recorded === 0 ? "–" : formatChange({ mean: (simulated - recorded) / recorded, seeds: 1 }, "%"),
+      meanAbsoluteError === undefined ? "–" : formatNumber(meanAbsoluteError, ""),
     ],
   })),
 )}`;

@@ -8,6 +8,8 @@ export interface Position {
   /** `hpa (tuned)`. */
   readonly label: string;
   readonly attainmentRatio: number;
+  /** The lower end of its 95 % interval; absent: too few seeds for one. */
+  readonly attainmentLowRatio?: number;
   readonly gpuHours: number;
 }
 
@@ -22,6 +24,7 @@ export function positions(report: ComparisonReport, scenario: ScenarioResults, s
       kind: report.autoscalers.find(({ name }) => name === result.autoscaler)?.kind ?? "peer",
       label: `${result.autoscaler} (${result.parameters})`,
       attainmentRatio: attainment.mean,
+      ...(attainment.interval === undefined ? {} : { attainmentLowRatio: attainment.interval[0] }),
       gpuHours: gpuHours.mean,
     };
   });
@@ -41,8 +44,9 @@ export function frontier(all: readonly Position[]): readonly Position[] {
 }
 
 export interface Verdict {
+  /** By the same rule, of defaults and tuned. */
   readonly ours: Position | undefined;
-  /** The peer with the highest attainment; of several the cheapest. */
+  /** {@link BEST_PEER_RULE} */
   readonly bestPeer: Position | undefined;
   /** Peers that are better or equal at both. */
   readonly beatenBy: readonly Position[];
@@ -52,12 +56,24 @@ export interface Verdict {
 
 const GOAL_GPU_HOURS_RATIO = 0.9;
 
-const better = (a: Position, b: Position): number => b.attainmentRatio - a.attainmentRatio || a.gpuHours - b.gpuHours;
+export const BEST_PEER_RULE =
+  "The best peer has the highest attainment; of those whose attainment is within its 95 % interval it is the one with the fewest GPU-hours.";
+
+/** What the seeds cannot tell apart is the same attainment: a tenth of a point that is chance must not pick one that costs twice as much. */
+function bestOf(all: readonly Position[]): Position | undefined {
+  const better = (a: Position, b: Position): number => b.attainmentRatio - a.attainmentRatio || a.gpuHours - b.gpuHours;
+  const [highest, ...others] = all.toSorted(better);
+  if (highest === undefined) return undefined;
+  const { attainmentLowRatio = highest.attainmentRatio } = highest;
+  return others
+    .filter(({ attainmentRatio }) => attainmentRatio >= attainmentLowRatio)
+    .reduce((best, one) => (one.gpuHours < best.gpuHours ? one : best), highest);
+}
 
 export function verdictOf(all: readonly Position[]): Verdict {
-  const [ours] = all.filter(({ kind }) => kind === "ours").sort(better);
+  const ours = bestOf(all.filter(({ kind }) => kind === "ours"));
   const peers = all.filter(({ kind }) => kind === "peer");
-  const [bestPeer] = peers.toSorted(better);
+  const bestPeer = bestOf(peers);
   return {
     ours,
     bestPeer,

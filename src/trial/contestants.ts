@@ -51,6 +51,8 @@ export function scalerOf(contestant: Contestant, stage: Stage): Scaler {
       return ours({
         ...stage,
         scenario: ablation === undefined ? tuned : ablated(tuned, ablation),
+        ...(ablation === "noPendingAccounting" ? { reordersStarting: true } : {}),
+        ...(ablation === "noOnlineCapacity" ? { isProfileFinal: true } : {}),
         ...(ablation === "postHocRatio" ? { postHocRatios: bandsOf(tuned.policy) } : {}),
       });
     }

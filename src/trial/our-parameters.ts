@@ -48,6 +48,10 @@ export function withParameters(policy: ScalingPolicy, parameters: Parameters): S
         ...forecast,
         ...(forecastQuantilePercent === undefined ? {} : { quantile: `p${round(forecastQuantilePercent)}` }),
       },
+      // What is tried is what acts.
+      ...(scaleDownWindowSeconds === undefined
+        ? {}
+        : { coldStart: { ...policy.spec.coldStart, scaleDownWindow: "0s" } }),
       scaleTargets: scaleTargets.map((target) => ({
         ...target,
         behavior: {

@@ -29,10 +29,23 @@ export interface OursOptions {
   readonly onDecision?: (decision: Decision) => void;
   /** Repaired in what is decided before it is written, behind the core's back: an ablation. */
   readonly postHocRatios?: readonly RatioBand[];
+  /** Forgets what measured latencies say about the profile: an ablation. */
+  readonly isProfileFinal?: boolean;
+  /** What the goal wants beyond the ready replicas is ordered at each decision again, whatever starts already: an ablation, for one set replica. */
+  readonly reordersStarting?: boolean;
 }
 
 /** @throws Error when the policy cannot be followed in this set */
-export function ours({ scenario, fleet, clock, metricsSource, onDecision, postHocRatios = [] }: OursOptions): Scaler {
+export function ours({
+  scenario,
+  fleet,
+  clock,
+  metricsSource,
+  onDecision,
+  postHocRatios = [],
+  isProfileFinal = false,
+  reordersStarting = false,
+}: OursOptions): Scaler {
   const { policy, set, configMaps } = scenario;
   const { spec, model, resolution } = understand(scenario);
   const informers = cachesOf(fleet, configMaps);
@@ -67,6 +80,14 @@ export function ours({ scenario, fleet, clock, metricsSource, onDecision, postHo
     }
   };
   const durations = new RequestDurations();
+  const orderMissingAgain = (targets: Decision["targets"]): void => {
+    for (const { name, current, ready, goal } of targets) {
+      const { ref = "", maxReplicas = 0 } = inSet.find((one) => one.name === name) ?? {};
+      const object = fleet.object(ref, 0);
+      const to = Math.min(maxReplicas, current + goal - ready);
+      if (object !== undefined && to > object.replicas) fleet.scale(object, to);
+    }
+  };
   return {
     tickMs: model.intervalMs,
     async tick() {
@@ -85,7 +106,9 @@ export function ours({ scenario, fleet, clock, metricsSource, onDecision, postHo
       const decided = decide(model, { ...observation, startupsMs: fresh.map(({ startupMs }) => startupMs) }, memory);
       if (postHocRatios.length > 0) writeRepaired(decided.decision.transition.now);
       else for (const one of decided.decision.transition.now) write(one);
-      memory = recordWrites(decided.memory, model, decided.decision.transition.now, monotonicMs);
+      if (reordersStarting) orderMissingAgain(decided.decision.targets);
+      const learned = isProfileFinal ? withoutCorrections(decided.memory) : decided.memory;
+      memory = recordWrites(learned, model, decided.decision.transition.now, monotonicMs);
       onDecision?.(decided.decision);
     },
     restart() {
@@ -94,6 +117,12 @@ export function ours({ scenario, fleet, clock, metricsSource, onDecision, postHo
       queries = shareQueries({ source: metricsSource, clock });
     },
   };
+}
+
+function withoutCorrections(memory: Memory): Memory {
+  if (memory.slo === undefined) return memory;
+  const targets = Object.entries(memory.slo.targets).map(([name, one]) => [name, { ...one, corrections: {} }] as const);
+  return { ...memory, slo: { ...memory.slo, targets: Object.fromEntries(targets) } };
 }
 
 function understand({ policy, set }: Scenario): Understood {

@@ -4,9 +4,9 @@ import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import type { WholeProfile } from "../api/autoscaling/whole-profile.ts";
 import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
 import type { ConfigMap } from "../api/kubernetes/core.ts";
-import type { Arrival } from "../sim/engines/data-plane.ts";
 import type { EngineProfile } from "../sim/engines/profiles.ts";
 import type { Routing } from "../sim/engines/routing.ts";
+import type { GeneratedArrival } from "../sim/traffic/generate.ts";
 import type { GpuPoolShape } from "./fleet/gpu-pool.ts";
 import type { StartUpModel } from "./fleet/start-up.ts";
 
@@ -28,7 +28,7 @@ export interface Scenario {
   /** Of a clique of the template. */
   readonly startUpOf: (clique: string) => StartUpModel;
   /** From the moment the set is available for the first time. */
-  readonly arrivals: readonly Arrival[];
+  readonly arrivals: readonly GeneratedArrival[];
   /** Of the arrivals' time: before it the system settles, after it requests end. */
   readonly window: { readonly startMs: number; readonly endMs: number };
   readonly scrapeIntervalMs: number;

@@ -1,5 +1,6 @@
 /** One contestant on one scenario from one seed, as measures. */
 import { type Contestant, goalsOf, scalerOf } from "./contestants.ts";
+import { attainmentByClient, type ClientAttainment } from "./measures/by-client.ts";
 import { MISS_WORTHS, type MissWorth } from "./measures/cost.ts";
 import { measureTrial, type TrialMeasures } from "./measures/measure-trial.ts";
 import { type KnownStep, type Reaction, reaction } from "./measures/reaction.ts";
@@ -14,6 +15,8 @@ export interface TrialResult {
   readonly timeLine: TimeLine;
   /** To the steps that were asked about, in their order. */
   readonly reactions: readonly Reaction[];
+  /** None where the traffic does not tell clients apart. */
+  readonly clients: readonly ClientAttainment[];
 }
 
 export interface Judgement {
@@ -40,6 +43,12 @@ export function resultOf(
   return {
     measures: measureTrial(record, { sloSets: [slo], missWorths }),
     timeLine: timeLine(record),
+    clients: attainmentByClient(
+      record.requests,
+      scenario.arrivals.map(({ client }) => client),
+      slo,
+      record.window,
+    ),
     reactions: steps.map((step) =>
       reaction(record, { ...step, atMs: originMs + step.atMs, untilMs: originMs + step.untilMs }, slo),
     ),

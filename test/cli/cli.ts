@@ -21,6 +21,8 @@ export interface CliOptions {
   readonly columns?: number;
   /** Told of each line; a command that waits for Ctrl-C ends when it returns true. */
   readonly onPrint?: (text: string) => boolean;
+  /** Told of each text of a progress bar; Ctrl-C is pressed when it returns true. */
+  readonly onProgress?: (text: string) => boolean;
 }
 
 export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
@@ -28,6 +30,7 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
   const err: string[] = [];
   let code = 0;
   const ended = Promise.withResolvers<void>();
+  const interrupt = new AbortController();
   const keep = (lines: string[], text: string): void => {
     lines.push(text);
     if (options.onPrint?.(text) === true) ended.resolve();
@@ -41,8 +44,10 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
     printError: (text) => keep(err, text),
     redraw: (text) => keep(out, text),
     sleep: () => ended.promise,
-    progress: () => undefined,
-    interruptible: (work) => work(new AbortController().signal),
+    progress: (text) => {
+      if (options.onProgress?.(text) === true) interrupt.abort();
+    },
+    interruptible: (work) => work(interrupt.signal),
     exitCode: (next) => {
       code = next;
     },

@@ -269,7 +269,7 @@ describe("plan", () => {
       err: "error: nothing to plan: give -f FILE with ScalingPolicies, or --replay FILE with a recorded run",
     });
     expect((await world.run(["plan", "-f", "/nowhere.yaml"])).err).toMatch(
-      /^error: cannot read \/nowhere\.yaml: ENOENT/,
+      /^error: --filename: cannot read \/nowhere\.yaml: there is no such file: check the path$/,
     );
     const broken = world.scratch.file("broken.yaml", "a: [");
     expect(await world.run(["plan", "-f", broken])).toMatchObject({ code: 2, err: expect.stringContaining(broken) });

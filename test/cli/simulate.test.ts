@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse, stringify } from "yaml";
 import { runCli, type Scratch, scratch } from "./cli.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -43,9 +44,10 @@ describe("a trial", () => {
     );
     expect(code).toBe(0);
     const rows = out.split("\n");
-    expect(rows).toHaveLength(5);
-    expect(rows[0]).toMatch(/^AUTOSCALER +IN TIME \(500 ms \/ 50 ms\) +TTFT p90/);
-    expect(rows.slice(1).map((row) => row.split(/ {2,}/)[1])).toEqual(Array(4).fill("100.00 %"));
+    expect(rows).toHaveLength(6);
+    expect(rows[0]).toMatch(/^AUTOSCALER +IN TIME +TTFT p90/);
+    expect(rows.at(-1)).toBe("In time: first token within 500 ms, then one every 50 ms on average");
+    expect(rows.slice(1, -1).map((row) => row.split(/ {2,}/)[1])).toEqual(Array(4).fill("100.00 %"));
     expect(rows[4]).toMatch(/^static:2,2 /);
   });
 
@@ -66,6 +68,16 @@ describe("a trial", () => {
     expect(same).toEqual(values);
   });
 
+  test("of a mix of tenants: the share of each, on the screen, in the document and on the page", async () => {
+    const page = join(files.folder, "mix.html");
+    const mix = [...SLO, "--traffic", "tenant-mix", "--rate", "2"];
+    const { code, out } = await simulate(...mix, "--report", page);
+    expect(code).toBe(0);
+    expect(out.split("\n").at(-1)).toMatch(/^grove: chat \d+\.\d\d %, code \d+\.\d\d %, summaries \d+\.\d\d %$/);
+    const html = readFileSync(page, "utf8");
+    expect(html).toContain("SLO attainment, %, requests of summaries");
+  });
+
   test("as a page", async () => {
     const page = join(files.folder, "out.html");
     const { code } = await simulate(...SLO, "--trace", trace, "--report", page);
@@ -78,14 +90,14 @@ describe("a trial", () => {
   test("of the whole system beside the fast one", async () => {
     const { code, out } = await simulate(...SLO, "--trace", trace, "--whole-system");
     expect(code).toBe(0);
-    expect(out.split("\n")).toHaveLength(3);
+    expect(out.split("\n")).toHaveLength(4);
   });
 
   test("of the whole system with a set that is made up", async () => {
     const policy = join(ROOT, "policies/prefill-decode-slo/policy.yaml");
     const { code, out, err } = await simulate("--policy", policy, "--trace", trace, "--whole-system");
     expect([code, err]).toEqual([0, expect.stringContaining("no PodCliqueSet among the files")]);
-    expect(out.split("\n").at(-1)).toMatch(/^grove-whole-system +100\.00 %/);
+    expect(out.split("\n").at(-2)).toMatch(/^grove-whole-system +100\.00 %/);
   });
 
   test.each([[[]], [["--whole-system"]]])("on a cluster that is too small for the set: %j", async (more) => {
@@ -112,6 +124,121 @@ describe("a trial", () => {
     expect(code).toBe(0);
     expect(err).toContain("note: no PodCliqueSet among the files: frontend has 0 GPUs a replica, prefill has 1");
     expect(err).toContain("note: ConfigMap llama-3.1-8b-h100 is not among the files");
+  });
+});
+
+describe("in a terminal", () => {
+  const watch = async (columns: number, ...args: string[]) => {
+    const bars: string[] = [];
+    const { out, err } = await runCli(["simulate", ...SLO, "--trace", trace, ...args], {
+      columns,
+      isInteractive: true,
+      onProgress: (text) => {
+        bars.push(text);
+        return false;
+      },
+    });
+    return { bars, lines: [...out.split("\n"), ...err.split("\n")] };
+  };
+
+  test.each([80, 40, 20])(
+    "the progress bar grows on one line of %i columns, whatever is tried, and is gone at the end",
+    async (columns) => {
+      const { bars } = await watch(columns, "--against", "dynamo-sla");
+      expect(Math.max(...bars.map((bar) => bar.length))).toBeLessThan(columns);
+      expect(bars.at(-1)).toBe("");
+      const percents = bars.slice(0, -1).map((bar) => Number(/(\d+) %/.exec(bar)?.[1]));
+      expect(percents).toEqual(percents.toSorted((a, b) => a - b));
+      expect(percents.at(-1)).toBe(100);
+    },
+  );
+
+  test("notes are wrapped between words", async () => {
+    const { lines } = await watch(60);
+    expect(lines).toContain("note: profile llama-3.1-8b-bf16-h100-tp1 has no cold_start:");
+  });
+});
+
+describe("cut off by Ctrl-C", () => {
+  const cutAt = async (isNow: (progress: string) => boolean, ...args: string[]) => {
+    const page = join(files.folder, `cut-${Math.random()}.html`);
+    const result = await runCli(["simulate", ...SLO, "--trace", trace, "--report", page, ...args], {
+      onProgress: isNow,
+    });
+    return { ...result, html: readFileSync(page, "utf8"), last: result.err.split("\n").at(-1) };
+  };
+  const percentIn = (progress: string): number => Number(/(\d+) %/.exec(progress)?.[1] ?? 0);
+
+  test("in the middle of a rival: ours is whole, the rival is there until then, the report is written and says so, exit code 1", async () => {
+    const { code, out, html, last } = await cutAt(
+      (progress) => progress.includes("hpa") && percentIn(progress) > 50,
+      "--against",
+      "hpa,keda",
+    );
+    expect(code).toBe(1);
+    expect(last).toBe("error: cut off: these are the figures until then");
+    expect(
+      out
+        .split("\n")
+        .slice(1, -1)
+        .map((row) => row.split(" ")[0]),
+    ).toEqual(["grove", "hpa"]);
+    expect(html).toContain("cut off: what was tried until then");
+  });
+
+  test("in the middle of ours: what arrived until then is judged", async () => {
+    const { code, out } = await cutAt((progress) => percentIn(progress) > 15, "-o", "json", "--against", "hpa");
+    expect(code).toBe(1);
+    const { scenarios, notes } = JSON.parse(out) as Report;
+    expect(notes).toContain("cut off: what was tried until then");
+    const results = scenarios[0]?.results ?? [];
+    expect(results.map(({ autoscaler }) => autoscaler)).toEqual(["grove"]);
+    const { mean = 0 } = results[0]?.measures.values["arrivedRequests"] ?? {};
+    // Eight minutes of four a second are judged when it is whole.
+    expect(mean).toBeGreaterThan(100);
+    expect(mean).toBeLessThan(1_900);
+  });
+
+  test("before anything counts: nothing is made up", async () => {
+    const { code, out, last } = await cutAt(() => true);
+    expect([code, last]).toEqual([1, "error: cut off: these are the figures until then"]);
+    expect(out.split("\n")[1]).toMatch(/^grove +\? +\? +\? +\? +0\.0 +\? /);
+  });
+
+  test("what is required does not count as met", async () => {
+    expect((await cutAt((progress) => percentIn(progress) > 50, "--require", "attainment>=0.5")).code).toBe(1);
+  });
+});
+
+describe("what requests are judged by", () => {
+  const withoutSlo = (change: (spec: Record<string, unknown>) => void): string[] => {
+    const yaml = parse(readFileSync(join(ROOT, "policies/prefill-decode-slo/policy.yaml"), "utf8")) as {
+      spec: Record<string, unknown>;
+    };
+    change(yaml.spec);
+    return ["--policy", files.file("judged.yaml", stringify(yaml)), ...SLO.slice(2), "--trace", trace];
+  };
+
+  test("a policy without slo: by half a second and 50 ms, which is said on the screen and in the report", async () => {
+    const page = join(files.folder, "judged.html");
+    const { code, out, err } = await simulate(...withoutSlo((spec) => delete spec["slo"]), "--report", page);
+    const sentence =
+      "spec.slo has no ttft and no itl: requests are judged by 500 ms to the first token and 50 ms between tokens; set spec.slo to judge by goals of your own";
+    expect(code).toBe(0);
+    expect(out).toContain("In time: first token within 500 ms, then one every 50 ms on average");
+    expect(err.split("\n")).toContain(`note: ${sentence}`);
+    expect(readFileSync(page, "utf8")).toContain(sentence);
+  });
+
+  test("a policy with one goal of the two", async () => {
+    const { err } = await simulate(...withoutSlo((spec) => Object.assign(spec, { slo: { itl: { target: "40ms" } } })));
+    expect(err.split("\n")).toContain(
+      "note: spec.slo has no ttft: requests are judged by 500 ms to the first token; set spec.slo to judge by goals of your own",
+    );
+  });
+
+  test("a policy with both: nothing is said", async () => {
+    expect((await simulate(...SLO, "--trace", trace)).err).not.toContain("spec.slo");
   });
 });
 
@@ -205,6 +332,53 @@ describe("what is wrong is named", () => {
     const { code, err } = await simulate(...args());
     expect(err.split("\n").at(-1)).toMatch(sentence);
     expect(code).toBe(2);
+  });
+
+  describe.each(["--policy", "--profile", "--trace"])("%s", (flag) => {
+    const withFile = (file: string): string[] => {
+      const given: Record<string, string[]> = { "--policy": SLO, "--trace": ["--trace", trace], "--profile": [] };
+      return Object.values({ ...given, [flag]: [flag, file] }).flat();
+    };
+
+    test.each<[string, () => string, string]>([
+      ["that is not there", () => join(files.folder, "none.csv"), "there is no such file: check the path"],
+      ["that is a folder", () => files.folder, "it is a folder: name a file in it"],
+      ["below a file", () => join(trace, "x.csv"), "a part of the path is a file: check the path"],
+    ])("a file %s is named with the flag and the way out, without system words", async (_, path, sentence) => {
+      const { code, err } = await simulate(...withFile(path()));
+      expect([code, err]).toEqual([2, `error: ${flag}: cannot read ${path()}: ${sentence}`]);
+    });
+  });
+
+  test("a trace that is called .gz and is not", async () => {
+    const { code, err } = await simulate(...SLO, "--trace", bad("plain.csv.gz", "arrival_seconds"));
+    expect(code).toBe(2);
+    expect(err).toMatch(/^error: --trace: cannot read .*plain\.csv\.gz: it is no whole gzip file: .*\.csv$/);
+  });
+
+  test.each<[string, () => string, string]>([
+    [
+      "in a folder that is not there",
+      () => join(files.folder, "none/out.html"),
+      "its folder is not there: make it, or name another",
+    ],
+    ["that is a folder", () => files.folder, "it is a folder: name a file in it"],
+  ])("a report %s is refused before anything is simulated", async (_, path, sentence) => {
+    const { code, out, err } = await simulate(...SLO, "--trace", trace, "--report", path());
+    expect([code, out, err]).toEqual([2, "", `error: --report: cannot write ${path()}: ${sentence}`]);
+  });
+
+  test("two policies, in one file or two: both are named, and that one has to be left out", async () => {
+    const text = readFileSync(join(ROOT, "policies/prefill-decode-slo/policy.yaml"), "utf8");
+    const second = text.replace("name: llama-8b-slo\n  namespace", "name: another\n  namespace");
+    const one = files.file("two.yaml", `${text}\n---\n${second}`);
+    const { code, err } = await simulate("--policy", one, "--trace", trace);
+    expect([code, err]).toEqual([
+      2,
+      `error: --policy: ${one} holds the ScalingPolicies llama-8b-slo and another: one is simulated at a time, leave the others out`,
+    ]);
+    const apart = await simulate(...SLO, "--policy", files.file("second.yaml", second), "--trace", trace);
+    expect([apart.code, apart.err]).toEqual([2, expect.stringContaining("llama-8b-slo and another: one is simulated")]);
   });
 
   test("a policy that admission refuses, by its field", async () => {

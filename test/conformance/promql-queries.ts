@@ -19,7 +19,7 @@ function policyQueries(): readonly string[] {
     name.endsWith("policy.yaml"),
   );
   return files.flatMap((file) =>
-    readOne(join(POLICIES, file), SCALING_POLICIES).spec.scaleTargets.flatMap(({ ref, metrics }) =>
+    readOne("--policy", join(POLICIES, file), SCALING_POLICIES).spec.scaleTargets.flatMap(({ ref, metrics }) =>
       metrics.flatMap(({ prometheus }) =>
         prometheus === undefined
           ? []

@@ -220,7 +220,7 @@ describe("the process", () => {
     rmSync(folder, { recursive: true });
     const missing = runProcess("--config", file);
     expect(await missing.exit).toBe(2);
-    expect(missing.text()).toMatch(/^error: --config: cannot read .*ENOENT/);
+    expect(missing.text()).toMatch(/^error: --config: cannot read .*there is no such file/);
   });
 
   test("a bad setting ends it with 2 and one line", async () => {

@@ -154,7 +154,10 @@ describe("plan --replay", () => {
 
   test("an empty file, a missing one, and one with -f beside it are mistakes, exit code 2", async () => {
     expect(await replay(file("empty.jsonl", ""))).toMatchObject({ code: 2, err: expect.stringContaining("is empty") });
-    expect(await replay(join(folder, "nowhere"))).toMatchObject({ code: 2, err: expect.stringContaining("ENOENT") });
+    expect(await replay(join(folder, "nowhere"))).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("nowhere: there is no such file: check the path"),
+    });
     expect(await replay(join(folder, "whole.jsonl"), "-f", "policy.yaml")).toMatchObject({ code: 2 });
     expect(await runCli(["plan"])).toMatchObject({ code: 2, err: expect.stringContaining("--replay FILE") });
   });

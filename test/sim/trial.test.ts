@@ -1,8 +1,10 @@
 /** Trials of policies/prefill-decode-slo: the same again from the same seed, every fault, ratios repaired behind the core, and one that is cut off. */
 import { describe, expect, test } from "vitest";
+import { StepTimes } from "../../src/sim/engines/step-times.ts";
+import type { Ablation } from "../../src/trial/ablations.ts";
 import { type Contestant, scalerOf } from "../../src/trial/contestants.ts";
 import { measureTrial } from "../../src/trial/measures/measure-trial.ts";
-import type { CountsSample, TrialRecord } from "../../src/trial/record.ts";
+import { type CountsSample, OUTCOME, type TrialRecord } from "../../src/trial/record.ts";
 import { runTrial, type TrialOptions } from "../../src/trial/run.ts";
 import type { Fault, Scenario } from "../../src/trial/scenario.ts";
 import { sloOf } from "../../src/trial/try-out.ts";
@@ -50,6 +52,16 @@ describe("of one seed", () => {
     expect(lives.map(({ readyMs }) => readyMs)).not.toEqual(one.lives.map(({ readyMs }) => readyMs));
   });
 
+  test("what arrived in the window gets the time to end after it", async () => {
+    const { requests, window } = await run(short(), STATIC);
+    const lastSecond = Array.from({ length: requests.count }, (_, row) => row).filter((row) => {
+      const arrivedMs = requests.arrivedMs[row] as number;
+      return arrivedMs >= window.endMs - 1_000 && arrivedMs < window.endMs;
+    });
+    expect(lastSecond.length).toBeGreaterThan(0);
+    expect(lastSecond.filter((row) => requests.outcome[row] !== OUTCOME.completed)).toEqual([]);
+  });
+
   test("GPUs held never exceed the cluster, and the specs are what the orders made of them", async () => {
     const record = await run(short());
     expect(record.orders.length).toBeGreaterThan(3);
@@ -79,7 +91,49 @@ describe("a fault", () => {
   const window = { fromMs: FROM_MS, toMs: TO_MS };
   const later = (ms: number): number => TO_MS + ms;
 
-  test("lost scrapes: nothing is written while nothing is known, afterwards it goes on", async () => {
+  /** What an autoscaler can see at each tick, from the stage that every scaler is made of. */
+  const seen = async (scenario: Scenario, queries: Readonly<Record<string, string>>) => {
+    const rows: { readonly atMs: number; readonly values: Readonly<Record<string, number>> }[] = [];
+    const record = await run(scenario, STATIC, {
+      scaler: (stage) => {
+        // Fixed replicas ask for no series; without a list everything is kept.
+        const { families: _, ...scaler } = scalerOf(STATIC, stage);
+        const originMs = stage.clock.monotonicMs();
+        return {
+          ...scaler,
+          tickMs: 15_000,
+          async tick() {
+            await scaler.tick();
+            const values: Record<string, number> = {};
+            for (const [name, promql] of Object.entries(queries)) {
+              const [sample] = await stage.metricsSource.query(promql);
+              values[name] = sample?.value ?? 0;
+            }
+            rows.push({ atMs: stage.clock.monotonicMs() - originMs, values });
+          },
+        };
+      },
+    });
+    const between = (fromMs: number, toMs: number, name: string): ReadonlySet<number | undefined> =>
+      new Set(rows.filter(({ atMs }) => atMs > fromMs && atMs < toMs).map(({ values }) => values[name]));
+    return { record, rows, between };
+  };
+  const DECODE_SERIES = 'vllm:kv_cache_usage_perc{pod=~".*decode.*"}';
+  const SCRAPE_MS = 15_000;
+
+  test("lost scrapes: no sample is taken while they last, and from the next scrape on there are again", async () => {
+    const { between } = await seen(short([{ kind: "ScrapesFail", ...window }]), {
+      pods: `count(${DECODE_SERIES})`,
+      samples: `max(count_over_time(${DECODE_SERIES}[1m]))`,
+    });
+    expect(between(FROM_MS - 2 * MINUTE_MS, FROM_MS, "samples")).toEqual(new Set([4]));
+    expect(between(FROM_MS + MINUTE_MS, TO_MS, "samples")).toEqual(new Set([0]));
+    // A target that cannot be scraped has no series, as in Prometheus.
+    expect(between(FROM_MS + SCRAPE_MS, TO_MS, "pods")).toEqual(new Set([0]));
+    expect(between(TO_MS + SCRAPE_MS, TO_MS + 2 * MINUTE_MS, "pods")).toEqual(new Set([3]));
+  });
+
+  test("lost scrapes: ours takes nothing away while nothing is known, afterwards it goes on", async () => {
     const record = await run(short([{ kind: "ScrapesFail", ...window }]));
     const during = record.orders.filter(
       ({ atMs }) => atMs > at(record, FROM_MS + 2 * MINUTE_MS) && atMs <= at(record, TO_MS),
@@ -88,12 +142,49 @@ describe("a fault", () => {
     expect(record.orders.some(({ atMs }) => atMs > at(record, TO_MS))).toBe(true);
   });
 
+  test.each([
+    { how: "drop", during: { pods: 2, nan: 0, unchanged: 0 } },
+    { how: "nan", during: { pods: 3, nan: 1, unchanged: 1 } },
+    { how: "freeze", during: { pods: 3, nan: 0, unchanged: 1 } },
+  ] as const)(
+    "an exporter that fails ($how): that of one replica of its target, as long as it lasts",
+    async ({ how, during }) => {
+      const { between } = await seen(short([{ kind: "ExporterFails", how, ref: "decode", ...window }]), {
+        pods: `count(${DECODE_SERIES})`,
+        nan: `count(${DECODE_SERIES} != ${DECODE_SERIES})`,
+        unchanged: 'count(changes(vllm:generation_tokens_total{pod=~".*decode.*"}[1m]) == 0)',
+        prefill: 'count(vllm:num_requests_waiting{pod=~".*prefill.*"} >= 0)',
+      });
+      const quiet = { pods: 3, nan: 0, unchanged: 0 };
+      for (const name of ["pods", "nan", "unchanged"] as const) {
+        expect([name, between(FROM_MS - 2 * MINUTE_MS, FROM_MS, name)]).toEqual([name, new Set([quiet[name]])]);
+        expect([name, between(FROM_MS + 75_000, TO_MS, name)]).toEqual([name, new Set([during[name]])]);
+        expect([name, between(TO_MS + 75_000, TO_MS + 3 * MINUTE_MS, name)]).toEqual([name, new Set([quiet[name]])]);
+      }
+      expect(between(FROM_MS, TO_MS, "prefill")).toEqual(new Set([2]));
+    },
+  );
+
+  test("lost on the way: as many scrapes as was said, each by itself, and nothing else of the seed changes", async () => {
+    const { record, rows } = await seen(
+      { ...short(), scrapeLossRatio: 0.3 },
+      { taken: `sum(count_over_time(${DECODE_SERIES}[5m]))`, pods: `count(count_over_time(${DECODE_SERIES}[5m]))` },
+    );
+    const late = rows.filter(({ atMs, values }) => atMs > 10 * MINUTE_MS && values["pods"] === 3);
+    const shares = late.map(({ values }) => (values["taken"] ?? 0) / (3 * 20));
+    expect(shares.reduce((sum, share) => sum + share, 0) / shares.length).toBeCloseTo(0.7, 1);
+    expect(new Set(shares).size).toBeGreaterThan(5);
+    const whole = await run(short(), STATIC);
+    expect(record.lives).toEqual(whole.lives);
+  });
+
   test.each(["drop", "nan", "freeze"] as const)(
-    "an exporter that fails (%s) costs few requests, and one that says nothing takes no replica of its target away",
+    "an exporter that fails (%s) costs ours few requests, and one that says nothing takes no replica of its target away",
     async (how) => {
       const scenario = short([{ kind: "ExporterFails", how, ref: "decode", ...window }]);
       const record = await run(scenario);
-      expect(attainmentOf(record, scenario)).toBeGreaterThan(0.9);
+      const whole = attainmentOf(await run(short()), short()) ?? Number.NaN;
+      expect(attainmentOf(record, scenario)).toBeGreaterThan(whole - 0.03);
       // What is frozen looks like what is known.
       if (how === "freeze") return;
       const during = record.orders.filter(({ atMs }) => atMs > at(record, FROM_MS) && atMs <= at(record, TO_MS));
@@ -101,6 +192,29 @@ describe("a fault", () => {
       expect(during.filter(({ target, from, to }) => target === DECODE && to < from)).toEqual([]);
     },
   );
+
+  test("a restart just before the load rises: the forecast goes on from the checkpoint, and orders as early as without", async () => {
+    const beforeRiseMs = 360_000;
+    const [restarted, whole] = [await run(short([{ kind: "Restart", atMs: beforeRiseMs }])), await run(short())];
+    const ups = (record: TrialRecord) =>
+      record.orders.filter(({ atMs, from, to }) => to > from && atMs < at(record, FROM_MS));
+    expect(ups(whole).length).toBeGreaterThan(2);
+    expect(ups(restarted)).toEqual(ups(whole));
+  });
+
+  test("a restart: whoever scales is told, once and then", async () => {
+    const toldMs: number[] = [];
+    await run(short([{ kind: "Restart", atMs: FROM_MS }]), STATIC, {
+      scaler: (stage) => {
+        const originMs = stage.clock.monotonicMs();
+        return {
+          ...scalerOf(STATIC, stage),
+          restart: () => void toldMs.push(Math.round(stage.clock.monotonicMs() - originMs)),
+        };
+      },
+    });
+    expect(toldMs).toEqual([FROM_MS]);
+  });
 
   test("a restart of ours goes on from its checkpoint, and as many requests are in time", async () => {
     const [restarted, whole] = [await run(short([{ kind: "Restart", atMs: FROM_MS }])), await run(short())];
@@ -128,6 +242,13 @@ describe("a fault", () => {
     expect(countsAt(record, later(5 * MINUTE_MS))?.ready.slice(1)).toEqual([2, 3]);
   });
 
+  test("all nodes lost: nothing is ready until they are back, then everything is again", async () => {
+    const scenario = short([{ kind: "NodeLoss", ratio: 1, ...window }]);
+    const record = await run({ ...scenario, pool: { nodes: 1, gpusPerNode: 8, nodesPerRack: 4 } }, STATIC);
+    expect(countsAt(record, TO_MS - 1)).toMatchObject({ ready: [0, 0, 0], starting: [0, 0, 0] });
+    expect(countsAt(record, later(5 * MINUTE_MS))?.ready.slice(1)).toEqual([2, 3]);
+  });
+
   test("a crash: one replica less until it has started again", async () => {
     const record = await run(short([{ kind: "Crash", ref: "decode", atMs: FROM_MS }]), STATIC);
     expect(countsAt(record, FROM_MS - 1)?.ready.slice(1)).toEqual([2, 3]);
@@ -137,21 +258,92 @@ describe("a fault", () => {
   });
 });
 
-test("ratios repaired behind the core: what is written keeps the band, which the core without ratios does not", async () => {
+describe("ours without one of its parts", () => {
   const base = short();
   const { spec } = base.policy;
-  const ratios = [
-    { ...spec.ratios[0], name: "prefill-decode", between: ["prefill", "decode"], min: "1:2", max: "1:2" },
-  ];
-  const scenario = { ...base, policy: { ...base.policy, spec: { ...spec, ratios } } } as Scenario;
-  const outOfBand = async (ablation: "noRatio" | "postHocRatio"): Promise<number> => {
-    const { counts } = await run(scenario, { ...OURS, ablation });
-    return counts.filter(
-      ({ atMs, spec: [, prefill = 0, decode = 0] }) => atMs > 400_000 && Math.abs(prefill / decode - 0.5) > 0.17,
-    ).length;
+  const withSpec = (changed: Partial<typeof spec>): Scenario => ({
+    ...base,
+    policy: { ...base.policy, spec: { ...spec, ...changed } },
+  });
+  const bound = withSpec({
+    ratios: [{ ...spec.ratios[0], name: "prefill-decode", between: ["prefill", "decode"], min: "1:2", max: "1:2" }],
+    gpuBudget: { ...spec.gpuBudget, max: 6 },
+  } as Partial<typeof spec>);
+  const slow: Scenario = {
+    ...base,
+    profiles: Object.fromEntries(
+      Object.entries(base.profiles).map(([name, profile]) => [
+        name,
+        { ...profile, stepTimes: new StepTimes(base.profile, { decodeMultiplier: 1, stepOverheadMs: 12 }) },
+      ]),
+    ),
   };
-  expect(await outOfBand("noRatio")).toBeGreaterThan(0);
-  expect(await outOfBand("postHocRatio")).toBe(0);
+  const measured = async (scenario: Scenario, ablation?: Ablation) => {
+    const record = await run(scenario, { ...OURS, ...(ablation === undefined ? {} : { ablation }) });
+    const { values, bySlo } = measureTrial(record, { sloSets: [sloOf(scenario)], missWorths: [] });
+    return { record, attainment: bySlo[0]?.values.attainmentRatio ?? Number.NaN, ...values };
+  };
+  const changes = async (scenario: Scenario, ablation: Ablation) =>
+    [await measured(scenario), await measured(scenario, ablation)] as const;
+
+  /** The set starts at 1:1. */
+  const SECONDS_UNTIL_FIRST_DECISION = 1;
+
+  test("no ratio: outside the band, which ours never is", async () => {
+    const [whole, without] = await changes(bound, "noRatio");
+    expect(whole.outOfBandSpecSeconds).toBeLessThan(SECONDS_UNTIL_FIRST_DECISION);
+    expect(without.outOfBandSpecSeconds).toBeGreaterThan(300);
+    expect(without.overBudgetSeconds).toBe(0);
+  });
+
+  test("ratio repaired behind the core: in the band, by other orders than the core's", async () => {
+    const [whole, without] = await changes(bound, "postHocRatio");
+    expect(without.outOfBandSpecSeconds).toBeLessThan(30);
+    expect(without.record.orders).not.toEqual(whole.record.orders);
+  });
+
+  test("no budget: over it", async () => {
+    const [whole, without] = await changes(bound, "noBudget");
+    expect(whole.overBudgetSeconds).toBe(0);
+    expect(without.overBudgetSeconds).toBeGreaterThan(60);
+  });
+
+  test("no pending accounting: what starts is ordered again, up to the maximum", async () => {
+    const [whole, without] = await changes(base, "noPendingAccounting");
+    expect(without.allocatedGpuHours).toBeGreaterThan(1.2 * whole.allocatedGpuHours);
+  });
+
+  test("no forecast: the first replica for the rise is ordered later", async () => {
+    const [whole, without] = await changes(base, "noForecast");
+    const firstUp = ({ record }: typeof whole) => record.orders.find(({ from, to }) => to > from)?.atMs ?? Number.NaN;
+    expect(firstUp(without)).toBeGreaterThan(firstUp(whole));
+  });
+
+  test("no stabilization: each lull of two minutes takes replicas away that are missed after it", async () => {
+    const lulls = base.arrivals.filter(({ atMs }, index) => atMs % (4 * MINUTE_MS) < 2 * MINUTE_MS || index % 3 === 0);
+    const [whole, without] = await changes({ ...base, arrivals: lulls }, "noStabilization");
+    expect(without.flaps).toBeGreaterThan(whole.flaps);
+    expect(without.attainment).toBeLessThan(whole.attainment);
+  });
+
+  test("goals for the mean: fewer GPUs, and more requests are late", async () => {
+    const [whole, without] = await changes(base, "meanLatency");
+    expect(without.allocatedGpuHours).toBeLessThan(whole.allocatedGpuHours);
+    expect(without.attainment).toBeLessThan(whole.attainment);
+  });
+
+  test("no online capacity: engines that are slower than their profile are taken at its word", async () => {
+    const [whole, without] = await changes(slow, "noOnlineCapacity");
+    expect(without.record.orders).not.toEqual(whole.record.orders);
+  });
+  test.each(["onlineCapacity", "noCapacity"] as const)(
+    "%s: without a profile more GPUs serve less",
+    async (ablation) => {
+      const [whole, without] = await changes(base, ablation);
+      expect(without.allocatedGpuHours).toBeGreaterThan(whole.allocatedGpuHours);
+      expect(without.attainment).toBeLessThan(whole.attainment);
+    },
+  );
 });
 
 test("one that is cut off is judged until then, with all that it holds", async () => {

@@ -1,5 +1,6 @@
 /** A recorded run of a real engine, and the same requests through the simulated one. */
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { InferenceEngine } from "../../src/sim/engines/inference-engine.ts";
@@ -37,17 +38,26 @@ export interface RecordedRun extends Run {
   readonly arrivals: readonly { readonly atMs: number; readonly inputTokens: number; readonly outputTokens: number }[];
 }
 
-const file = (name: string): Buffer => readFileSync(fileURLToPath(new URL(`./${name}`, import.meta.url)));
+/** Where the recordings of this repository are. */
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+
+/** Of one run: its requests, its seconds, the profile to simulate it with. */
+export const filesOf = (name: RunName): readonly [requests: string, series: string, profile: string] => [
+  `${name}-requests.csv.gz`,
+  `${name}-timeseries.csv.gz`,
+  `${name}.json`,
+];
 
 /** Rows by column name. */
-const csv = (name: string): readonly Readonly<Record<string, number>>[] => {
-  const [header = "", ...lines] = gunzipSync(file(name)).toString().trim().split("\n");
+const csv = (path: string): readonly Readonly<Record<string, number>>[] => {
+  const [header = "", ...lines] = gunzipSync(readFileSync(path)).toString().trim().split("\n");
   const names = header.split(",");
   return lines.map((line) => Object.fromEntries(line.split(",").map((value, index) => [names[index], Number(value)])));
 };
 
-export function recordedRun(name: RunName): RecordedRun {
-  const rows = csv(`${name}-requests.csv.gz`);
+export function recordedRun(name: RunName, folder = HERE): RecordedRun {
+  const [requestsFile, seriesFile] = filesOf(name);
+  const rows = csv(join(folder, requestsFile));
   const at = (row: Readonly<Record<string, number>>, column: string): number => {
     const value = row[column];
     if (value === undefined) throw new Error(`${name}: no column ${column}`);
@@ -67,7 +77,7 @@ export function recordedRun(name: RunName): RecordedRun {
   return {
     requests,
     arrivals,
-    series: csv(`${name}-timeseries.csv.gz`).map((row) => ({
+    series: csv(join(folder, seriesFile)).map((row) => ({
       running: at(row, "running"),
       waiting: at(row, "waiting"),
       generatedTokens: at(row, "generation_tokens_per_s"),
@@ -81,10 +91,11 @@ const LIMITS = { max_num_seqs: 128, max_num_batched_tokens: 2_048 };
 
 export function recordedProfile(
   name: RunName,
-  options: EngineProfileOptions & { stepOverheadMs?: number } = {},
+  options: EngineProfileOptions & { stepOverheadMs?: number; folder?: string } = {},
 ): EngineProfile {
-  const raw = JSON.parse(file(`${name}.json`).toString()) as object;
-  const { stepOverheadMs = 0 } = options;
+  const { stepOverheadMs = 0, folder = HERE } = options;
+  const [, , profileFile] = filesOf(name);
+  const raw = JSON.parse(readFileSync(join(folder, profileFile), "utf8")) as object;
   const whole = { ...raw, limits: LIMITS, calibration: { step_overhead_ms: stepOverheadMs } };
   const made = parseEngineProfile(JSON.stringify(whole), options);
   if (!made.ok) throw new Error(`${name}: ${made.problem.field}: ${made.problem.message}`);

@@ -64,7 +64,6 @@ describe("defaults", () => {
       coldStart: {
         leadTime: "auto",
         scaleDownWindow: "auto",
-        countStarting: "AsCapacity",
         pendingTimeout: "10m",
         changeDeadline: "30m",
       },

@@ -190,7 +190,6 @@ const COLD_START = object({
     ),
     "auto",
   ),
-  countStarting: defaulted(literals(["AsCapacity", "Ignore"]), "AsCapacity"),
   pendingTimeout: defaulted(duration("A replica that waits longer counts as absent."), "10m"),
   changeDeadline: defaulted(
     duration("How long an update, a recreation or an object that does not appear may hold a target."),

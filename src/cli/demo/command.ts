@@ -6,12 +6,11 @@ import { parseDurationMs } from "../../api/duration.ts";
 import { POD_CLIQUE_SETS } from "../../api/grove/pod-clique-set.ts";
 import { silentLogger } from "../../log.ts";
 import { freshSeed } from "../../random.ts";
-import type { Arrival } from "../../sim/engines/data-plane.ts";
-import { readTraceFile } from "../../sim/traffic/trace-file.ts";
 import { UsageError } from "../errors.ts";
 import { readOne } from "../manifests.ts";
 import { PROMETHEUS_URL_VARIABLE } from "../plan/prometheus.ts";
 import { recordingTo } from "../recording.ts";
+import { readTrace } from "../simulate/read-trace.ts";
 import type { Terminal } from "../terminal.ts";
 import { type Demo, type DemoOptions, startDemo } from "./run-demo.ts";
 import { renderLine, renderView } from "./view.ts";
@@ -75,7 +74,7 @@ export function addDemoCommand(program: Command, terminal: Terminal): void {
         log: silentLogger,
         signal: abort.signal,
         ...(recording === undefined ? {} : { recording }),
-        ...(flags.trace === undefined ? {} : { trace: readTrace(flags.trace) }),
+        ...(flags.trace === undefined ? {} : { trace: readTrace("--trace", flags.trace) }),
       };
       const demo = await startDemo(options);
       try {
@@ -96,8 +95,8 @@ export function addDemoCommand(program: Command, terminal: Terminal): void {
 function readExample({ policy, workload }: Flags): Pick<DemoOptions, "policy" | "workload"> {
   const example = (file: string): string => fileURLToPath(new URL(`${EXAMPLE}/${file}`, import.meta.url));
   const read = {
-    policy: readOne(policy ?? example("policy.yaml"), SCALING_POLICIES),
-    workload: readOne(workload ?? example("workload.yaml"), POD_CLIQUE_SETS),
+    policy: readOne("--policy", policy ?? example("policy.yaml"), SCALING_POLICIES),
+    workload: readOne("--workload", workload ?? example("workload.yaml"), POD_CLIQUE_SETS),
   };
   const { namespace = "default" } = read.policy.metadata;
   if (
@@ -123,14 +122,6 @@ function positive(text: string, flag: string): number {
   const value = Number(text);
   if (!(value > 0 && Number.isFinite(value))) throw new UsageError(`${flag}: "${text}" is not a number above 0`);
   return value;
-}
-
-function readTrace(file: string): readonly Arrival[] {
-  try {
-    return readTraceFile(file);
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
 }
 
 const RECORDING_MAX_BYTES = 512_000_000;

@@ -7,6 +7,7 @@ import packageJson from "../../../package.json" with { type: "json" };
 import { wallClock } from "../../clock.ts";
 import { systemRandom } from "../../random.ts";
 import { ExitError } from "../errors.ts";
+import { unreadable } from "../files.ts";
 import type { Terminal } from "../terminal.ts";
 import { EXIT } from "./exit-codes.ts";
 
@@ -39,10 +40,7 @@ async function runOperator(file: string, terminal: Terminal): Promise<void> {
     configuration = readOperatorConfiguration(readFileSync(file, "utf8"));
   } catch (error) {
     if (error instanceof ConfigurationError) throw new ExitError(EXIT.configuration, `${file}: ${error.message}`);
-    throw new ExitError(
-      EXIT.configuration,
-      `--config: cannot read ${file}: ${error instanceof Error ? error.message : error}`,
-    );
+    throw new ExitError(EXIT.configuration, unreadable("--config", file, error).message);
   }
   const clock = wallClock();
   const random = systemRandom();

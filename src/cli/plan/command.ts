@@ -82,7 +82,7 @@ Examples:
 }
 
 function readPolicies({ filename }: Flags, terminal: Terminal): readonly CheckedObject<ScalingPolicy>[] {
-  const { policies, all, ignored } = checkFiles(filename);
+  const { policies, all, ignored } = checkFiles("--filename", filename);
   const errors = policies.flatMap(errorLines);
   const last = errors.at(-1);
   if (last !== undefined) {

@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { formatTime } from "../../api/kubernetes/time.ts";
 import { RecordingError, type Replay, type ReplayedTurn, startReplay } from "../../jobs/recording.ts";
 import { UsageError } from "../errors.ts";
+import { unreadable } from "../files.ts";
 import { isForPrograms } from "../output.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -46,7 +47,7 @@ async function* linesOf(file: string): AsyncGenerator<string> {
   try {
     yield* createInterface({ input: createReadStream(file, "utf8"), crlfDelay: Number.POSITIVE_INFINITY });
   } catch (error) {
-    throw new UsageError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+    throw unreadable("--replay", file, error);
   }
 }
 

@@ -1,5 +1,4 @@
 /** `grove-autoscaler run`: the service, from its configuration to its last log line. */
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { Command } from "commander";
 import packageJson from "../../../package.json" with { type: "json" };
@@ -8,7 +7,7 @@ import { readConfig } from "../../config/read-config.ts";
 import type { Setting } from "../../config/setting.ts";
 import { SETTINGS, type SettingName } from "../../config/settings.ts";
 import { systemRandom } from "../../random.ts";
-import { UsageError } from "../errors.ts";
+import { readTextFile } from "../files.ts";
 import type { Terminal } from "../terminal.ts";
 
 export function addRunCommand(program: Command, _: Terminal): void {
@@ -68,11 +67,7 @@ function givenFlags(
 }
 
 function readFile(name: string): { readonly name: string; readonly text: string } {
-  try {
-    return { name, text: readFileSync(name, "utf8") };
-  } catch (error) {
-    throw new UsageError(`--config: cannot read ${name}: ${error instanceof Error ? error.message : error}`);
-  }
+  return { name, text: readTextFile("--config", name) };
 }
 
 /** Resolves at the first SIGTERM or SIGINT. A second one ends the process at once, as the default does. */

@@ -5,6 +5,7 @@ import { ConfigurationError, readOperatorConfiguration } from "../../grove/confi
 import { settingsOf } from "../../grove/configuration/settings-of.ts";
 import { DEFAULT_SETTINGS, type OperatorSettings } from "../../grove/settings.ts";
 import { UsageError } from "../errors.ts";
+import { unreadable } from "../files.ts";
 import { initContainerImage } from "../operator/environment.ts";
 
 /** @throws UsageError for a file that cannot be read or is wrong */
@@ -20,8 +21,6 @@ export async function readOperatorSettings(config: ServiceConfig, version: strin
     });
   } catch (error) {
     if (error instanceof ConfigurationError) throw new UsageError(`${path}: ${error.message} (--operator-config)`);
-    throw new UsageError(
-      `cannot read ${path} (--operator-config): ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw unreadable("--operator-config", path, error);
   }
 }

@@ -11,6 +11,7 @@ import {
 } from "../../observe/prometheus-client.ts";
 import type { Random } from "../../random.ts";
 import { UsageError } from "../errors.ts";
+import { unreadable } from "../files.ts";
 import { secretFile } from "./token-file.ts";
 
 /** @throws UsageError when a file cannot be read */
@@ -101,6 +102,6 @@ async function pem(setting: string, path: string | undefined): Promise<string | 
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    throw new UsageError(`${setting}: cannot read ${path}: ${(error as Error).message}`);
+    throw unreadable(setting, path, error);
   }
 }

@@ -43,6 +43,6 @@ test("each query carries the token that is in the file then", async () => {
 
 test("a file that is not there is said at the start, with the setting's name", async () => {
   await expect(tokenFile(join(folder, "none"), new VirtualClock())).rejects.toThrow(
-    /^prometheus\.bearerTokenFile: cannot read .*none: ENOENT/,
+    /^prometheus\.bearerTokenFile: cannot read .*none: there is no such file: check the path$/,
   );
 });

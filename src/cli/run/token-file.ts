@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Clock } from "../../clock.ts";
-import { UsageError } from "../errors.ts";
+import { unreadable } from "../files.ts";
 
 /** Projected tokens are replaced on disk well before they end; a minute is what client-go takes. */
 const MAX_AGE_MS = 60_000;
@@ -21,7 +21,7 @@ export async function secretFile(setting: string, path: string, clock: Clock): P
   try {
     await read();
   } catch (error) {
-    throw new UsageError(`${setting}: cannot read ${path}: ${(error as Error).message}`);
+    throw unreadable(setting, path, error);
   }
   return read;
 }

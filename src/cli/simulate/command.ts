@@ -5,6 +5,7 @@ import packageJson from "../../../package.json" with { type: "json" };
 import { parseDurationMs } from "../../api/duration.ts";
 import { formatTime } from "../../api/kubernetes/time.ts";
 import { parsePercentRatio } from "../../api/ratio.ts";
+import type { ComparisonReport } from "../../report/comparison-report.ts";
 import { readPageAssets } from "../../report/page-assets.ts";
 import { renderReport } from "../../report/render-report.ts";
 import type { Arrival } from "../../sim/engines/data-plane.ts";
@@ -15,11 +16,12 @@ import type { ServingSystem } from "../../trial/system.ts";
 import { SystemError } from "../../trial/system.ts";
 import { resultOf, sloOf, type TrialResult, tryOut } from "../../trial/try-out.ts";
 import { CommandError, UsageError } from "../errors.ts";
+import { checkWritable } from "../files.ts";
 import { isForPrograms, type OutputFlags, printValue, withOutputFlag } from "../output.ts";
 import { type PrometheusFlags, prometheusFrom, withPrometheusFlags } from "../plan/prometheus.ts";
 import { collect } from "../repeatable.ts";
 import type { Terminal } from "../terminal.ts";
-import { table } from "../text.ts";
+import { table, wrap } from "../text.ts";
 import { comparisonOf, type Tried } from "./comparison.ts";
 import { readSystem } from "./read-system.ts";
 import { positive, readTrafficOf, type Traffic, type TrafficFlags } from "./read-traffic.ts";
@@ -111,6 +113,7 @@ Examples:
 async function simulate(flags: Flags, terminal: Terminal): Promise<void> {
   if (flags.policy.length === 0) throw new UsageError("--policy: give a file with a ScalingPolicy");
   const requirements = flags.require.map(parseRequirement);
+  if (flags.report !== undefined) checkWritable("--report", flags.report);
   const system = readSystem({
     policy: flags.policy,
     ...(flags.profile === undefined ? {} : { profile: flags.profile }),
@@ -129,7 +132,12 @@ async function simulate(flags: Flags, terminal: Terminal): Promise<void> {
   if (rivals.length > 0 && system.set.spec.replicas > 1) {
     throw new UsageError("--against: others scale one set replica; spec.replicas of the PodCliqueSet must be 1");
   }
-  for (const line of [...system.assumptions, ...traffic.notes]) terminal.printError(`note: ${line}`);
+  const notes = [...system.assumptions, ...traffic.notes, ...goalNotes(first)];
+  for (const note of notes) {
+    for (const line of terminal.isInteractive ? wrap(`note: ${note}`, terminal.columns()) : [`note: ${note}`]) {
+      terminal.printError(line);
+    }
+  }
 
   const { tried, isCut } = await terminal.interruptible((signal) =>
     tryAll({
@@ -153,10 +161,10 @@ async function simulate(flags: Flags, terminal: Terminal): Promise<void> {
     seeds,
     slo: sloOf(first),
     windowHours: (endMs - startMs) / HOUR_MS,
-    notes: [...system.assumptions, ...traffic.notes, ...(isCut ? ["cut off: what was tried until then"] : [])],
+    notes: [...notes, ...(isCut ? ["cut off: what was tried until then"] : [])],
   });
   if (isForPrograms(flags.output)) printValue(terminal, flags.output, report);
-  else for (const line of lines(tried, first)) terminal.print(line);
+  else for (const line of [...lines(tried, first), ...clientLines(report)]) terminal.print(line);
   if (flags.report !== undefined) {
     writeFileSync(flags.report, renderReport(report, readPageAssets()));
     terminal.printError(`report: ${flags.report}`);
@@ -170,6 +178,20 @@ async function simulate(flags: Flags, terminal: Terminal): Promise<void> {
   );
   if (isCut) throw new CommandError("cut off: these are the figures until then");
   if (unmet.length > 0) throw new CommandError(unmet.join("; "));
+}
+
+/** By what requests are judged where the policy does not say. */
+function goalNotes(scenario: Scenario): readonly string[] {
+  const { ttftMs, itlMs } = sloOf(scenario);
+  const { slo } = scenario.policy.spec;
+  const assumed = [
+    { goal: "ttft", isMissing: slo?.ttft === undefined, by: `${ttftMs} ms to the first token` },
+    { goal: "itl", isMissing: slo?.itl === undefined, by: `${itlMs} ms between tokens` },
+  ].filter(({ isMissing }) => isMissing);
+  if (assumed.length === 0) return [];
+  const goals = assumed.map(({ goal }) => `no ${goal}`).join(" and ");
+  const by = assumed.map((one) => one.by).join(" and ");
+  return [`spec.slo has ${goals}: requests are judged by ${by}; set spec.slo to judge by goals of your own`];
 }
 
 function whole(text: string, flag: string): number {
@@ -242,7 +264,8 @@ async function tryAll({
     const results: TrialResult[] = [];
     for (const [seed, scenario] of scenarios) {
       if (signal.aborted) break;
-      const onProgress = (ratio: number): void => terminal.progress(bar((done + ratio) / total, autoscaler.title));
+      const onProgress = (ratio: number): void =>
+        terminal.progress(bar((done + ratio) / total, autoscaler.name, terminal.columns()));
       results.push(
         autoscaler === WHOLE_SYSTEM
           ? resultOf(await runWholeSystem({ scenario, seed, onProgress, signal }), scenario)
@@ -266,9 +289,12 @@ async function tryAll({
 
 const BAR_WIDTH = 30;
 
-function bar(ratio: number, what: string): string {
-  const full = Math.round(BAR_WIDTH * Math.min(1, ratio));
-  return `[${"#".repeat(full)}${".".repeat(BAR_WIDTH - full)}] ${Math.floor(100 * Math.min(1, ratio))} %  ${what}`;
+/** One column is left free: a full line would begin the next, and could not be overwritten. */
+function bar(ratio: number, what: string, columns: number): string {
+  const percent = `${Math.floor(100 * Math.min(1, ratio))} %`.padStart("100 %".length);
+  const width = Math.max(1, Math.min(BAR_WIDTH, columns - percent.length - what.length - "[]   ".length - 1));
+  const full = Math.round(width * Math.min(1, ratio));
+  return `[${"#".repeat(full)}${".".repeat(width - full)}] ${percent}  ${what}`.slice(0, columns - 1);
 }
 
 /** Everything at its maximum, one set replica; a set level multiplies. */
@@ -295,16 +321,18 @@ function lines(tried: readonly Tried[], scenario: Scenario): readonly string[] {
   const text = (value: number | undefined, digits: number, unit = ""): string =>
     value === undefined ? "?" : `${value.toFixed(digits)}${unit}`;
   const percent = (value: number | undefined): string => text(value === undefined ? undefined : 100 * value, 2, " %");
-  const { name } = sloOf(scenario);
-  return table([
-    ["AUTOSCALER", `IN TIME (${name})`, "TTFT p90", "p99", "ITL p90", "GPU-HOURS", "USEFUL", "WRITES", "FLAPS", "LOST"],
+  const { ttftMs, itlMs } = sloOf(scenario);
+  const rows = table([
+    ["AUTOSCALER", "IN TIME", "TTFT p90", "p99", "ITL p90", "GPU-HOURS", "USEFUL", "WRITES", "FLAPS", "LOST"],
     ...tried
       .filter(({ results }) => results.length > 0)
       .map(({ autoscaler, results }) => {
         const value = (
           key: "ttftP90Ms" | "ttftP99Ms" | "itlP90Ms" | "allocatedGpuHours" | "writes" | "flaps" | "lostOnScaleIn",
         ) => mean(results, ({ measures }) => measures.values[key]);
-        const useful = mean(results, ({ measures: { values } }) => values.usefulGpuHours / values.allocatedGpuHours);
+        const useful = mean(results, ({ measures: { values } }) =>
+          values.allocatedGpuHours > 0 ? values.usefulGpuHours / values.allocatedGpuHours : undefined,
+        );
         return [
           autoscaler.name,
           percent(mean(results, ({ measures }) => measures.bySlo[0]?.values.attainmentRatio)),
@@ -319,4 +347,15 @@ function lines(tried: readonly Tried[], scenario: Scenario): readonly string[] {
         ];
       }),
   ]);
+  return [...rows, `In time: first token within ${ttftMs} ms, then one every ${itlMs} ms on average`];
+}
+
+function clientLines({ scenarios }: ComparisonReport): readonly string[] {
+  return (scenarios[0]?.results ?? []).flatMap(({ autoscaler, clients = [] }) => {
+    if (clients.length === 0) return [];
+    const shares = clients.map(({ client, attainmentRatio }) =>
+      attainmentRatio === null ? `${client} ?` : `${client} ${(100 * attainmentRatio.mean).toFixed(2)} %`,
+    );
+    return [`${autoscaler}: ${shares.join(", ")}`];
+  });
 }

@@ -2,6 +2,7 @@
 
 import { seededRandom } from "../../random.ts";
 import type { ComparisonReport, ReportedAutoscaler } from "../../report/comparison-report.ts";
+import { summarizeClients } from "../../trial/measures/by-client.ts";
 import { MISS_WORTHS } from "../../trial/measures/cost.ts";
 import type { SloTargets } from "../../trial/measures/slo.ts";
 import { summarize } from "../../trial/measures/summarize.ts";
@@ -64,6 +65,10 @@ export function comparisonOf(tried: readonly Tried[], facts: ComparisonFacts): C
               results.map(({ measures }) => measures),
               random,
               oracle?.results.map(({ measures }) => measures) ?? [],
+            ),
+            clients: summarizeClients(
+              results.map(({ clients }) => clients),
+              random,
             ),
             timeLine: {
               ...(results[0] as TrialResult).timeLine,

@@ -1,9 +1,9 @@
 /** The serving system of a simulation, from the files on the command line. */
-import { readFileSync } from "node:fs";
 import { parseWholeProfile } from "../../api/autoscaling/whole-profile.ts";
 import type { ConfigMap } from "../../api/kubernetes/core.ts";
 import { type ProfileText, type ServingSystem, SystemError, servingSystem } from "../../trial/system.ts";
 import { UsageError } from "../errors.ts";
+import { readTextFile } from "../files.ts";
 import { checkFiles, errorLines } from "../policy-files.ts";
 
 export interface SystemFiles {
@@ -14,14 +14,17 @@ export interface SystemFiles {
 
 /** @throws UsageError naming the file, the field and the way out */
 export function readSystem({ policy: files, profile, startUpSpreadP90 }: SystemFiles): ServingSystem {
-  const { policies, sets, all, ignored } = checkFiles(files);
+  const { policies, sets, all, ignored } = checkFiles("--policy", files);
   const [error] = all.flatMap(errorLines);
   if (error !== undefined) throw new UsageError(error);
-  const [policy, second] = policies;
+  const [policy, ...others] = policies;
   const where = files.join(", ");
   if (policy === undefined) throw new UsageError(`--policy: ${where} holds no ScalingPolicy`);
-  if (second !== undefined) {
-    throw new UsageError(`--policy: ${where} holds several ScalingPolicies: simulate one at a time`);
+  if (others.length > 0) {
+    const names = policies.map(({ object }) => object.metadata.name).join(" and ");
+    throw new UsageError(
+      `--policy: ${where} holds the ScalingPolicies ${names}: one is simulated at a time, leave the others out`,
+    );
   }
   const { name } = policy.object.spec.targetRef;
   const set = sets.find(({ object }) => object.metadata.name === name);
@@ -46,12 +49,7 @@ export function readSystem({ policy: files, profile, startUpSpreadP90 }: SystemF
 }
 
 function readProfile(file: string): ProfileText {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    throw new UsageError(`--profile: cannot read ${file}: ${error instanceof Error ? error.message : error}`);
-  }
+  const text = readTextFile("--profile", file);
   const parsed = parseWholeProfile(text);
   if (parsed.ok) return { text, profile: parsed.profile };
   const { field, message } = parsed.problem;

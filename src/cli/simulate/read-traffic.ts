@@ -9,8 +9,8 @@ import { readTraffic, TRAFFIC_METRICS } from "../../sim/traffic/prometheus-traff
 import { gapsOf, recordedArrivals } from "../../sim/traffic/recorded-traffic.ts";
 import { SYNTHETIC_SCENARIOS, syntheticArrivals, syntheticScenario } from "../../sim/traffic/synthetic.ts";
 import { replayTrace } from "../../sim/traffic/trace.ts";
-import { readTraceFile } from "../../sim/traffic/trace-file.ts";
 import { UsageError } from "../errors.ts";
+import { readTrace } from "./read-trace.ts";
 
 export interface TrafficFlags {
   readonly trace?: string;
@@ -63,12 +63,7 @@ function replayOf({ rateFactor, jitter }: TrafficFlags): Replay {
 }
 
 function fromFile(file: string, replay: Replay): Traffic {
-  let trace: readonly Arrival[];
-  try {
-    trace = readTraceFile(file);
-  } catch (error) {
-    throw new UsageError(`--trace: ${error instanceof Error ? error.message : error}`);
-  }
+  const trace = readTrace("--trace", file);
   return {
     about: file,
     notes: [],

@@ -40,7 +40,7 @@ const policy = (leadMs: number, overrides: Partial<Policy> = {}): Policy =>
       source: "Profile",
       routing: "RoundRobin",
     },
-    coldStart: { countStarting: true, pendingTimeoutMs: 600_000, changeDeadlineMs: 1_800_000, leadTimeMs: leadMs },
+    coldStart: { pendingTimeoutMs: 600_000, changeDeadlineMs: 1_800_000, leadTimeMs: leadMs },
     ...overrides,
   });
 

@@ -8,6 +8,8 @@ export interface GeneratedArrival {
   readonly outputTokens: number;
   /** Ids of the 512-token blocks of the prompt, in order, where they are known. */
   readonly blocks?: readonly number[];
+  /** Whose it is, where several clients are told apart. */
+  readonly client?: string;
 }
 
 /** Requests per second at a time inside the phase. */

@@ -170,7 +170,7 @@ export function syntheticScenario(name: string, requestsPerSecond: number): Synt
 const secondsOf = (phases: readonly Phase[]): number =>
   phases.reduce((sum, { durationSeconds }) => sum + durationSeconds, 0);
 
-/** By arrival. The stream of one client stays the same whatever the others do. */
+/** By arrival, with the client's name where there are several. The stream of one client stays the same whatever the others do. */
 export function* syntheticArrivals({ clients }: SyntheticTraffic, random: Random): Generator<GeneratedArrival> {
   const streams = clients.map(({ phases }) => generateTraffic(phases, seededRandom(random.next() * 2 ** 32)));
   const heads = streams.map((stream) => stream.next().value as GeneratedArrival | undefined);
@@ -181,7 +181,8 @@ export function* syntheticArrivals({ clients }: SyntheticTraffic, random: Random
     }
     const arrival = heads[first];
     if (arrival === undefined) return;
-    yield arrival;
+    const { client } = clients[first]!;
+    yield clients.length > 1 ? { ...arrival, client } : arrival;
     heads[first] = streams[first]!.next().value as GeneratedArrival | undefined;
   }
 }
