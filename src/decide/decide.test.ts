@@ -22,6 +22,9 @@ describe("decide", () => {
     expect(up.outcome).toBe("Scaled");
     expect(up.message).toContain("decode 1→8 (load is 7.5 in all, target 1: 7.5 replicas)");
     plant.loads = [0.2, 2.5];
+    // One prefill beside eight decode would leave the band: decode goes first.
+    plant.tick(policyOf());
+    expect(plant.totals).toEqual([2, 3]);
     plant.tick(policyOf());
     expect(plant.totals).toEqual([1, 3]);
     expect(plant.tick(policyOf())).toMatchObject({ outcome: "Held", reason: "DemandMet" });
@@ -100,11 +103,15 @@ describe("decide", () => {
     plant.memory = emptyMemory;
     for (let i = 0; i < 4; i++) plant.tick(policy);
     expect(plant.totals).toEqual([2, 8]);
-    // In two turns: neither half of the way alone would keep the ratio.
-    plant.tick(policy);
-    expect(plant.totals).toEqual([1, 2]);
-    plant.tick(policy);
-    expect(plant.totals).toEqual([1, 1]);
+    // In three turns: one prefill beside eight decode would leave the band, and so would two beside one.
+    for (const want of [
+      [2, 2],
+      [1, 2],
+      [1, 1],
+    ]) {
+      plant.tick(policy);
+      expect(plant.totals).toEqual(want);
+    }
   });
 
   test("keeps HPA rate limits, with the ratio inside them", () => {
@@ -302,8 +309,7 @@ describe("decide", () => {
     plant.tick(policy);
     expect(plant.totals).toEqual([2, 6]);
     plant.override = { ...plant.override, scaleTargets: { decode: { replicas: 0 } } };
-    plant.tick(policy);
-    plant.tick(policy);
+    for (let i = 0; i < 3; i++) plant.tick(policy);
     expect(plant.totals).toEqual([1, 1]);
     plant.override = { ...plant.override, scaleTargets: { decode: { replicas: 12 } } };
     const capped = plant.tick(policy);

@@ -118,7 +118,7 @@ describe("deadlines of what is under way", () => {
   });
 
   test("a set replica whose pods never come holds the others down until the deadline", () => {
-    const policy = policyOf();
+    const policy = policyOf({ ratios: [] });
     const plant = new Plant({ replicas: [4, 4], loads: [1, 1] });
     plant.sets.push({ replicas: [1, 1], readyAtMs: [[Infinity], [Infinity]] });
     plant.change = (object) =>

@@ -1,7 +1,8 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Behavior } from "./behavior.ts";
 import type { Observation } from "./observation.ts";
+import { Plant, policyOf } from "./plant.fixture.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
 import { isWithinBand, type RatioBand } from "./ratio.ts";
 import { planTransition } from "./transition.ts";
@@ -75,8 +76,72 @@ test("one each to two each: decode goes first, since a second prefill alone woul
   expect(plan([1, 1], [2, 2]).now.map((write) => write.target)).toEqual(["decode", "prefill"]);
 });
 
-test("two each to one each: prefill goes first", () => {
-  expect(plan([2, 2], [1, 1]).now.map((write) => write.target)).toEqual(["prefill", "decode"]);
+test("two each to one each: prefill goes first, and decode when that is gone: two prefill beside one decode would leave the band", () => {
+  const { now, later } = plan([2, 2], [1, 1]);
+  expect(now.map((write) => write.target)).toEqual(["prefill"]);
+  expect(later.map(({ target: name, why }) => [name, why])).toEqual([["decode", "RatioTransient"]]);
+  expect(plan([1, 2], [1, 1]).now.map((write) => write.target)).toEqual(["decode"]);
+});
+
+test("an up waits for a partner that starts as for one that grows: it goes as far as what is ready of it carries", () => {
+  const seen = observe([4, 8], [4, 4]);
+  const { now } = planTransition(policy, seen, { sets: 1, perSet: [[8, 8]] }, Number.POSITIVE_INFINITY);
+  expect(now.map(({ target: name, to }) => [name, to])).toEqual([["prefill", 5]]);
+});
+
+test("what is coupled goes by whole tuples, also where the free GPUs or the ready partner hold a part of it", () => {
+  const coupled: Policy = {
+    ...policy,
+    targets: [...policy.targets, target("router")],
+    ratios: [{ ...band, between: ["decode", "router"] }],
+    couplings: [
+      {
+        name: "unit",
+        steps: [
+          { target: "prefill", replicas: 1 },
+          { target: "decode", replicas: 2 },
+        ],
+      },
+    ],
+  };
+  const go = (from: readonly number[], to: readonly number[], free = 100) =>
+    planTransition(
+      coupled,
+      observe(from),
+      { sets: 1, perSet: [to] },
+      from.reduce((sum, one) => sum + one, free),
+    ).now.map(({ target: name, to: next }) => `${name} ${next}`);
+  // Two GPUs are enough for two prefill, or for two decode; for a tuple they are not.
+  expect(go([1, 2, 4], [3, 6, 8], 2)).toEqual([]);
+  // Ready router carry five decode: two tuples.
+  expect(go([1, 2, 4], [4, 8, 8])).toEqual(["prefill 2", "decode 4", "router 7"]);
+});
+
+describe("the record", () => {
+  const recorded = (ready: readonly (readonly number[])[]) => {
+    const plant = new Plant({ replicas: [8, 8], loads: [8, 8] });
+    plant.sets = ready.map(() => structuredClone(plant.sets[0] as Plant["sets"][number]));
+    plant.change = (object, index) => ({ ...object, ready: ready[object.setIndex]?.[index] as number });
+    return plant.tick(policyOf(), false).ratios.map(({ ready: text, readyWithinSlack }) => [text, readyWithinSlack]);
+  };
+
+  test.each([
+    { name: "in the band", ready: [[4, 4]], want: ["4:4", true] },
+    { name: "by the slack", ready: [[5, 4]], want: ["5:4", true] },
+    { name: "past the slack", ready: [[6, 4]], want: ["6:4", false] },
+    { name: "past it on the other side", ready: [[1, 6]], want: ["1:6", false] },
+    { name: "nothing beside something", ready: [[0, 1]], want: ["0:1", false] },
+    {
+      name: "in the sum, but not in each set replica",
+      ready: [
+        [4, 4],
+        [1, 8],
+      ],
+      want: ["5:12", false],
+    },
+  ])("says whether ready replicas are in the widened band of 1:4 to 1:1: $name", ({ ready, want }) => {
+    expect(recorded(ready)).toEqual([want]);
+  });
 });
 
 test("what does not fit the budget together does not go by halves", () => {

@@ -2,11 +2,14 @@
  * Stage 9: the writes that lead from what is to what was decided, in an order in which each is safe by itself.
  *
  * With spare budget the ups come first, else the downs that free it; what must wait for that is left to a later decision, which sees the world as
- * it is then. Ready replicas stay inside their ratio bands, widened by the transient slack, whatever order they become ready or go.
+ * it is then. Ready replicas stay inside their ratio bands, widened by the transient slack, whatever order they become ready or go (`ready-pace.ts`).
  */
+import { coupledAt, unitOf, wholeTuples } from "./coupled-writes.ts";
+import type { Coupling } from "./coupling.ts";
 import type { Observation } from "./observation.ts";
 import type { Policy } from "./policy.ts";
-import { isWithinBand, type RatioBand } from "./ratio.ts";
+import { isWithinBand } from "./ratio.ts";
+import { largest, paceByReady } from "./ready-pace.ts";
 
 export interface ScaleWrite {
   readonly target: string;
@@ -50,78 +53,98 @@ export function planTransition(
   const writes = diff(policy, observation, desired);
   const isUp = ({ from, to }: ScaleWrite): boolean => to > from;
   const ups = writes.filter(isUp);
-  const downs = writes.filter((write) => !isUp(write));
-  const now: ScaleWrite[] = [];
-  const later: DeferredWrite[] = [];
-
   const fitting = upsThatFit(ups, policy, observation, gpuLimit - observation.gpusInUse);
-  for (const write of ups) {
-    if (!fitting.includes(write)) later.push({ ...write, why: "WaitsForFreedGPUs" });
-    else {
-      const split = splitUp(write, policy, observation, ups);
-      if (split.to > write.from) now.push(split);
-      if (split.to < write.to) later.push({ ...write, from: split.to, why: "RatioTransient" });
-    }
-  }
   const mustFreeFirst = fitting.length < ups.length;
   const losesService = losesLastService(observation, desired);
   const isCatchingUp = desired.sets < observation.set.replicas && !survivorsReady(policy, observation, desired);
-  for (const write of downs) {
-    if (
-      write.level === "PodCliqueSet" &&
-      (((isCatchingUp || fitting.length > 0) && !mustFreeFirst) ||
-        (losesService && desired.isForced !== true && desired.isAsleep !== true))
-    ) {
-      later.push({ ...write, why: "WaitsForReady" });
-    } else if (
-      desired.isAsleep !== true &&
-      write.level !== "PodCliqueSet" &&
-      breaksReadyRatio(write, policy, observation)
-    ) {
-      later.push({ ...write, why: "RatioTransient" });
-    } else {
-      now.push(write);
-    }
+  const waitsForReady = (write: ScaleWrite): boolean =>
+    write.level === "PodCliqueSet" &&
+    (((isCatchingUp || fitting.length > 0) && !mustFreeFirst) ||
+      (losesService && desired.isForced !== true && desired.isAsleep !== true));
+
+  const later: DeferredWrite[] = [];
+  const asked: ScaleWrite[] = [];
+  for (const write of [...ups, ...writes.filter((one) => !isUp(one))]) {
+    if (isUp(write) && !fitting.includes(write)) later.push({ ...write, why: "WaitsForFreedGPUs" });
+    else if (!isUp(write) && waitsForReady(write)) later.push({ ...write, why: "WaitsForReady" });
+    else asked.push(write);
   }
-  if (desired.isAsleep === true) return { now, later };
-  const ordered = inSafeOrder(now, policy, observation);
-  return { now: ordered.now, later: [...later, ...ordered.later] };
+  const inside = asked.filter((write) => write.level !== "PodCliqueSet" && (isUp(write) || desired.isAsleep !== true));
+  const paced = new Map(paceByReady(inside, ups, policy, observation).map((write, at) => [inside[at], write]));
+  const allowed = asked.map((write) => paced.get(write) ?? write).filter(({ from, to }) => from !== to);
+  const now = desired.isAsleep === true ? allowed : inSafeOrder(allowed, policy, observation);
+  for (const write of inside) {
+    const { to } = now.find((one) => isSameObject(one, write)) ?? { to: write.from };
+    if (to !== write.to) later.push({ ...write, from: to, why: "RatioTransient" });
+  }
+  return { now, later };
 }
+
+/** Not by the object's name: a clique and a group may have the same one. */
+const isSameObject = (a: ScaleWrite, b: ScaleWrite): boolean => a.target === b.target && a.setIndex === b.setIndex;
 
 /**
  * Each write is sent by itself, and one that is refused ends the list: so the next one is always one that leaves the desired replicas of
- * its set replica in their widened bands. Where none does, one goes as far as it may, and the rest of it is left to a later decision.
+ * its set replica in their widened bands. Where none does, one goes as far as it may, and the rest of it is left to a later decision; what is coupled
+ * to it goes no further either.
  */
-function inSafeOrder(writes: readonly ScaleWrite[], policy: Policy, observation: Observation): Transition {
+function inSafeOrder(writes: readonly ScaleWrite[], policy: Policy, observation: Observation): readonly ScaleWrite[] {
+  let asked = writes;
+  for (;;) {
+    const couplingsOf = couplingsBySet(asked, policy, observation);
+    const ordered = orderOnce(asked, couplingsOf, policy, observation);
+    const whole = new Map<ScaleWrite, ScaleWrite>();
+    for (const [set, legs] of Map.groupBy(ordered, ({ setIndex }) => setIndex)) {
+      wholeTuples(legs, couplingsOf(set)).forEach((write, at) => {
+        whole.set(legs[at] as ScaleWrite, write);
+      });
+    }
+    if (ordered.every((write) => whole.get(write)?.to === write.to)) return ordered;
+    asked = asked.map(
+      (write) => whole.get(ordered.find((one) => isSameObject(one, write)) as ScaleWrite) as ScaleWrite,
+    );
+  }
+}
+
+function couplingsBySet(writes: readonly ScaleWrite[], policy: Policy, observation: Observation) {
+  const bySet = new Map<number | undefined, readonly Coupling[]>();
+  for (const [set, legs] of Map.groupBy(writes, ({ setIndex }) => setIndex)) {
+    if (set !== undefined) bySet.set(set, coupledAt(set, legs, policy, observation));
+  }
+  return (set: number | undefined): readonly Coupling[] => bySet.get(set) ?? [];
+}
+
+function orderOnce(
+  writes: readonly ScaleWrite[],
+  couplingsOf: (set: number | undefined) => readonly Coupling[],
+  policy: Policy,
+  observation: Observation,
+): readonly ScaleWrite[] {
   const now: ScaleWrite[] = [];
-  const later: DeferredWrite[] = [];
   const keeps = (write: ScaleWrite): boolean => keepsRatios(write, policy, observation, now);
+  const partsOf = (write: ScaleWrite): ScaleWrite | undefined =>
+    partOf(write, unitOf(write, couplingsOf(write.setIndex)), keeps);
   let left = [...writes];
   while (left.length > 0) {
     const whole = left.find(keeps);
-    const part = whole ?? left.map((write) => partOf(write, keeps)).find((write) => write !== undefined);
+    const part = whole ?? left.map(partsOf).find((write) => write !== undefined);
     // Outside its band already: any way out is better than none.
     const next = part ?? (left[0] as ScaleWrite);
-    // Not by the object's name: a clique and a group may have the same one.
-    const asked = left.find(
-      ({ target, setIndex }) => target === next.target && setIndex === next.setIndex,
-    ) as ScaleWrite;
     now.push(next);
-    if (next.to !== asked.to) later.push({ ...asked, from: next.to, why: "RatioTransient" });
-    left = left.filter((write) => write !== asked);
+    left = left.filter((write) => !isSameObject(write, next));
   }
-  return { now, later };
+  return now;
 }
 
 /** Replicas that are tried one by one: from a state that is not allowed itself, what is allowed may be anywhere. */
 const MAX_TRIED = 4_096;
 
-/** The largest part of a write that is allowed; undefined when not even one replica is. */
-function partOf(write: ScaleWrite, isAllowed: (write: ScaleWrite) => boolean): ScaleWrite | undefined {
+/** The largest part of a write, in units, that is allowed; undefined when not even one unit is. */
+function partOf(write: ScaleWrite, unit: number, isAllowed: (write: ScaleWrite) => boolean): ScaleWrite | undefined {
   const { from, to } = write;
   const sign = to > from ? 1 : -1;
-  const most = Math.abs(to - from) - 1;
-  const part = (size: number): ScaleWrite => ({ ...write, to: from + sign * size });
+  const most = Math.ceil(Math.abs(to - from) / unit) - 1;
+  const part = (size: number): ScaleWrite => ({ ...write, to: from + sign * size * unit });
   if (most < 1) return undefined;
   if (isAllowed(part(0))) {
     const size = largest(most, (one) => isAllowed(part(one)));
@@ -131,20 +154,9 @@ function partOf(write: ScaleWrite, isAllowed: (write: ScaleWrite) => boolean): S
   return undefined;
 }
 
-/** The largest of 0 to `most` that fits, of sizes that fit up to one of them and not beyond. */
-function largest(most: number, fits: (size: number) => boolean): number {
-  let known = 0;
-  for (let beyond = most + 1; beyond - known > 1; ) {
-    const middle = Math.floor((known + beyond) / 2);
-    if (fits(middle)) known = middle;
-    else beyond = middle;
-  }
-  return known;
-}
-
 /**
- * Ups that the free GPUs allow. Those of one set replica go together; when they do not fit together, one of them goes alone only if
- * it keeps the ratios by itself.
+ * Ups that the free GPUs allow. Those of one set replica go together; when they do not fit together, one of them goes alone, or with
+ * what it is coupled to, only if that keeps the ratios by itself.
  */
 function upsThatFit(
   ups: readonly ScaleWrite[],
@@ -164,9 +176,21 @@ function upsThatFit(
   };
   for (const group of Map.groupBy(ups, ({ setIndex }) => setIndex).values()) {
     if (take(group)) continue;
-    for (const write of group) if (keepsRatios(write, policy, observation)) take([write]);
+    for (const bundle of bundlesOf(group, policy, observation)) {
+      if (bundle.every((write) => keepsRatios(write, policy, observation, bundle))) take(bundle);
+    }
   }
   return fitting;
+}
+
+/** Ups that make no sense one without the other. */
+function bundlesOf(ups: readonly ScaleWrite[], policy: Policy, observation: Observation): readonly ScaleWrite[][] {
+  const set = ups[0]?.setIndex;
+  if (set === undefined) return ups.map((write) => [write]);
+  const couplings = coupledAt(set, ups, policy, observation);
+  const bundle = ({ target }: ScaleWrite): string =>
+    couplings.find(({ steps }) => steps.some((step) => step.target === target))?.name ?? `target ${target}`;
+  return [...Map.groupBy(ups, bundle).values()];
 }
 
 /** Whether the desired replicas stay in their widened bands when this write follows the `done` ones, or is the only one. */
@@ -254,67 +278,4 @@ function losesLastService({ set, targets }: Observation, desired: DesiredState):
     });
   const indexes = Array.from({ length: set.replicas }, (_, index) => index);
   return indexes.slice(desired.sets).some(serves) && !indexes.slice(0, desired.sets).some(serves);
-}
-
-interface Pair {
-  readonly band: RatioBand;
-  readonly ready: { readonly a: number; readonly b: number };
-}
-
-function* pairsOf(write: ScaleWrite, policy: Policy, observation: Observation): Generator<Pair> {
-  const readyOf = (target: string): number => {
-    const index = policy.targets.findIndex(({ name }) => name === target);
-    return observation.targets[index]?.objects.find(({ setIndex }) => setIndex === write.setIndex)?.ready ?? 0;
-  };
-  for (const band of policy.ratios) {
-    if (band.enforcement !== "Hard" || !band.between.includes(write.target)) continue;
-    yield { band, ready: { a: readyOf(band.between[0]), b: readyOf(band.between[1]) } };
-  }
-}
-
-/**
- * How far an up may go so that, should it become ready before its partner, the ready ratio stays in the widened band. It may always go by
- * one, and all the way when the ready ratio is outside the band already or its partner is not growing.
- */
-function splitUp(write: ScaleWrite, policy: Policy, observation: Observation, ups: readonly ScaleWrite[]): ScaleWrite {
-  let { to } = write;
-  for (const { band, ready } of pairsOf(write, policy, observation)) {
-    const partner = band.between[0] === write.target ? band.between[1] : band.between[0];
-    const grows = ups.some(({ target, setIndex }) => target === partner && setIndex === write.setIndex);
-    if (!grows || !isWithinBand(band, ready.a, ready.b, band.transientSlackRatio)) continue;
-    const fits = (value: number): boolean =>
-      band.between[0] === write.target
-        ? isWithinBand(band, value, ready.b, band.transientSlackRatio)
-        : isWithinBand(band, ready.a, value, band.transientSlackRatio);
-    const least = write.from + 1;
-    to = least + largest(to - least, (more) => fits(least + more));
-  }
-  return { ...write, to };
-}
-
-/** Whether a down would take ready replicas out of a widened band that they are in now. */
-function breaksReadyRatio(write: ScaleWrite, policy: Policy, observation: Observation): boolean {
-  for (const { band, ready } of pairsOf(write, policy, observation)) {
-    const after =
-      band.between[0] === write.target
-        ? { a: Math.min(ready.a, write.to), b: ready.b }
-        : { a: ready.a, b: Math.min(ready.b, write.to) };
-    const isIn = isWithinBand(band, ready.a, ready.b, band.transientSlackRatio);
-    if (
-      isIn &&
-      !isWithinBand(band, after.a, after.b, band.transientSlackRatio) &&
-      partnerWillFollow(write, band, policy, observation)
-    ) {
-      return true;
-    }
-  }
-  return false;
-}
-
-/** A partner that is still starting will mend the ratio; without one the down has to go first. */
-function partnerWillFollow(write: ScaleWrite, band: RatioBand, policy: Policy, observation: Observation): boolean {
-  const partner = band.between[0] === write.target ? band.between[1] : band.between[0];
-  const index = policy.targets.findIndex(({ name }) => name === partner);
-  const object = observation.targets[index]?.objects.find(({ setIndex }) => setIndex === write.setIndex);
-  return object !== undefined && object.starting > 0;
 }
