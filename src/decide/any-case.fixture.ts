@@ -1,13 +1,44 @@
 /** Any policy that a server admits, and any observation however broken: what properties over `decide` draw from. */
+import { readFileSync } from "node:fs";
 import fc, { type GeneratorValue } from "fast-check";
+import { parse } from "yaml";
 import { admit } from "../api/admission.ts";
+import { type PerformanceProfile, parseProfile } from "../api/autoscaling/performance-profile.ts";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
-import type { Measured, MetricReading, Observation, ScaledObject, TargetLoad } from "./observation.ts";
+import type {
+  Measured,
+  MetricReading,
+  Observation,
+  ProfileObservation,
+  ScaledObject,
+  TargetLoad,
+} from "./observation.ts";
 import type { Policy } from "./policy.ts";
 
-const NAMES = ["prefill", "decode", "frontend", "engine"] as const;
+const NAMES = [
+  "prefill",
+  "decode",
+  "frontend",
+  "engine",
+  ...["router", "encoder", "embedder", "reranker", "draft", "verifier", "cache", "gateway"],
+] as const;
 
-const duration = fc.constantFrom("1s", "15s", "60s", "2m", "10m", "1h");
+const duration = fc.constantFrom(
+  "1s",
+  "15s",
+  "60s",
+  "2m",
+  "10m",
+  "1h",
+  "1h30m",
+  "24h",
+  "168h",
+  "10000h",
+  "1ms",
+  "0.5s",
+);
+/** Whatever of it the schema admits. */
+const quantity = fc.constantFrom("1", "1n", "1E", "500m", "64", "1e308", "1e-300", "9223372036854775807", "0.1", "7Ei");
 const percent = fc.constantFrom("0%", "10%", "25%", "100%");
 const ratio = fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 6 }));
 const text = ([a, b]: readonly [number, number]): string => `${a}:${b}`;
@@ -15,13 +46,16 @@ const optional: { requiredKeys: [] } = { requiredKeys: [] };
 
 const rules = fc.record(
   {
-    stabilizationWindowSeconds: fc.constantFrom(0, 30, 300),
-    tolerance: fc.constantFrom("0", "0.1", "0.5"),
+    stabilizationWindowSeconds: fc.constantFrom(0, 30, 300, 3600),
+    tolerance: fc.constantFrom("0", "0.1", "0.5", "999m", "1e-300"),
     selectPolicy: fc.constantFrom("Max", "Min", "Disabled"),
     policies: fc.array(
       fc.record({
         type: fc.constantFrom("Percent", "Pods"),
-        value: fc.integer({ min: 1, max: 200 }),
+        value: fc.oneof(
+          { weight: 9, arbitrary: fc.integer({ min: 1, max: 200 }) },
+          { weight: 1, arbitrary: fc.constant(2 ** 31 - 1) },
+        ),
         periodSeconds: fc.integer({ min: 1, max: 300 }),
       }),
       { minLength: 1, maxLength: 2 },
@@ -40,7 +74,7 @@ const metric = fc.oneof(
       }),
       fc.record({
         name: fc.constantFrom("waitingRequests", "runningRequests", "requestsPerSecond"),
-        target: fc.record({ type: fc.constant("AverageValue"), averageValue: fc.constantFrom("1", "500m", "64") }),
+        target: fc.record({ type: fc.constant("AverageValue"), averageValue: quantity }),
       }),
     ),
   }),
@@ -49,8 +83,8 @@ const metric = fc.oneof(
     prometheus: fc.record({
       query: fc.constant('sum(load{namespace="{{namespace}}"})'),
       target: fc.oneof(
-        fc.record({ type: fc.constant("AverageValue"), averageValue: fc.constantFrom("1", "1n", "1E") }),
-        fc.record({ type: fc.constant("Value"), value: fc.constantFrom("1", "10") }),
+        fc.record({ type: fc.constant("AverageValue"), averageValue: quantity }),
+        fc.record({ type: fc.constant("Value"), value: quantity }),
       ),
     }),
     advisoryOnly: fc.boolean(),
@@ -99,7 +133,12 @@ const set = fc
     metrics,
   }));
 
-const spec = fc.integer({ min: 1, max: NAMES.length }).chain((count) => {
+const targetCounts = fc.oneof(
+  { weight: 4, arbitrary: fc.integer({ min: 1, max: 4 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 5, max: NAMES.length }) },
+);
+
+const spec = targetCounts.chain((count) => {
   const names = NAMES.slice(0, count);
   const name = fc.constantFrom(...names);
   return fc.record(
@@ -129,7 +168,7 @@ const spec = fc.integer({ min: 1, max: NAMES.length }).chain((count) => {
                     ...(has === "min" ? {} : { max: text(high) }),
                   };
                 }),
-              { maxLength: 2, selector: ({ between }) => between.toSorted().join("/") },
+              { maxLength: count < 5 ? 4 : 8, selector: ({ between }) => between.toSorted().join("/") },
             ),
       coupling:
         count < 2
@@ -144,7 +183,14 @@ const spec = fc.integer({ min: 1, max: NAMES.length }).chain((count) => {
       gpuBudget: fc.record({ max: fc.integer({ min: 0, max: 80 }), min: fc.integer({ min: 0, max: 40 }) }, optional),
       minimumViableSet: fc.record({ overrides: fc.dictionary(name, fc.integer({ min: 1, max: 3 }), { maxKeys: 2 }) }),
       slo: fc.record({ ttft: fc.record({ target: duration }), itl: fc.record({ target: duration }) }, optional),
-      performanceModel: fc.record({ source: fc.constantFrom("Online", "None") }),
+      performanceModel: fc.oneof(
+        fc.record({ source: fc.constantFrom("Online", "None") }),
+        fc.record({
+          source: fc.constant("Profile"),
+          routing: fc.constantFrom("LeastLoaded", "RoundRobin"),
+          profileRef: fc.constant({ name: "profile" }),
+        }),
+      ),
       forecast: fc.record(
         {
           enabled: fc.boolean(),
@@ -269,8 +315,37 @@ const load = fc
     promptSpread: measured,
     timeToFirstToken: measured,
     interTokenLatency: measured,
+    requestDuration: measured,
   })
   .map(present) as fc.Arbitrary<TargetLoad>;
+
+const profileFile = new URL("../../policies/prefill-decode-slo/profile.yaml", import.meta.url);
+
+function readProfile(): PerformanceProfile {
+  const { data } = parse(readFileSync(profileFile, "utf8")) as { data: Record<string, string> };
+  const read = parseProfile(data["profile.json"] ?? "");
+  if (!read.ok) throw new Error(read.problem.message);
+  return read.profile;
+}
+
+const measuredProfile = readProfile();
+const profiles: fc.Arbitrary<ProfileObservation> = fc.oneof(
+  fc
+    .record(
+      {
+        kvTokens: fc.constantFrom(1, 1_000, 1e15),
+        maxRequests: fc.constantFrom(1, 1_000_000),
+        maxBatchedTokens: fc.constantFrom(1, 1_000_000),
+        decodeMultiplier: fc.constantFrom(1e-6, 1, 1_000),
+        ttftOverheadMs: fc.constantFrom(0, 1e9),
+      },
+      optional,
+    )
+    .map((change) => ({ kind: "Profile" as const, profile: { ...measuredProfile, ...change } })),
+  fc
+    .constantFrom("ProfileNotFound" as const, "ProfileInvalid" as const, "ProfileUnread" as const)
+    .map((reason) => ({ kind: "Problem" as const, reason, message: "field kv: is missing" })),
+);
 
 /** Counts need not fit together, sums need not be sums: whatever an API server or a metrics server may show while things go wrong. */
 export function anyObservation(draw: GeneratorValue, policy: Policy, nowMs: number, monotonicMs: number): Observation {
@@ -293,6 +368,13 @@ export function anyObservation(draw: GeneratorValue, policy: Policy, nowMs: numb
       isChanging: !isWhole && draw(fc.boolean),
     };
   };
+  const rarely = (): boolean => draw(fc.integer, { min: 0, max: 19 }) === 0;
+  const foreignWriters = draw(() =>
+    fc.option(fc.dictionary(fc.constantFrom(...NAMES.slice(0, 4), "instances"), fc.constant("hpa"), { maxKeys: 2 }), {
+      freq: 3,
+      nil: {},
+    }),
+  );
   const override = draw(() =>
     fc.option(
       fc.record({
@@ -326,20 +408,23 @@ export function anyObservation(draw: GeneratorValue, policy: Policy, nowMs: numb
         templateReplicas: draw(() => few),
         gpusPerReplica: draw(() => fc.constantFrom(undefined, 0, 1, 1, 2, 8)) as number,
         metrics: metrics.map(() => draw(() => reading)),
+        gracePeriodMs: draw(() => fc.constantFrom(undefined, 0, 30_000, 2 ** 53)) as number,
         load: policy.slo === undefined ? undefined : draw(() => load),
       }),
     ) as Observation["targets"],
     gpusInUse: draw(() => count),
     isSharing: draw(fc.boolean),
     startupsMs: draw(() => fc.array(anyNumber, { maxLength: 2 })),
-    foreignWriters: draw(() =>
-      fc.option(fc.dictionary(fc.constantFrom(...NAMES, "instances"), fc.constant("hpa"), { maxKeys: 2 }), {
-        freq: 3,
-        nil: {},
-      }),
-    ),
+    foreignWriters,
+    ownedTargets: Object.keys(foreignWriters).filter(() => draw(fc.boolean)),
     ...(draw(fc.integer, { min: 0, max: 4 }) === 0 ? { gpusGranted: draw(() => count) } : {}),
     ...(draw(fc.integer, { min: 0, max: 19 }) === 0 ? { isBudgetMissing: true as const } : {}),
+    ...(rarely() ? { gpusUnknown: "pod x-0-decode-1" } : {}),
+    ...(rarely() ? { sharedGpusUnknown: "ScalingPolicy serving/chat (pod chat-0-decode-1)" } : {}),
+    ...(draw(fc.integer, { min: 0, max: 4 }) === 0
+      ? { queue: present({ name: "team", gpus: draw(() => fc.option(count, { nil: undefined })) }) as { name: string } }
+      : {}),
+    ...(policy.slo?.source === "Profile" ? { profile: draw(() => profiles) } : {}),
     ...(policy.scaleToZero === undefined ? {} : { zeroDemand: draw(() => reading) }),
     ...(override === undefined
       ? {}

@@ -10,7 +10,7 @@ import type { Observation } from "./observation.ts";
 import { isInPanic } from "./panic.ts";
 import { type Policy, readPolicy } from "./policy.ts";
 
-/** Decisions of `npm run test:nightly`: a case is one policy with one observation, after others. */
+/** Policies, each with one to four observations one after the other; `npm run test:nightly` judges 100,000 decisions and more in each property. */
 const RUNS = Number(process.env["DECIDE_RUNS"] ?? 150);
 const MAX_TURNS = 4;
 /** The nightly tier takes minutes. */
@@ -24,7 +24,8 @@ interface Case {
   readonly next: Memory;
 }
 
-let decided = 0;
+/** By property. */
+const decided = new Map<string, number>();
 
 /** Each case is judged; the memory goes from one to the next, and through a checkpoint as after a restart. */
 function everyCase(judge: (one: Case) => void, numRuns = RUNS): void {
@@ -38,7 +39,8 @@ function everyCase(judge: (one: Case) => void, numRuns = RUNS): void {
       for (let turn = 0; turn < turns; turn++) {
         const observation = anyObservation(draw, policy, nowMs, monotonicMs);
         const { decision, memory: next } = decide(policy, observation, memory);
-        decided++;
+        const { currentTestName = "" } = expect.getState();
+        decided.set(currentTestName, (decided.get(currentTestName) ?? 0) + 1);
         judge({ policy, observation, memory, decision, next });
         const done = decision.transition.now.slice(0, draw(fc.integer, { min: 0, max: 4 }));
         memory = JSON.parse(JSON.stringify(recordWrites(next, policy, done, monotonicMs))) as Memory;
@@ -153,5 +155,6 @@ describe("any policy, any observation", () => {
 });
 
 afterAll(() => {
-  if (process.env["DECIDE_RUNS"] !== undefined) process.stdout.write(`any-case: ${decided} decisions judged\n`);
+  if (process.env["DECIDE_RUNS"] === undefined) return;
+  for (const [property, decisions] of decided) process.stdout.write(`any-case: ${decisions} decisions, ${property}\n`);
 });

@@ -16,10 +16,13 @@ import { scheduledAt } from "./schedule.ts";
 import type { ScaleWrite } from "./transition.ts";
 
 const TICK_MS = 15_000;
+const HOUR_MS = 3_600_000;
 const TERMINATION_MS = 20_000;
 const SEEDS = 30;
 const STORM_TICKS = 50;
-const CALM_TICKS = 120;
+const CALM_TICKS = 200;
+/** Longer than any window or start, so that a cycle is seen. */
+const SETTLED_TICKS = 32;
 const PENDING_TIMEOUT_MS = 120_000;
 
 interface Pod {
@@ -74,7 +77,7 @@ function randomBehavior(random: Random): Behavior {
 
 function randomTarget(random: Random, name: string, level: TargetPolicy["level"]): TargetPolicy {
   const minReplicas = between(random, 1, 2);
-  const label = pick(random, "load", "load", "waiting");
+  const labels = chance(random, 0.06) ? ["waiting"] : pick(random, ["load"], ["load", "waiting"], ["waiting", "load"]);
   return {
     name,
     level,
@@ -85,7 +88,13 @@ function randomTarget(random: Random, name: string, level: TargetPolicy["level"]
     metrics:
       level === "PodCliqueSet"
         ? []
-        : [{ label, targetType: "AverageValue", targetValue: 1, isBacklog: label === "waiting", advisoryOnly: false }],
+        : labels.map((label) => ({
+            label,
+            targetType: "AverageValue",
+            targetValue: 1,
+            isBacklog: label === "waiting",
+            advisoryOnly: false,
+          })),
     behavior: randomBehavior(random),
   };
 }
@@ -361,9 +370,24 @@ function checkDecision({ policy, world, observation, decision, ratios }: Tick, i
   }
 }
 
-function run(seed: number): void {
+/** Windows that are open in every other hour. */
+const hourly = (one: Policy["schedules"][number]): Policy["schedules"][number] => ({
+  ...one,
+  cron: "0 */2 * * *",
+  durationMs: HOUR_MS,
+});
+
+/** A queue is either there or not: followed alone it never settles, whoever follows it. */
+const knowsItsLoad = ({ targets }: Policy): boolean =>
+  targets.every(({ metrics }) => metrics.some(({ isBacklog }) => !isBacklog));
+
+const hasQueue = ({ targets }: Policy): boolean =>
+  targets.some(({ metrics }) => metrics.some(({ isBacklog }) => isBacklog));
+
+/** @returns whether it was asked to settle */
+function run(seed: number): boolean {
   const random = seededRandom(seed);
-  const policy = randomPolicy(random);
+  let policy = randomPolicy(random);
   const world = randomWorld(random, policy);
   const indexOf = (name: string): number => policy.targets.findIndex((one) => one.name === name);
   const ratios = hardRules(policy, indexOf).flatMap(({ constraints }) => constraints);
@@ -440,20 +464,32 @@ function run(seed: number): void {
   foreign.clear();
   // What was not to be had is asked for again after a while, and then it is there.
   const retriesMs = Math.max(0, ...Object.values(memory.reach).map(({ untilMs }) => untilMs - world.nowMs));
-  for (let tick = 0; tick < CALM_TICKS + Math.ceil(retriesMs / TICK_MS); tick++) {
-    turn("None", 0);
+  const calm = (): Decision => {
+    const decision = turn("None", 0);
     reconcile(world, random, true);
+    return decision;
+  };
+  policy = { ...policy, schedules: policy.schedules.map(hourly) };
+  for (let tick = 0; tick < CALM_TICKS + Math.ceil(retriesMs / TICK_MS); tick++) calm();
+  if (!knowsItsLoad(policy)) return false;
+  // A window that opens or closes is a change of the policy: what is asked is whether it settles between.
+  if (policy.schedules.length > 0) {
+    const tickOfHour = (): number => (world.nowMs % HOUR_MS) / TICK_MS;
+    while (tickOfHour() < 160 || tickOfHour() > 190) calm();
   }
-  // A queue is either there or not: followed alone it never settles, whoever follows it.
-  if (policy.targets.some(({ metrics }) => metrics.some(({ isBacklog }) => isBacklog))) return;
-  // Windows open and close for ever.
-  if (policy.schedules.length > 0) return;
   const settled = JSON.stringify(vectorsOf(world));
-  for (let tick = 0; tick < 16; tick++) {
-    const { message } = turn("None", 0);
-    reconcile(world, random, true);
-    expect(JSON.stringify(vectorsOf(world)), `settles: ${message}`).toBe(settled);
+  const moves: string[] = [];
+  let isCutByBudget = false;
+  for (let tick = 0; tick < SETTLED_TICKS; tick++) {
+    const { message, budget } = calm();
+    isCutByBudget ||= budget.isLimited;
+    const now = JSON.stringify(vectorsOf(world));
+    if (now !== settled) moves.push(`${settled} to ${now}: ${message}`);
   }
+  // A target that the budget cuts below its load has a queue, asks for twice what is there, gets it from the others, and has none: docs/decisions/0007.
+  if (isCutByBudget && hasQueue(policy)) return false;
+  expect(moves, "settles").toEqual([]);
+  return true;
 }
 
 describe("decide in random worlds", () => {
@@ -461,13 +497,16 @@ describe("decide in random worlds", () => {
     const first = Number(process.env["RANDOM_WORLD_FIRST"] ?? 1);
     const count = Number(process.env["RANDOM_WORLD_SEEDS"] ?? SEEDS);
     const failures: string[] = [];
+    let settled = 0;
     for (let seed = first; seed < first + count; seed++) {
       try {
-        run(seed);
+        if (run(seed)) settled++;
       } catch (error) {
         failures.push(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
     expect(failures).toEqual([]);
-  }, 600_000);
+    // Not: those that follow a queue alone, or one that a budget cuts.
+    expect(settled).toBeGreaterThan(0.6 * count);
+  }, 3_600_000);
 });

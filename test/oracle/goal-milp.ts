@@ -1,7 +1,7 @@
 /**
  * The goal as mixed-integer programs, written from its description and sharing no code with the solver: one integer for each target in each
  * set replica, couplings as a common multiple `k`, the even dealing with free binaries (the solver nests the larger shares), the served fraction as a
- * variable. What is enumerated is what is documented as such: the number of set replicas, and the rules in the order in which they are kept.
+ * variable. What is enumerated is what is documented as such: the number of set replicas, with what admits one more or one less, and the rules in the order in which they are kept.
  */
 import type { Rule, SolveInput } from "../../src/decide/solve.ts";
 import { lpText, type MilpSolution, solveMilp } from "./milp.ts";
@@ -70,23 +70,96 @@ type Best = Omit<OracleGoal, "givenUp">;
 async function best(problem: Problem, rules: readonly OracleRule[]): Promise<Best | undefined> {
   const { sets } = problem.input;
   const ceiling = await greatest(problem, rules);
-  if (ceiling === undefined) return undefined;
+  const least = await leastGpus(problem, rules);
+  if (ceiling === undefined || least === undefined) return undefined;
+  const most = sets.growsAfter === undefined ? sets.max : await spill(problem, rules, ceiling, sets.growsAfter);
+  const setsMax = Math.max(sets.min, most);
+  // As many as are asked for, as far as the budget goes.
+  let asked = Math.min(sets.asked ?? 0, setsMax);
+  while (asked > 0 && asked * (least + sets.fixedGpus) > problem.budget + TOLERANCE) asked--;
   let found: Best | undefined;
-  for (let count = sets.min; count <= sets.max; count++) {
+  for (let count = Math.max(sets.min, asked); count <= setsMax; count++) {
     const next = await bestWith(count, problem, rules, ceiling);
-    if (next !== undefined && (found === undefined || isBetter(next, found))) found = next;
+    if (next === undefined || (found !== undefined && !isBetter(next, found, sets.current))) continue;
+    const isRemoval = count < sets.current && sets.current <= setsMax;
+    if (!isRemoval || (await isRemovable(count, problem, rules, ceiling))) found = next;
   }
   return found;
 }
 
+/** Set replicas go only where the rest serves as much of a demand with headroom, no target excepted, as there is served of it now. */
+async function isRemovable(
+  count: number,
+  { demands, ...rest }: Problem,
+  rules: readonly OracleRule[],
+  ceiling: readonly number[],
+): Promise<boolean> {
+  const { sets, removalHeadroomRatio } = rest.input;
+  const more = { ...rest, demands: demands.map((demand) => demand * (1 + removalHeadroomRatio)) };
+  const now = await bestWith(sets.current, more, rules, ceiling);
+  const units = more.demands.map((demand) => Math.max(0, Math.ceil((now?.servedRatio ?? 0) * demand - TOLERANCE)));
+  if (units.some((total, index) => total > count * (ceiling[index] as number))) return false;
+  const solution = await solveMilp(costOf(count, more, rules, units));
+  return solution !== undefined && solution.objective + count * sets.fixedGpus <= rest.budget + TOLERANCE;
+}
+
+/** One more than there are only where the named targets are at their greatest in each, and again one more. */
+async function spill(
+  problem: Problem,
+  rules: readonly OracleRule[],
+  ceiling: readonly number[],
+  full: readonly number[],
+): Promise<number> {
+  const { min, max, current } = problem.input.sets;
+  let count = Math.min(max, Math.max(min, current));
+  for (; count < max; count++) {
+    if (count === 0) continue;
+    const served = await bestWith(count, problem, rules, ceiling);
+    if (served === undefined) break;
+    const units = unitsOf(problem.demands, served.fractionRatio, ceiling, count);
+    // The smallest of them has the whole shares and nothing of what is left over.
+    const smallest = await leastWith(
+      problem,
+      rules,
+      units.map((total) => Math.floor(total / count)),
+    );
+    if (full.some((index) => (smallest[index] as number) < (ceiling[index] as number))) break;
+  }
+  return count;
+}
+
+/** The least state of one set replica above its shares. */
+async function leastWith(
+  problem: Problem,
+  rules: readonly OracleRule[],
+  shares: readonly number[],
+): Promise<readonly number[]> {
+  const { gpus: _, ...rest } = frame(1, problem, rules);
+  const rows = [...rest.rows, ...shares.map((share, index) => `${x(0, index)} >= ${share}`)];
+  const objective = shares.map((__, index) => term(1, x(0, index))).join(" ");
+  const solution = await solveMilp(lpText({ sense: "Minimize", objective, ...rest, rows }));
+  return shares.map((__, index) => Math.round(solution?.value(x(0, index)) ?? Number.NaN));
+}
+
+const unitsOf = (
+  demands: readonly number[],
+  fraction: number,
+  ceiling: readonly number[],
+  count: number,
+): readonly number[] =>
+  demands.map((demand, index) =>
+    Math.min(Math.max(0, Math.ceil(fraction * demand - TOLERANCE)), (ceiling[index] as number) * count),
+  );
+
 const isLess = (a: number, b: number): boolean => a < b - TOLERANCE / 10;
 
-function isBetter(a: Best, b: Best): boolean {
+function isBetter(a: Best, b: Best, current: number): boolean {
   if (isLess(b.servedRatio, a.servedRatio)) return true;
   if (isLess(a.servedRatio, b.servedRatio)) return false;
   if (isLess(b.fractionRatio, a.fractionRatio)) return true;
   if (isLess(a.fractionRatio, b.fractionRatio)) return false;
-  return a.gpus < b.gpus;
+  if (a.gpus !== b.gpus) return a.gpus < b.gpus;
+  return Math.abs(a.sets - current) < Math.abs(b.sets - current);
 }
 
 async function bestWith(
@@ -97,10 +170,7 @@ async function bestWith(
 ): Promise<Best | undefined> {
   const { demands, budget, input } = problem;
   const caps = ceiling.map((most) => most * count);
-  const unitsAt = (fraction: number): number[] =>
-    demands.map((demand, index) =>
-      Math.min(Math.max(0, Math.ceil(fraction * demand - TOLERANCE)), caps[index] as number),
-    );
+  const unitsAt = (fraction: number): readonly number[] => unitsOf(demands, fraction, ceiling, count);
   const gpusAt = async (units: readonly number[]): Promise<number> => {
     const solution = await solveMilp(costOf(count, problem, rules, units));
     return solution === undefined
