@@ -51,6 +51,8 @@ export interface ScaledObject {
 export interface Measured {
   readonly value: number;
   readonly ageMs: number;
+  /** Fewer replicas reported than the policy's coverage asks for: enough to grow by, not to shrink. */
+  readonly isPartial?: true;
 }
 
 /** What loads a target and how fast it answers, over all its ready replicas. What is absent is unknown. */

@@ -229,6 +229,7 @@ function isSteady(steady: SloTargetMemory["steady"], load: Load | undefined, now
     nowMs - steady.sinceMs >= STEADY_MS &&
     load !== undefined &&
     load.isRemembered !== true &&
+    load.isPartial !== true &&
     load.waiting <= MAX_WAITING * steady.replicas
   );
 }
