@@ -230,7 +230,8 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
     const override = informers.overrides.getByKey(key);
     if (override === undefined) return undefined;
     const endsMs = expiryMs(override) - clock.nowMs();
-    const phase = endsMs <= 0 ? "Expired" : phaseOf(override);
+    // A server admits times that are none, such as an offset of 99 hours: they never act.
+    const phase = endsMs > 0 ? phaseOf(override) : "Expired";
     if (override.status?.phase !== phase) {
       try {
         await api.patch(

@@ -1,5 +1,5 @@
 /** Rules of one metric of a scale target. */
-import { parseQuantity } from "../quantity.ts";
+import { MAX_QUANTITY, parseQuantity } from "../quantity.ts";
 import type { FieldError } from "../schema/validate.ts";
 import type { MetricPreset, MetricTarget, PolicyMetric } from "./scale-target.ts";
 
@@ -60,10 +60,17 @@ function validateTarget(target: MetricTarget, path: string): readonly FieldError
   const field = VALUE_FIELD[target.type];
   const errors: FieldError[] = [];
   const value = target[field];
+  const parsed = value === undefined ? undefined : parseQuantity(value);
   if (value === undefined) {
     errors.push({ field: `${path}.${field}`, message: `is required with type ${target.type}` });
-  } else if (!((parseQuantity(value) ?? Number.NaN) > 0)) {
+  } else if (parsed === undefined || parsed <= 0) {
     errors.push({ field: `${path}.${field}`, message: `must be a quantity above 0, not ${JSON.stringify(value)}` });
+  } else if (parsed >= MAX_QUANTITY) {
+    // Every load is nothing beside it: the target would go to its minimum at once.
+    errors.push({
+      field: `${path}.${field}`,
+      message: `must be below 2^63, the most that a quantity can be, not ${JSON.stringify(value)}; lower it`,
+    });
   }
   for (const extra of Object.values(VALUE_FIELD)) {
     if (extra !== field && target[extra] !== undefined) {
