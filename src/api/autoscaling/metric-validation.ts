@@ -18,7 +18,8 @@ const TARGET_TYPES: Readonly<Record<MetricPreset, readonly MetricTarget["type"][
 
 const VALUE_FIELD = { Utilization: "averageUtilization", AverageValue: "averageValue", Value: "value" } as const;
 
-export function validateMetric(metric: PolicyMetric, path: string): readonly FieldError[] {
+/** @param scaleUpTolerance of the target: what its demand must pass before it grows, as a share */
+export function validateMetric(metric: PolicyMetric, path: string, scaleUpTolerance: number): readonly FieldError[] {
   const [own, other] =
     metric.type === "Preset" ? (["preset", "prometheus"] as const) : (["prometheus", "preset"] as const);
   const errors: FieldError[] = [];
@@ -44,16 +45,24 @@ export function validateMetric(metric: PolicyMetric, path: string): readonly Fie
         field: `${at}.averageUtilization`,
         message: `must be at most 100 for preset ${metric.preset.name}`,
       });
-    } else if (metric.preset.name === "kvCacheUsage" && source.target.averageUtilization === 100) {
-      // The engine preempts requests there, and usage never passes its target.
-      errors.push({
-        field: `${at}.averageUtilization`,
-        message:
-          "must be below 100 for preset kvCacheUsage: a full cache reads 100, so nothing would ever be added; use 80",
-      });
+    } else if (metric.preset.name === "kvCacheUsage") {
+      const problem = fullCacheProblem(
+        source.target.averageUtilization ?? 0,
+        metric.advisoryOnly ? 0 : scaleUpTolerance,
+      );
+      if (problem !== undefined) errors.push({ field: `${at}.averageUtilization`, message: problem });
     }
   }
   return errors;
+}
+
+/** A full cache reads 100 and preempts requests: usage never passes that, so a target that is left at more is never left. */
+function fullCacheProblem(percent: number, tolerance: number): string | undefined {
+  if (percent < 100 && percent * (1 + tolerance) < 100) return undefined;
+  const reads = "for preset kvCacheUsage: a full cache reads 100, so nothing would ever be added";
+  if (percent >= 100 || !(tolerance > 0)) return `must be below 100 ${reads}; use 80`;
+  const most = Math.ceil(100 / (1 + tolerance)) - 1;
+  return `must be at most ${most} with a scaleUp tolerance of ${tolerance} ${reads}; lower it, or the tolerance`;
 }
 
 function validateTarget(target: MetricTarget, path: string): readonly FieldError[] {

@@ -82,7 +82,8 @@ function checkTargets(
     }
     checkBehavior(target, report);
     for (const [at, metric] of target.metrics.entries()) {
-      errors.push(...validateMetric(metric, `${path}.metrics[${at}]`));
+      const tolerance = parseQuantity(target.behavior.scaleUp.tolerance) ?? 0;
+      errors.push(...validateMetric(metric, `${path}.metrics[${at}]`, tolerance));
       // On a prefill worker the busy share is its load; a decode worker is busy from its first request on.
       if (isBrake(metric) && target.role !== "prefill") {
         warnings.push(
