@@ -331,7 +331,7 @@ export function anyObservation(draw: GeneratorValue, policy: Policy, nowMs: numb
     ) as Observation["targets"],
     gpusInUse: draw(() => count),
     isSharing: draw(fc.boolean),
-    startupsMs: draw(() => fc.array(anyNumber, { maxLength: 2 })),
+    startupsMs: draw(() => fc.array(fc.tuple(fc.constantFrom(...NAMES), anyNumber), { maxLength: 2 })),
     foreignWriters: draw(() =>
       fc.option(fc.dictionary(fc.constantFrom(...NAMES, "instances"), fc.constant("hpa"), { maxKeys: 2 }), {
         freq: 3,
