@@ -9,6 +9,8 @@ const ROOT = new URL("../..", import.meta.url).pathname;
 const WORLD = ["src/api", "src/decide/capacity", "src/observe", "src/sim", "src/trial", "policies"];
 const OURS = ["src/autoscaler", "src/decide"];
 const PEERS = ["src/peers"];
+/** Part of the world's folders, and of no trial but ours. */
+const OURS_ALONE = ["src/trial/ours.ts", "src/trial/our-parameters.ts", "src/trial/ablations.ts"];
 const FILES = ["bench/compare/cases.ts", "bench/compare/scenario-of.ts", "bench/compare/worth.ts", "package-lock.json"];
 
 export class ResultStore {
@@ -18,7 +20,7 @@ export class ResultStore {
   /** @param folder outside of version control */
   constructor(folder: string) {
     this.#ours = join(folder, codeDigest([...WORLD, ...OURS]));
-    this.#others = join(folder, codeDigest([...WORLD, ...PEERS]));
+    this.#others = join(folder, codeDigest([...WORLD, ...PEERS], OURS_ALONE));
     for (const one of [this.#ours, this.#others]) mkdirSync(one, { recursive: true });
   }
 
@@ -44,12 +46,13 @@ export class ResultStore {
   }
 }
 
-function codeDigest(sources: readonly string[]): string {
+function codeDigest(sources: readonly string[], without: readonly string[] = []): string {
   const hash = createHash("sha256");
   const files = sources.flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && !entry.name.endsWith(".test.ts"))
-      .map((entry) => join(entry.parentPath, entry.name)),
+      .map((entry) => join(entry.parentPath, entry.name))
+      .filter((file) => !without.includes(relative(ROOT, file))),
   );
   for (const file of [...files, ...FILES.map((file) => join(ROOT, file))].toSorted()) {
     hash.update(relative(ROOT, file)).update("\0").update(readFileSync(file)).update("\0");

@@ -19,17 +19,31 @@ const FACTORS: Readonly<Record<string, number>> = {
   Ei: 2 ** 60,
 };
 
+/** Of text as a policy may have it: any quantity that people write, and no number that only a mistyped exponent makes. */
 export const QUANTITY_PATTERN =
-  "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$";
+  "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?[0-9]{1,2}))?$";
+export const QUANTITY_MAX_LENGTH = 32;
 
-/** @returns the value in base units ("500m" is 0.5, "80Gi" is bytes), or undefined when it is not a quantity */
+/** Kubernetes caps what is greater and rounds up what is finer: "1e400" is this, and "1e-400" is one billionth. */
+export const MAX_QUANTITY = 2 ** 63;
+const MIN_QUANTITY = 1e-9;
+
+/** @returns the value in base units ("500m" is 0.5, "80Gi" is bytes), or undefined when it is not a quantity; always finite */
 export function parseQuantity(quantity: string | number): number | undefined {
-  if (typeof quantity === "number") return Number.isFinite(quantity) ? quantity : undefined;
+  if (typeof quantity === "number") return Number.isFinite(quantity) ? capped(quantity) : undefined;
   const match = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]))?$/u.exec(quantity);
   if (match === null) return undefined;
-  const [, digits, exponent, suffix = ""] = match;
-  if (exponent !== undefined) return Number(`${digits}${exponent}`);
-  const factor = FACTORS[suffix]!;
+  const [, digits = "", exponent, suffix = ""] = match;
+  const factor = FACTORS[suffix] as number;
   // Dividing by a whole number is exact where multiplying by 1e-3 is not: 0.3 is "300m".
-  return factor < 1 ? Number(digits) / Math.round(1 / factor) : Number(digits) * factor;
+  const value =
+    exponent !== undefined
+      ? Number(`${digits}${exponent}`)
+      : factor < 1
+        ? Number(digits) / Math.round(1 / factor)
+        : Number(digits) * factor;
+  if (Math.abs(value) >= MIN_QUANTITY || !/[1-9]/.test(digits)) return capped(value);
+  return digits.startsWith("-") ? -MIN_QUANTITY : MIN_QUANTITY;
 }
+
+const capped = (value: number): number => Math.min(MAX_QUANTITY, Math.max(-MAX_QUANTITY, value));

@@ -45,6 +45,13 @@ test.each([
   ["80Gi", 80 * 2 ** 30],
   ["1e3", 1000],
   [".5", 0.5],
+  // As apimachinery has it: capped and rounded up, never infinity, never nothing.
+  ["1e400", 2 ** 63],
+  ["-1e400", -(2 ** 63)],
+  ["100E", 2 ** 63],
+  ["9".repeat(400), 2 ** 63],
+  ["1e-400", 1e-9],
+  ["0e400", 0],
   ["-2", -2],
   [7, 7],
   ["5 k", undefined],

@@ -61,7 +61,10 @@ export interface Autoscaler {
 /** A status that only differs in times and checkpoint is written at this pace: what a restart may lose. */
 const CHECKPOINT_INTERVAL_MS = 60_000;
 /** Metrics have 0.8 intervals, 12 s by default; what hangs for longer gives its worker back to the others. */
-const TURN_TIMEOUT_MS = 30_000;
+export const TURN_TIMEOUT_MS = 30_000;
+/** A policy whose turns fail is tried again at least this often: by then what failed may be back, and its load is. */
+const TURN_MAX_BACKOFF_MS = 60_000;
+export const POLICY_CONTROLLER = "scalingpolicy-controller";
 const BUDGET_STATUS_DELAY_MS = 1_000;
 
 export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
@@ -115,7 +118,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
 
   const ready = informers.synced.then(() => {
     const controller = startController({
-      name: "scalingpolicy-controller",
+      name: POLICY_CONTROLLER,
       clock,
       signal,
       random,
@@ -123,6 +126,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
       metrics: runtimeMetrics,
       workers: options.workers ?? 8,
       timeoutMs: TURN_TIMEOUT_MS,
+      maxBackoffMs: TURN_MAX_BACKOFF_MS,
       reconcile: (key, turnSignal) => reconcilePolicy(key, turnSignal),
     });
     const budgets = startController({
@@ -230,7 +234,8 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
     const override = informers.overrides.getByKey(key);
     if (override === undefined) return undefined;
     const endsMs = expiryMs(override) - clock.nowMs();
-    const phase = endsMs <= 0 ? "Expired" : phaseOf(override);
+    // A server admits times that are none, such as an offset of 99 hours: they never act.
+    const phase = endsMs > 0 ? phaseOf(override) : "Expired";
     if (override.status?.phase !== phase) {
       try {
         await api.patch(

@@ -17,7 +17,7 @@ import type { BudgetLedger } from "./budget-ledger.ts";
 import { type ConditionDraft, decisionConditions, unresolvedConditions } from "./conditions.ts";
 import { ForeignWriters } from "./foreign-writers.ts";
 import { type AutoscalerInformers, BY_SET } from "./informers.ts";
-import { observe } from "./observe.ts";
+import { observe, pendingTimeoutOf } from "./observe.ts";
 import { type OtherAutoscaler, otherAutoscalersOf } from "./other-autoscalers.ts";
 import { eventsOf, type PolicyEvent } from "./policy-events.ts";
 import { PreparedPolicy, type Problem, type Understood } from "./prepare.ts";
@@ -27,6 +27,7 @@ import type { Resolution } from "./resolve.ts";
 import { seenObjects } from "./seen-objects.ts";
 import { counterpartsOf, isShadow, replicasOf, type SeenReplicas, writesSeen } from "./shadow.ts";
 import { type Grant, SharedGpus } from "./shared-gpus.ts";
+import { Startups } from "./startups.ts";
 import type { DoneWrite, GateResult, WriteGate } from "./write-gate.ts";
 
 export interface LoopOptions {
@@ -66,7 +67,7 @@ interface PolicyState {
   others: readonly OtherAutoscaler[];
   readonly prepared: PreparedPolicy;
   readonly durations: RequestDurations;
-  readonly seenReady: Set<string>;
+  readonly startups: Startups;
   /** Of a policy in Shadow. */
   seenReplicas?: SeenReplicas;
   shadow?: ShadowComparison;
@@ -255,7 +256,7 @@ export class PolicyLoop {
         others: [],
         prepared: new PreparedPolicy(),
         durations: new RequestDurations(),
-        seenReady: new Set(),
+        startups: new Startups(),
       };
       this.#states.set(key, state);
     }
@@ -328,7 +329,7 @@ export class PolicyLoop {
       ...state.others.map(({ target, name }) => [target, name]),
     ]);
 
-    const { observation, startups } = await observe(
+    const { observation, lives } = await observe(
       policy,
       set,
       resolution,
@@ -339,14 +340,11 @@ export class PolicyLoop {
       },
       context,
     );
-    const fresh = startups.filter(({ id, startupMs }) => !state.seenReady.has(id) && Number.isFinite(startupMs));
-    state.seenReady.clear();
-    for (const { id } of startups) state.seenReady.add(id);
     const granted = this.#shared.granted(policy, writer ?? policy, observation.gpusInUse);
     return {
       observation: {
         ...observation,
-        startupsMs: fresh.map(({ startupMs }) => startupMs),
+        startupsMs: state.startups.since(lives, pendingTimeoutOf(policy)),
         ...(granted === undefined ? {} : { gpusGranted: granted.gpus }),
         ...(granted?.unknown === undefined ? {} : { sharedGpusUnknown: granted.unknown }),
       },

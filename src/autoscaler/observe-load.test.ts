@@ -55,6 +55,20 @@ test("rates add up over the replicas, and one that does not report is taken to b
   expect(load).not.toHaveProperty("promptTokensPerSecond");
 });
 
+test("below the coverage a total is partial as long as half report, and anything else unknown", async () => {
+  const two = { ...spec, metricsPolicy: { minCoverage: "70%" } } as unknown as ScalingPolicySpec;
+  const queries = answering([
+    [/request_success/, { a: 1, b: 2 }],
+    [/num_requests_running/, { a: 3 }],
+    [/kv_cache_usage/, { a: 0.5, b: 0.7 }],
+    [/histogram_quantile.*inter_token/, { a: 0.02, b: 0.04 }],
+  ]);
+  const load = await loadOf({ spec: two, target: target("decode"), readers: { queries }, replicas });
+  expect(load?.requestsPerSecond).toEqual({ value: 4.5, ageMs: 4_000, isPartial: true });
+  for (const unknown of ["runningRequests", "kvCacheUsage", "interTokenLatency"])
+    expect(load).not.toHaveProperty(unknown);
+});
+
 test("a latency is the mean of those that had requests, at the policy's own quantile", async () => {
   const queries = answering([
     [/histogram_quantile.*time_to_first_token/, { a: 0.2, b: 0.4, c: Number.NaN }],
@@ -124,7 +138,7 @@ test("a replica that is new has had no time to carry a load: without a value it 
       replicas: replicas.map((one) => (isNew && one.replica === "c" ? { ...one, isNew } : one)),
     });
   expect((await load(true))?.requestsPerSecond?.value).toBe(3);
-  expect((await load(false))?.requestsPerSecond).toBeUndefined();
+  expect((await load(false))?.requestsPerSecond).toMatchObject({ value: 4.5, isPartial: true });
 });
 
 test("without latency goals only how long requests take is read, once in a minute that all policies share", async () => {

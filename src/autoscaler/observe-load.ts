@@ -105,18 +105,24 @@ function quantileOf(text: string | undefined): number {
   return text === undefined ? 0.9 : Number(text.slice(1)) / 100;
 }
 
+/** Fewer say nothing about the others. */
+const MIN_PARTIAL_RATIO = 0.5;
+
 /**
- * One number for the whole target. Replicas that do not report are taken to have as much to do as the others; below the policy's coverage the
- * total is unknown. A latency is the mean over the replicas that had requests.
+ * One number for the whole target. Replicas that do not report are taken to have as much to do as the others; below the policy's coverage a total is
+ * partial, as long as half of them report, and anything else unknown. A latency is the mean over the replicas that had requests.
  */
 function add(samples: readonly ReplicaSample[], how: How, minCoverageRatio: number): Measured | undefined {
   const good = samples.filter(({ value }) => value !== undefined && Number.isFinite(value) && value >= 0);
-  if (good.length === 0 || good.length / samples.length < minCoverageRatio) return undefined;
+  const coverageRatio = good.length / samples.length;
+  const isPartial = coverageRatio < minCoverageRatio;
+  if (good.length === 0 || (isPartial && (how !== "Total" || coverageRatio < MIN_PARTIAL_RATIO))) return undefined;
   const counted = how === "Latency" ? good.filter(({ value = 0 }) => value > 0) : good;
   if (counted.length === 0) return undefined;
   const sum = counted.reduce((total, { value = 0 }) => total + value, 0);
   return {
-    value: how === "Total" ? (sum * samples.length) / good.length : sum / counted.length,
+    value: how === "Total" ? sum / coverageRatio : sum / counted.length,
     ageMs: Math.max(...counted.map(({ ageMs = 0 }) => ageMs)),
+    ...(isPartial ? { isPartial: true as const } : {}),
   };
 }

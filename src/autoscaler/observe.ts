@@ -25,6 +25,7 @@ import { profileOf } from "./profile-of.ts";
 import { type ReplicaView, viewReplicas } from "./replicas.ts";
 import type { RequestDurations } from "./request-durations.ts";
 import type { Resolution, ResolvedTarget } from "./resolve.ts";
+import type { TargetLives } from "./startups.ts";
 
 /** What an observation asks of the caches. */
 export interface ObservedCaches {
@@ -48,9 +49,12 @@ export interface ObserveContext {
 
 export interface Observed {
   readonly observation: Observation;
-  /** Ready replicas and how long each took to start; the caller knows which it has seen before. */
-  readonly startups: ReplicaView["startups"];
+  /** By target; the caller knows which replicas it has seen before. */
+  readonly lives: TargetLives;
 }
+
+export const pendingTimeoutOf = ({ spec }: ScalingPolicy): number =>
+  parseDurationMs(spec.coldStart.pendingTimeout) ?? Number.POSITIVE_INFINITY;
 
 /** @param policy with its defaults */
 export async function observe(
@@ -61,7 +65,7 @@ export async function observe(
   context: ObserveContext,
 ): Promise<Observed> {
   const { nowMs, monotonicMs } = context;
-  const pendingTimeoutMs = parseDurationMs(policy.spec.coldStart.pendingTimeout) ?? Number.POSITIVE_INFINITY;
+  const pendingTimeoutMs = pendingTimeoutOf(policy);
   const views = resolution.targets.map((target) => viewTarget(target, set, pendingTimeoutMs, context));
   const override = overrideInForce(policy, context);
   const readers = readersOf(policy, set, context);
@@ -82,7 +86,7 @@ export async function observe(
   ]);
   const held = gpusInUse(set, resolution, targets, context, declared);
   return {
-    startups: views.flatMap(({ startups }) => startups),
+    lives: resolution.targets.map(({ name }, index) => [name, views[index]?.lives ?? []]),
     observation: {
       nowMs,
       monotonicMs,
@@ -132,7 +136,7 @@ function readersOf({ spec }: ScalingPolicy, set: PodCliqueSet, { queries, inform
 interface TargetView {
   readonly objects: readonly ScaledObject[];
   readonly ready: ReplicaView["ready"];
-  readonly startups: ReplicaView["startups"];
+  readonly lives: ReplicaView["lives"];
 }
 
 function viewTarget(
@@ -145,7 +149,7 @@ function viewTarget(
   const cache = target.level === "PodClique" ? informers.cliques : informers.groups;
   const objects: ScaledObject[] = [];
   const ready: ReplicaView["ready"][number][] = [];
-  const startups: ReplicaView["startups"][number][] = [];
+  const lives: ReplicaView["lives"][number][] = [];
   for (let setIndex = 0; setIndex < set.spec.replicas; setIndex++) {
     const object = cache.get(namespace, target.objectName(setIndex));
     if (object === undefined || isTerminating(object)) continue;
@@ -172,9 +176,9 @@ function viewTarget(
       isChanging: progress !== undefined && progress.updateEndedAt === undefined,
     });
     ready.push(...view.ready.map((one) => ({ ...one, replica: `${object.metadata.name}/${one.replica}` })));
-    startups.push(...view.startups);
+    lives.push(...view.lives);
   }
-  return { objects, ready, startups };
+  return { objects, ready, lives };
 }
 
 async function observeTarget(

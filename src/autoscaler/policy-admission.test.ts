@@ -1,10 +1,13 @@
 /** Admission over an embedded API server: each rule that needs other objects, with its sentence. */
+import { readFileSync } from "node:fs";
 import { beforeEach, describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { defaultObject } from "../api/admission.ts";
 import { GPU_BUDGETS } from "../api/autoscaling/gpu-budget.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import { customResourceDefinitions } from "../api/crds/all.ts";
 import { POD_CLIQUE_SETS } from "../api/grove/pod-clique-set.ts";
+import { CONFIG_MAPS } from "../api/kubernetes/core.ts";
 import type { KubeObject } from "../api/kubernetes/meta.ts";
 import { VirtualClock } from "../clock.ts";
 import { ApiError } from "../kube/api-error.ts";
@@ -104,6 +107,75 @@ async function ask(
 }
 const GOOD: Answer = { allowed: true, refused: "", warnings: [] };
 
+describe("targets against what the engine can reach", () => {
+  const FIELD = "spec.scaleTargets[0].metrics[0].preset.target.averageValue";
+  const { data } = parse(
+    readFileSync(new URL("../../policies/prefill-decode-slo/profile.yaml", import.meta.url), "utf8"),
+  );
+  // Of the measured one: an engine that was started with less.
+  const profile = {
+    ...JSON.parse(Object.values(data)[0] as string),
+    name: "small",
+    limits: { max_num_seqs: 64, max_num_batched_tokens: 8_192 },
+  };
+  const withTarget = (name: string, averageValue: string, more: Any = {}): Any =>
+    policy({
+      performanceModel: { source: "Profile", profileRef: { name: "small" } },
+      ...onDecode({
+        metrics: [{ type: "Preset", preset: { name, target: { type: "AverageValue", averageValue } } }],
+        ...more,
+      }),
+    });
+  const zeroTolerance = { behavior: { scaleUp: { tolerance: "0" } } };
+  const askAll = async (object: Any): Promise<Answer> => {
+    await api.create(POD_CLIQUE_SETS, workload());
+    await api.create(CONFIG_MAPS, {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { namespace: NAMESPACE, name: "small" },
+      data: { "profile.json": JSON.stringify(profile) },
+    });
+    return ask(object);
+  };
+
+  test.each<{ name: string; object: Any; refused?: string; warned?: string }>([
+    { name: "running requests that are reached", object: withTarget("runningRequests", "58") },
+    {
+      name: "running requests that are reached, but not by more than the tolerance",
+      object: withTarget("runningRequests", "59"),
+      refused: `${FIELD}: must be at most 58, so that limits.max_num_seqs 64 of profile small is above it by more than the scaleUp tolerance of 0.1: no replica runs more, so nothing would ever be added; lower it`,
+    },
+    { name: "without tolerance, one below the limit", object: withTarget("runningRequests", "63", zeroTolerance) },
+    {
+      name: "without tolerance, the limit",
+      object: withTarget("runningRequests", "64", zeroTolerance),
+      refused: `${FIELD}: must be at most 63`,
+    },
+    {
+      name: "a prefill worker, which the limit is not about",
+      object: withTarget("runningRequests", "64", { role: "prefill" }),
+    },
+    { name: "a batch that waits", object: withTarget("waitingRequests", "64") },
+    {
+      name: "more than a batch that waits",
+      object: withTarget("waitingRequests", "65"),
+      warned: `${FIELD}: 65 is above limits.max_num_seqs 64 of profile small: whole batches would wait before anything is added; lower it`,
+    },
+  ])("$name", async ({ object, refused = "", warned }) => {
+    const answer = await askAll(object);
+    expect(answer.allowed, answer.refused).toBe(refused === "");
+    expect(answer.refused).toContain(refused);
+    expect(answer.warnings.filter((warning) => warning.startsWith(FIELD))).toEqual(
+      warned === undefined ? [] : [warned],
+    );
+  });
+
+  test("a profile that is not there yet says nothing", async () => {
+    await api.create(POD_CLIQUE_SETS, workload());
+    expect((await ask(withTarget("runningRequests", "1000"))).allowed).toBe(true);
+  });
+});
+
 describe("a policy among the objects around it", () => {
   test("that all fits is admitted without a word", async () => {
     await api.create(POD_CLIQUE_SETS, workload());
@@ -168,6 +240,15 @@ describe("a policy among the objects around it", () => {
         ],
       }),
       says: "averageUtilization: must be below 100 for preset kvCacheUsage",
+    },
+    {
+      name: "a target that a full cache passes by less than the tolerance",
+      spec: onDecode({
+        metrics: [
+          { type: "Preset", preset: { name: "kvCacheUsage", target: { type: "Utilization", averageUtilization: 91 } } },
+        ],
+      }),
+      says: "averageUtilization: must be at most 90 with a scaleUp tolerance of 0.1 for preset kvCacheUsage: a full cache reads 100, so nothing would ever be added; lower it, or the tolerance",
     },
   ])("refused: $name", async ({ spec, set = workload(), says }) => {
     await api.create(POD_CLIQUE_SETS, set);

@@ -10,7 +10,7 @@ import type { ScalingOverride } from "../api/autoscaling/scaling-override.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import { POD_CLIQUE_SETS } from "../api/grove/pod-clique-set.ts";
 import { KEDA_SCALED_OBJECTS } from "../api/keda/scaled-object.ts";
-import { HORIZONTAL_POD_AUTOSCALERS } from "../api/kubernetes/core.ts";
+import { CONFIG_MAPS, HORIZONTAL_POD_AUTOSCALERS } from "../api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
 import { RESOURCE_CLAIM_TEMPLATES, type ResourceClaimTemplate } from "../api/kubernetes/resource-claim.ts";
 import { KAI_QUEUES } from "../api/scheduler/kai-queue.ts";
@@ -20,6 +20,7 @@ import { isNotFound } from "../kube/api-error.ts";
 import type { KubeApi, ListOptions } from "../kube/kube-api.ts";
 import { gpusOfClaim } from "./device-gpus.ts";
 import type { TemplateGpus } from "./gpu-cost.ts";
+import { readConfigMap } from "./profile-of.ts";
 import { type QueueName, queuesOf } from "./queue-limits.ts";
 import { type Findings, reviewAlone, reviewOverride, reviewPolicy } from "./review-policy.ts";
 
@@ -130,7 +131,8 @@ async function aroundPolicy({ list }: Lookup, policy: ScalingPolicy): Promise<Fi
   const { namespace = "default" } = policy.metadata;
   const setName = policy.spec.targetRef.name;
   const budgetName = policy.spec.gpuBudget.sharedBudgetRef?.name;
-  const [policies = [], sets, horizontalPodAutoscalers = [], scaledObjects = [], budgets, templates] =
+  const profileName = policy.spec.performanceModel.profileRef?.name;
+  const [policies = [], sets, horizontalPodAutoscalers = [], scaledObjects = [], budgets, templates, configMaps] =
     await Promise.all([
       list(SCALING_POLICIES, { namespace }),
       list(POD_CLIQUE_SETS, { namespace, fieldSelector: `metadata.name=${setName}` }),
@@ -138,7 +140,11 @@ async function aroundPolicy({ list }: Lookup, policy: ScalingPolicy): Promise<Fi
       list(KEDA_SCALED_OBJECTS, { namespace }),
       budgetName === undefined ? undefined : list(GPU_BUDGETS, { fieldSelector: `metadata.name=${budgetName}` }),
       list(RESOURCE_CLAIM_TEMPLATES, {}),
+      profileName === undefined
+        ? undefined
+        : list(CONFIG_MAPS, { namespace, fieldSelector: `metadata.name=${profileName}` }),
     ]);
+  const read = configMaps?.[0] === undefined ? undefined : readConfigMap(configMaps[0]);
   const set = sets?.[0];
   const budget = budgets?.[0];
   const named = queuesOf(policy.spec, set);
@@ -153,6 +159,7 @@ async function aroundPolicy({ list }: Lookup, policy: ScalingPolicy): Promise<Fi
     scaledObjects,
     templateGpus: templateGpusOf(templates),
     queues: { kai: kai ?? [], volcano: volcano ?? [] },
+    ...(read?.kind === "Profile" && { profile: read.profile }),
     ...(set !== undefined && { set }),
     ...(budget !== undefined && { budget }),
   });

@@ -48,7 +48,8 @@ export function profileOf(
   return read;
 }
 
-function readConfigMap({ metadata, data = {} }: ConfigMap): ProfileObservation {
+/** The profile in a ConfigMap, or what is wrong with it. */
+export function readConfigMap({ metadata, data = {} }: ConfigMap): ProfileObservation {
   const keys = Object.keys(data);
   const key = keys.includes(KEY) ? KEY : keys.length === 1 ? keys[0] : undefined;
   const invalid = (field: string, message: string): ProfileObservation => ({

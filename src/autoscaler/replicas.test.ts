@@ -39,9 +39,9 @@ test("a replica that lost its readiness just now is not overdue", () => {
   expect(view(pod(false, NOW_MS - HOUR_MS))).toMatchObject({ starting: 0, pending: 1, overdue: 1 });
 });
 
-test("readiness that came back after hours is no start-up time", () => {
-  expect(view(pod(true, NOW_MS - 5_000))).toMatchObject({ ready: [{ replica: "p" }], startups: [] });
-  expect(view(pod(true, NOW_MS - 10 * HOUR_MS + 40_000)).startups).toEqual([{ id: "u", startupMs: 40_000 }]);
+test("a life is how long it took until it was ready, and of one that is not ready no time", () => {
+  expect(view(pod(true, NOW_MS - 10 * HOUR_MS + 40_000)).lives).toEqual([{ id: "u", readyAfterMs: 40_000 }]);
+  expect(view(pod(false, NOW_MS - 5_000)).lives).toEqual([{ id: "u" }]);
 });
 
 test("ready for less than a minute is new: its rates are not there yet", () => {

@@ -15,8 +15,15 @@ export interface ReplicaView {
   readonly overdueUnplaced: number;
   /** Part of `pending` for which there are no pods. */
   readonly uncreated: number;
-  /** For each ready replica: a stable id, and how long it took from creation to readiness. */
-  readonly startups: readonly { readonly id: string; readonly startupMs: number }[];
+  /** Of every replica that has all its pods. */
+  readonly lives: readonly ReplicaLife[];
+}
+
+export interface ReplicaLife {
+  /** Its pods: a replica that is made again is another one. */
+  readonly id: string;
+  /** From creation to readiness; absent while it is not ready. */
+  readonly readyAfterMs?: number;
 }
 
 export interface ReplicaViewOptions {
@@ -31,7 +38,7 @@ export interface ReplicaViewOptions {
 export function viewReplicas(pods: readonly Pod[], options: ReplicaViewOptions): ReplicaView {
   const { replicas, minPodsPerReplica, pendingTimeoutMs, nowMs } = options;
   const ready: ReplicaPods[] = [];
-  const startups: { id: string; startupMs: number }[] = [];
+  const lives: ReplicaLife[] = [];
   let starting = 0;
   let pending = 0;
   let overdue = 0;
@@ -41,13 +48,12 @@ export function viewReplicas(pods: readonly Pod[], options: ReplicaViewOptions):
     options,
   );
   for (const [replica, members] of groups) {
-    if (members.length >= minPodsPerReplica && members.every(isPodReady)) {
+    const isWhole = members.length >= minPodsPerReplica;
+    const isReady = isWhole && members.every(isPodReady);
+    if (isWhole) lives.push(lifeOf(members, isReady));
+    if (isReady) {
       const isNew = nowMs - readySinceMs(members) < NEW_MS;
       ready.push({ replica, pods: members.map(keyOf), ...(isNew ? { isNew } : {}) });
-      const tookMs = startupMs(members);
-      // Longer than any start may take: it was ready before, lost its readiness and got it back.
-      if (tookMs <= pendingTimeoutMs)
-        startups.push({ id: members.map(({ metadata }) => metadata.uid).join("+"), startupMs: tookMs });
       continue;
     }
     const unready = members.filter((pod) => !isPodReady(pod));
@@ -61,7 +67,7 @@ export function viewReplicas(pods: readonly Pod[], options: ReplicaViewOptions):
   }
   // Replicas that are asked for and have no pod yet: the operator is about to make them.
   const missing = Math.max(0, replicas - groups.size);
-  return { ready, starting, pending: pending + missing, overdue, overdueUnplaced, uncreated: missing, startups };
+  return { ready, starting, pending: pending + missing, overdue, overdueUnplaced, uncreated: missing, lives };
 }
 
 function groupPods(pods: readonly Pod[], { level, replicas }: ReplicaViewOptions): ReadonlyMap<string, readonly Pod[]> {
@@ -86,4 +92,7 @@ const NEW_MS = 60_000;
 const readySinceMs = (pods: readonly Pod[]): number =>
   Math.max(...pods.map((pod) => parseTime(podCondition(pod, "Ready")?.lastTransitionTime ?? "")));
 
-const startupMs = (pods: readonly Pod[]): number => readySinceMs(pods) - Math.min(...pods.map(createdMs));
+function lifeOf(pods: readonly Pod[], isReady: boolean): ReplicaLife {
+  const id = pods.map(({ metadata }) => metadata.uid).join("+");
+  return isReady ? { id, readyAfterMs: readySinceMs(pods) - Math.min(...pods.map(createdMs)) } : { id };
+}

@@ -5,6 +5,7 @@
  */
 import { type AdmissionOptions, type AdmissionRequest, type AdmissionResult, admit } from "../api/admission.ts";
 import type { GPUBudget } from "../api/autoscaling/gpu-budget.ts";
+import type { PerformanceProfile } from "../api/autoscaling/performance-profile.ts";
 import { MAX_SET_REPLICAS } from "../api/autoscaling/scale-target.ts";
 import type { ScalingOverride } from "../api/autoscaling/scaling-override.ts";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
@@ -15,6 +16,7 @@ import type { KedaScaledObject } from "../api/keda/scaled-object.ts";
 import type { HorizontalPodAutoscaler } from "../api/kubernetes/core.ts";
 import type { FieldError } from "../api/schema/validate.ts";
 import { queryErrors } from "./check-queries.ts";
+import { engineLimitFindings } from "./engine-limits.ts";
 import type { TemplateGpus } from "./gpu-cost.ts";
 import { otherAutoscalersOf } from "./other-autoscalers.ts";
 import { leastLimit, type Queues, queuesOf } from "./queue-limits.ts";
@@ -37,6 +39,8 @@ export interface PolicySurroundings {
   readonly scaledObjects: readonly KedaScaledObject[];
   /** Of schedulers; absent: none is known. */
   readonly queues?: Queues;
+  /** That the policy names; absent: it is not known. */
+  readonly profile?: PerformanceProfile;
   /** Of the cluster's ResourceClaimTemplates; absent: none is known. */
   readonly templateGpus?: TemplateGpus;
 }
@@ -49,17 +53,23 @@ export function reviewAlone(request: AdmissionRequest, options: AdmissionOptions
   return { ...admitted, errors: queryErrors((admitted.object as ScalingPolicy).spec) };
 }
 
+const NO_FINDINGS: Findings = { errors: [], warnings: [] };
+
 /** @param policy with its defaults, sound by itself */
 export function reviewPolicy(policy: ScalingPolicy, around: PolicySurroundings): Findings {
-  const rivals = rivalErrors(policy, around.policies);
-  if (around.set === undefined) return { errors: rivals, warnings: [] };
+  const limits = around.profile === undefined ? NO_FINDINGS : engineLimitFindings(policy.spec, around.profile);
+  const alone = [...rivalErrors(policy, around.policies), ...limits.errors];
+  if (around.set === undefined) return { errors: alone, warnings: limits.warnings };
   const set = defaultPodCliqueSet(around.set);
   const { problems, resolution } = resolve(policy.spec, set, around.templateGpus);
   const isError = ({ isWarning, reason }: ResolutionProblem): boolean =>
     // A running policy keeps its floor above its budget; nobody should have to find that out from a condition.
     isWarning !== true || reason === "BudgetInfeasible";
-  const errors = [...rivals, ...problems.filter(isError).map(fieldError)];
-  const warnings = problems.filter((problem) => !isError(problem)).map(({ message }) => message);
+  const errors = [...alone, ...problems.filter(isError).map(fieldError)];
+  const warnings = [
+    ...limits.warnings,
+    ...problems.filter((problem) => !isError(problem)).map(({ message }) => message),
+  ];
   if (resolution === undefined) return { errors, warnings };
   return {
     errors: [

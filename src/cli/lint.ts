@@ -1,8 +1,10 @@
 /** `grove-autoscaler lint`: what can be known about manifests without a cluster. */
 import type { Command } from "commander";
+import type { ConfigMap } from "../api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../api/kubernetes/meta.ts";
 import { KAI_QUEUES } from "../api/scheduler/kai-queue.ts";
 import { VOLCANO_QUEUES } from "../api/scheduler/volcano.ts";
+import { readConfigMap } from "../autoscaler/profile-of.ts";
 import { type Findings, reviewOverride, reviewPolicy } from "../autoscaler/review-policy.ts";
 import { UsageError } from "./errors.ts";
 import { type CheckedFiles, type CheckedObject, checkFiles, errorLines, warningLines } from "./policy-files.ts";
@@ -27,7 +29,7 @@ export function addLintCommand(program: Command, terminal: Terminal): void {
       "after",
       `
 With the PodCliqueSet in one of the files, names, minAvailable and GPUs of the policy are checked against it; other policies,
-overrides, GPUBudgets, HorizontalPodAutoscalers, ScaledObjects and queues in the files are compared with it as the admission webhook would.
+overrides, GPUBudgets, HorizontalPodAutoscalers, ScaledObjects, queues and performance profiles in the files are compared with it as the admission webhook would.
 Exit code: 0 all good, 2 something is wrong.
 
 Examples:
@@ -74,6 +76,9 @@ function amongFiles(policy: CheckedFiles["policies"][number], files: CheckedFile
     files.ignored.filter((one) => one.kind === kind).map((one) => inNamespace(one) as T);
   const ofResource = <T extends KubeObject>({ kind, group }: Resource<T>): readonly T[] =>
     ofKind<T>(kind).filter(({ apiVersion }) => apiVersion.startsWith(`${group}/`));
+  const profileName = object.spec.performanceModel.profileRef?.name;
+  const configMap = ofKind<ConfigMap>("ConfigMap").find((one) => isNamed(one, namespaceOf(object), profileName ?? ""));
+  const read = configMap === undefined ? undefined : readConfigMap(configMap);
   return linesOf(
     policy,
     reviewPolicy(object, {
@@ -81,6 +86,7 @@ function amongFiles(policy: CheckedFiles["policies"][number], files: CheckedFile
       horizontalPodAutoscalers: ofKind("HorizontalPodAutoscaler"),
       scaledObjects: ofKind("ScaledObject"),
       queues: { kai: ofResource(KAI_QUEUES), volcano: ofResource(VOLCANO_QUEUES) },
+      ...(read?.kind === "Profile" && { profile: read.profile }),
       ...(set !== undefined && { set: set.object }),
       ...(budget !== undefined && { budget: budget.object }),
     }),

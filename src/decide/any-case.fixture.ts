@@ -414,7 +414,7 @@ export function anyObservation(draw: GeneratorValue, policy: Policy, nowMs: numb
     ) as Observation["targets"],
     gpusInUse: draw(() => count),
     isSharing: draw(fc.boolean),
-    startupsMs: draw(() => fc.array(anyNumber, { maxLength: 2 })),
+    startupsMs: draw(() => fc.array(fc.tuple(fc.constantFrom(...NAMES), anyNumber), { maxLength: 2 })),
     foreignWriters,
     ownedTargets: Object.keys(foreignWriters).filter(() => draw(fc.boolean)),
     ...(draw(fc.integer, { min: 0, max: 4 }) === 0 ? { gpusGranted: draw(() => count) } : {}),

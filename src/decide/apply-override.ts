@@ -62,10 +62,12 @@ export function applyOverride(
     });
     sets = decided.sets;
   }
-  const vectors = Array.from(
-    { length: sets },
-    (_, set) => decided.perSet[set] ?? decided.perSet.at(-1) ?? least(names, ratios),
-  );
+  const vectors = Array.from({ length: sets }, (_, set) => {
+    const known = decided.perSet[set];
+    if (known !== undefined) return known;
+    const copied = decided.perSet.at(-1) ?? least(names, ratios);
+    return aroundOwned(copied, set, names, ratios, observation);
+  });
   let perSet = vectors.map((vector, set) => {
     const here = names.map((one, index) => (ownedTargets.includes(one.name) ? fixedAt(one, vector[index] ?? 0) : one));
     const { vector: next, notes, satisfiesRatios } = overrideVector(vector, here, ratios, override);
@@ -115,6 +117,29 @@ function withoutOwned(
     stages.push({ stage: "override", target, reason: "ForeignController", detail });
   }
   return ours.length === entries.length ? override : { ...override, scaleTargets: Object.fromEntries(ours) };
+}
+
+/**
+ * A set replica that would go if the override did not keep it: its targets are made like those of the last one that stays, and what another autoscaler
+ * owns is there already, at a number of its own.
+ */
+function aroundOwned(
+  vector: Vector,
+  set: number,
+  targets: readonly OverrideTarget[],
+  ratios: readonly LatticeConstraint[],
+  { ownedTargets = [], targets: observed }: Observation,
+): Vector {
+  if (ownedTargets.length === 0) return vector;
+  const isOwned = targets.map(({ name }) => ownedTargets.includes(name));
+  const kept = vector.map((replicas, index) => {
+    const there = observed[index]?.objects.find(({ setIndex }) => setIndex === set);
+    return isOwned[index] === true && there !== undefined ? there.replicas : replicas;
+  });
+  const ceiling = kept.map((replicas, index) =>
+    isOwned[index] === true ? replicas : Math.max(replicas, targets[index]?.max ?? 0),
+  );
+  return leastAbove(kept, ratios, ceiling) ?? kept;
 }
 
 const fixedAt = (target: OverrideTarget, replicas: number): OverrideTarget => ({

@@ -15,11 +15,11 @@ import { type Demand, demandOf } from "./demand.ts";
 import { explain } from "./explain.ts";
 import { widenFlapping } from "./flap.ts";
 import { type ForecastResult, forecastDemand, noForecasts } from "./forecast/forecast.ts";
-import { leadTimeMs } from "./forecast/lead-time.ts";
+import { LeadTimes } from "./forecast/lead-time.ts";
 import { inFlightOf } from "./in-flight.ts";
 import { keepForAStart } from "./keep-for-a-start.ts";
 import { limitStep } from "./limit-step.ts";
-import { MAX_STARTUP_MS, MAX_STARTUPS, type Memory } from "./memory.ts";
+import { type Memory, rememberStartups } from "./memory.ts";
 import type { Observation } from "./observation.ts";
 import { offerOf } from "./offer.ts";
 import { type PanicMemory, panicDemand, panicStep } from "./panic.ts";
@@ -54,15 +54,14 @@ export interface DecideResult {
 export function decide(given: Policy, observation: Observation, memory: Memory): DecideResult {
   const stages: StageRecord[] = [];
   const { monotonicMs } = observation;
-  const measuredMs = observation.startupsMs.filter((startupMs) => startupMs >= 0 && startupMs <= MAX_STARTUP_MS);
-  const startupsMs = [...memory.startupsMs, ...measuredMs].slice(-MAX_STARTUPS);
-  const policy = widenFlapping(keepForAStart(given, startupsMs), memory.flaps, monotonicMs);
-  const leadMs = leadTimeMs(startupsMs, policy.coldStart.leadTimeMs);
-  const scheduled = scheduledAt(policy.schedules, observation.nowMs, leadMs);
+  const startupsMs = rememberStartups(memory.startupsMs, observation.startupsMs, given);
+  const leads = new LeadTimes(startupsMs, given.coldStart.leadTimeMs);
+  const policy = widenFlapping(keepForAStart(given, leads), memory.flaps, monotonicMs);
+  const scheduled = scheduledAt(policy.schedules, observation.nowMs, leads);
   const inFlight = inFlightOf(policy, observation, memory.inFlightSinceMs);
 
   // 1, 2: collect and demand
-  const slo = sizeForSlo(policy, observation, memory.slo, leadMs);
+  const slo = sizeForSlo(policy, observation, memory.slo, leads);
   const measured = policy.targets.map((target, index) =>
     joinSlo(measure(target, index, policy, observation, memory), slo.terms[index], totalsOf(observation, index)),
   );
@@ -92,9 +91,9 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   if (policy.set !== undefined && setDemand !== undefined) recordDemand(stages, policy.set.name, setDemand);
 
   // 3: forecast
-  const horizonMs = policy.forecast.horizonMs ?? leadMs + policy.intervalMs;
+  const horizonOf = ({ name }: TargetPolicy): number => policy.forecast.horizonMs ?? leads.of(name) + policy.intervalMs;
   const forecasts = policy.targets.map((target, index) =>
-    foresee(target, demands[index] as Demand, policy, observation, memory, horizonMs),
+    foresee(target, demands[index] as Demand, policy, observation, memory, horizonOf(target)),
   );
   for (const [index, { name }] of policy.targets.entries()) {
     recordForecast(stages, name, demands[index] as Demand, forecasts[index] as ForecastResult);
@@ -142,7 +141,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   const goal = solve(problem);
   const givenUpWithout = (names: ReadonlySet<string>): ReadonlySet<string> => {
     const others = policy.schedules.filter(({ name }) => !names.has(name));
-    const without = { scheduled: scheduledAt(others, observation.nowMs, leadMs), zero };
+    const without = { scheduled: scheduledAt(others, observation.nowMs, leads), zero };
     const milder = problemOf({
       bounds: policy.targets.map((target, index) =>
         boundsOf(target, observation.targets[index]?.minAvailable ?? 0, without),

@@ -71,4 +71,22 @@ describe("a target of somebody else in a hard ratio", () => {
     expect(partner.desired.perSet).toEqual([[1, 8]]);
     expect(partner.stages.map(({ reason }) => reason)).toContain("RatioViolated");
   });
+
+  test("a forced override that keeps a set replica leaves it as it is there, with its partner around it", () => {
+    const policy = policyOf({ set: targetPolicy("sets", { level: "PodCliqueSet", metrics: [], maxReplicas: 1 }) });
+    const plant = new Plant({ replicas: [1, 4], loads: [1, 1] });
+    // The other autoscaler has made more of it in the set replica that was about to go.
+    plant.sets.push({ replicas: [3, 4], readyAtMs: [Array(3).fill(0), Array(4).fill(0)] });
+    const seen = { ...plant.observe(policy), ...prefillOwned };
+    expect(decide(policy, seen, emptyMemory).decision.desired.sets).toBe(1);
+    const scaleTargets = { sets: { replicas: 3 } };
+    const override = { name: "o", reason: "launch", expiresAtMs: 2_000_000, force: true, scaleTargets };
+    const { decision } = decide(policy, { ...seen, override }, emptyMemory);
+    expect(decision.desired.perSet).toEqual([
+      [1, 1],
+      [3, 3],
+      [1, 1],
+    ]);
+    expect(written(decision).toSorted()).toEqual(["decode 1", "decode 3", "sets 3"]);
+  });
 });

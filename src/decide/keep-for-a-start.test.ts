@@ -7,13 +7,18 @@ import type { Policy } from "./policy.ts";
 const COLD_START = policyOf().coldStart;
 
 /** How long a target of four that needs three from a decision on stays as it is; decisions every 15 s. */
-function downAfterMs(coldStart: Policy["coldStart"], startupsMs: readonly number[], stabilizationWindowMs = 0): number {
+function downAfterMs(
+  coldStart: Policy["coldStart"],
+  startupsMs: readonly number[],
+  stabilizationWindowMs = 0,
+  others: Readonly<Record<string, readonly number[]>> = {},
+): number {
   const [target] = policyOf().targets;
   const scaleDown = { ...(target?.behavior.scaleDown as never as object), stabilizationWindowMs } as never;
   const behavior = { scaleUp: target?.behavior.scaleUp as never, scaleDown };
   const policy = policyOf({ targets: [targetPolicy("decode", { behavior })], ratios: [], coldStart });
   const plant = new Plant({ replicas: [4], loads: [4] });
-  plant.memory = { ...emptyMemory, startupsMs };
+  plant.memory = { ...emptyMemory, startupsMs: { decode: startupsMs, ...others } };
   const { atMs } = plant.tick(policy);
   plant.loads = [3];
   for (;;) {
@@ -40,10 +45,14 @@ describe("what is no longer needed", () => {
     expect(downAfterMs({ ...COLD_START, leadTimeMs: 240_000 }, [600_000])).toBe(240_000);
   });
 
+  test("is kept by what its own replicas take, whatever those of another target do", () => {
+    expect(downAfterMs(COLD_START, [], 0, { frontend: [600_000] })).toBe(15_000);
+  });
+
   test("the explanation says until when", () => {
     const policy = policyOf({ targets: [targetPolicy("decode")], ratios: [] });
     const plant = new Plant({ replicas: [4], loads: [4] });
-    plant.memory = { ...emptyMemory, startupsMs: [600_000] };
+    plant.memory = { ...emptyMemory, startupsMs: { decode: [600_000] } };
     plant.tick(policy);
     plant.loads = [3];
     plant.nowMs += 45_000;

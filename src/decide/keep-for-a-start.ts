@@ -4,7 +4,7 @@
  * To let go and to start again costs a start; to keep costs the time. Whoever keeps for exactly as long as a start takes never pays more than twice what
  * somebody with foresight would (the ski-rental problem: A. Karlin et al., "Competitive snoopy caching", 1988).
  */
-import { leadTimeMs } from "./forecast/lead-time.ts";
+import type { LeadTimes } from "./forecast/lead-time.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
 
 /** A start that takes longer is stuck, not slow. */
@@ -13,24 +13,25 @@ const MAX_WINDOW_MS = 1_800_000;
 /**
  * The policy with scale-down windows that are no shorter.
  *
- * @param startupsMs measured; while there are none, windows are as configured
+ * @param leads of a target that was never seen to start the windows are as configured
  */
-export function keepForAStart(policy: Policy, startupsMs: readonly number[]): Policy {
-  const leastMs = leastWindowMs(policy, startupsMs);
-  const keep = (target: TargetPolicy): TargetPolicy => {
+export function keepForAStart(policy: Policy, leads: LeadTimes): Policy {
+  const { scaleDownWindowMs } = policy.coldStart;
+  const keep = (target: TargetPolicy, startMs: number | undefined): TargetPolicy => {
+    const leastMs = scaleDownWindowMs ?? Math.min(MAX_WINDOW_MS, startMs ?? 0);
     const { scaleUp, scaleDown } = target.behavior;
     if (scaleDown.stabilizationWindowMs >= leastMs) return target;
     return { ...target, behavior: { scaleUp, scaleDown: { ...scaleDown, stabilizationWindowMs: leastMs } } };
   };
   return {
     ...policy,
-    targets: policy.targets.map(keep),
-    ...(policy.set === undefined ? {} : { set: keep(policy.set) }),
+    targets: policy.targets.map((target) => keep(target, leads.known(target.name))),
+    ...(policy.set === undefined ? {} : { set: keep(policy.set, slowestOf(policy, leads)) }),
   };
 }
 
-function leastWindowMs({ coldStart }: Policy, startupsMs: readonly number[]): number {
-  if (coldStart.scaleDownWindowMs !== undefined) return coldStart.scaleDownWindowMs;
-  if (coldStart.leadTimeMs === undefined && startupsMs.length === 0) return 0;
-  return Math.min(MAX_WINDOW_MS, leadTimeMs(startupsMs, coldStart.leadTimeMs));
+/** A set replica is there when the last of its parts is. */
+function slowestOf({ targets }: Policy, leads: LeadTimes): number | undefined {
+  const known = targets.map(({ name }) => leads.known(name)).filter((one) => one !== undefined);
+  return known.length === 0 ? undefined : Math.max(...known);
 }

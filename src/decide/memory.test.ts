@@ -9,7 +9,7 @@ const memory = (atMs: number): Memory => ({
   objects: { "decode/0": { recommendations: [[atMs, 3]], events: [[atMs, 2]] } },
   forecasts: { decode: { ...noForecasts(24 * HOUR_MS), history: [atMs, 3], open: [[atMs + 60_000, 4, 3, 3, 3]] } },
   panics: { decode: { demands: [[atMs, 4]], untilMs: atMs + 30_000, peakReplicas: 4 } },
-  startupsMs: [40_000],
+  startupsMs: { decode: [40_000] },
   decisions: 7,
 });
 
@@ -27,7 +27,7 @@ test("a clock that was set back leaves no window, rate limit, panic or forecast 
   expect(resumeMemory(memory(now + 1_000 * HOUR_MS), now)).toEqual({
     ...emptyMemory,
     objects: { "decode/0": { recommendations: [], events: [[now, 2]] } },
-    startupsMs: [40_000],
+    startupsMs: { decode: [40_000] },
     decisions: 7,
   });
 });

@@ -3,7 +3,9 @@ import { type Recommendations, recordScaleEvent, type ScaleEvents } from "./beha
 import { resumeSloMemory, type SloMemory } from "./capacity/slo-memory.ts";
 import { type FlapMemory, recordDirections } from "./flap.ts";
 import type { ForecastMemory } from "./forecast/forecast.ts";
+import type { StartupTimes } from "./forecast/lead-time.ts";
 import type { Intent } from "./intent.ts";
+import type { Observation } from "./observation.ts";
 import type { PanicMemory } from "./panic.ts";
 import type { Policy } from "./policy.ts";
 import type { ReachMemory } from "./reach.ts";
@@ -26,8 +28,8 @@ export interface Memory {
   readonly failures: Readonly<Record<string, number>>;
   /** By target that can panic. */
   readonly panics: Readonly<Record<string, PanicMemory>>;
-  /** The last start-up times. */
-  readonly startupsMs: readonly number[];
+  /** By target: the last start-up times. */
+  readonly startupsMs: StartupTimes;
   readonly decisions: number;
   /** By target: changes of direction. */
   readonly flaps: Readonly<Record<string, FlapMemory>>;
@@ -49,7 +51,7 @@ export const emptyMemory: Memory = {
   forecasts: {},
   failures: {},
   panics: {},
-  startupsMs: [],
+  startupsMs: {},
   decisions: 0,
   flaps: {},
   known: {},
@@ -58,9 +60,25 @@ export const emptyMemory: Memory = {
 };
 
 /** Start-up times that are remembered: enough for a p90, few enough to follow a changed image. */
-export const MAX_STARTUPS = 50;
+const MAX_STARTUPS = 50;
 /** A day: what is said to have taken longer is two times that do not fit together. */
-export const MAX_STARTUP_MS = 86_400_000;
+const MAX_STARTUP_MS = 86_400_000;
+
+/** With those that were just measured, of the targets that there are. */
+export function rememberStartups(
+  known: StartupTimes,
+  measured: Observation["startupsMs"],
+  { targets }: Policy,
+): StartupTimes {
+  const entries = targets.flatMap(({ name }) => {
+    const now = measured.flatMap(([target, startupMs]) =>
+      target === name && startupMs >= 0 && startupMs <= MAX_STARTUP_MS ? [startupMs] : [],
+    );
+    const all = [...(known[name] ?? []), ...now].slice(-MAX_STARTUPS);
+    return all.length === 0 ? [] : [[name, all] as const];
+  });
+  return Object.fromEntries(entries);
+}
 
 /** The memory after `writes` were really made: rate limits count what happened, not what was wished for. */
 export function recordWrites(memory: Memory, policy: Policy, writes: readonly ScaleWrite[], nowMs: number): Memory {
@@ -108,7 +126,9 @@ export function resumeMemory(stored: Memory, nowMs: number): Memory {
   const forecasts = isBehind ? {} : stored.forecasts;
   const slo = stored.slo === undefined ? {} : { slo: resumeSloMemory(stored.slo, nowMs) };
   const panics = isBehind ? {} : (stored.panics ?? {});
-  return { ...stored, objects, flaps, known, reach, forecasts, panics, ...slo };
+  // One list for all targets, as checkpoints of before had it, says nothing about any of them.
+  const startupsMs = Array.isArray(stored.startupsMs) ? {} : stored.startupsMs;
+  return { ...stored, startupsMs, objects, flaps, known, reach, forecasts, panics, ...slo };
 }
 
 /** Keys of `Memory.objects`. */

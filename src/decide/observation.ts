@@ -51,6 +51,8 @@ export interface ScaledObject {
 export interface Measured {
   readonly value: number;
   readonly ageMs: number;
+  /** Fewer replicas reported than the policy's coverage asks for: enough to grow by, not to shrink. */
+  readonly isPartial?: true;
 }
 
 /** What loads a target and how fast it answers, over all its ready replicas. What is absent is unknown. */
@@ -146,7 +148,7 @@ export interface Observation {
   /** The override in force, if there is one. */
   readonly override?: OverrideObservation;
   /** Start-up times, Pending to Ready, of replicas that became ready since the last decision. */
-  readonly startupsMs: readonly number[];
+  readonly startupsMs: readonly (readonly [target: string, startupMs: number])[];
   /** Targets whose objects were written by somebody else since our last write: `target` → manager. */
   readonly foreignWriters: Readonly<Record<string, string>>;
   /** Those of them that another autoscaler owns: no write of ours to these goes through, in bounds or out. */

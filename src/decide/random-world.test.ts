@@ -344,7 +344,7 @@ function checkDecision({ policy, world, observation, decision, ratios }: Tick, i
     const floor = decision.zero?.isAsleep === true ? 0 : (world.minAvailable[index] as number);
     if (to < from) expect(to, `floor of ${target}`).toBeGreaterThanOrEqual(floor);
   }
-  const scheduled = scheduledAt(policy.schedules, observation.nowMs, 0);
+  const scheduled = scheduledAt(policy.schedules, observation.nowMs, { of: () => 0 });
   const isWithinBounds = vectorsOf(world).every((vector) =>
     vector.every((count, index) => {
       const { name, minReplicas, maxReplicas: most } = policy.targets[index] as TargetPolicy;

@@ -2,7 +2,9 @@
  * Schedules: windows with a start by cron in a time zone and a duration, as Karpenter's disruption budgets have them. A window's minima act one start-up time
  * before it begins, so that the replicas are ready when it does; its maxima and its GPU budget act inside it.
  */
+
 import { cronTimes } from "../api/cron.ts";
+import type { LeadTimes } from "./forecast/lead-time.ts";
 import type { SchedulePolicy } from "./policy.ts";
 
 export interface ScheduledBounds {
@@ -35,8 +37,12 @@ export interface Scheduled {
   readonly nextChangeMs?: number;
 }
 
-/** @param leadMs how long before its start a window's minima act: the measured start-up time */
-export function scheduledAt(schedules: readonly SchedulePolicy[], nowMs: number, leadMs: number): Scheduled {
+/** @param leads how long before its start a window's minima act: the measured start-up time of the slowest of its targets */
+export function scheduledAt(
+  schedules: readonly SchedulePolicy[],
+  nowMs: number,
+  leads: Pick<LeadTimes, "of">,
+): Scheduled {
   const active: string[] = [];
   const early: string[] = [];
   const windows: OpenWindow[] = [];
@@ -56,6 +62,7 @@ export function scheduledAt(schedules: readonly SchedulePolicy[], nowMs: number,
   const ordered = schedules.length < 2 ? schedules : schedules.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   for (const { name, cron, timeZone, durationMs, bounds: own, gpuBudgetMax: gpus } of ordered) {
     const { lastMs, nextMs } = cronTimes(cron, timeZone, nowMs);
+    const leadMs = Math.max(0, ...Object.keys(own).map((target) => leads.of(target)));
     const isActive = lastMs !== undefined && nowMs < lastMs + durationMs;
     const isEarly = !isActive && nextMs !== undefined && nowMs >= nextMs - leadMs;
     if (isActive) nextChangeMs = Math.min(nextChangeMs, lastMs + durationMs);

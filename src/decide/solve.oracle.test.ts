@@ -4,8 +4,8 @@
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { goalOracle } from "../../test/oracle/goal-milp.ts";
-import { problemWithSetsArbitrary } from "../../test/oracle/random-problem.ts";
+import { goalOracle, gpusAbove } from "../../test/oracle/goal-milp.ts";
+import { problemWithSetsArbitrary, smallProblemArbitrary } from "../../test/oracle/random-problem.ts";
 import { satisfies } from "./lattice.ts";
 import { solve } from "./solve.ts";
 
@@ -62,5 +62,39 @@ describe("the goal against the MILP solver HiGHS", () => {
     );
     if (process.env["ORACLE_RUNS"] !== undefined) process.stdout.write(`goal oracle ${JSON.stringify(seen)}\n`);
     expect(seen.problems).toBe(RUNS);
+  }, 3_600_000);
+
+  test(`a floor of GPUs is met, or missed by less than any replica more takes, ${RUNS} problems`, async () => {
+    const seen = { problems: 0, missed: 0 };
+    await fc.assert(
+      fc.asyncProperty(smallProblemArbitrary, fc.integer({ min: 0, max: 150 }), async (drawn, gpuFloor) => {
+        const { ruleOf } = drawn;
+        const input = { ...drawn.input, sets: { ...drawn.input.sets, min: 1, max: 1, current: 1 } };
+        const goal = solve(input);
+        const held = solve({ ...input, gpuFloor });
+        const vectorOf = ({ perSet: [one = []] }: typeof goal): readonly number[] => one;
+        seen.problems++;
+        const budget = Math.max(input.gpuBudget, goal.gpus);
+        expect(held.gpus).toBeLessThanOrEqual(budget);
+        for (const [index, count] of vectorOf(held).entries())
+          expect(count).toBeGreaterThanOrEqual(vectorOf(goal)[index] as number);
+        if (gpuFloor <= goal.gpus) expect(held).toEqual(goal);
+        // A budget that cuts the demand is spent on the served fraction.
+        if (gpuFloor <= held.gpus || goal.limitedBy.includes("GPUBudget")) return;
+        seen.missed++;
+        const names = new Set(held.givenUp.map(({ name }) => name));
+        const rules = [...input.hard, ...input.soft].filter(({ name }) => !names.has(name)).map(ruleOf);
+        for (const index of input.targets.keys()) {
+          const more = vectorOf(held).map((count, at) => (at === index ? count + 1 : count));
+          const gpus = await gpusAbove(input, rules, more);
+          // One without GPUs brings the floor no nearer.
+          if (gpus !== undefined && gpus > held.gpus)
+            expect(gpus, `${input.targets.length} targets, one more of ${index}`).toBeGreaterThan(budget);
+        }
+      }),
+      { numRuns: RUNS, seed: SEED },
+    );
+    if (process.env["ORACLE_RUNS"] !== undefined) process.stdout.write(`floor oracle ${JSON.stringify(seen)}\n`);
+    expect(seen.missed).toBeGreaterThan(0);
   }, 3_600_000);
 });

@@ -26,6 +26,8 @@ export interface ControllerOptions {
   readonly workers?: number;
   /** A reconcile that takes longer is aborted and tried again. */
   readonly timeoutMs?: number;
+  /** Longest wait before a reconcile that failed is tried again; default that of the work queue. */
+  readonly maxBackoffMs?: number;
   readonly random?: Random;
   readonly log?: Logger;
   readonly metrics?: RuntimeMetrics;
@@ -40,8 +42,11 @@ export interface Controller {
 
 /** Starts the workers at once; they stop when `signal` aborts. */
 export function startController(options: ControllerOptions): Controller {
-  const { clock, signal, workers = 1, metrics = noRuntimeMetrics, name } = options;
-  const queue = new WorkQueue(clock, options.random === undefined ? {} : { random: options.random });
+  const { clock, signal, workers = 1, metrics = noRuntimeMetrics, name, random, maxBackoffMs } = options;
+  const queue = new WorkQueue(clock, {
+    ...(random === undefined ? {} : { random }),
+    ...(maxBackoffMs === undefined ? {} : { maxBackoffMs }),
+  });
   signal.addEventListener("abort", () => queue.close(), { once: true });
   for (let i = 0; i < workers; i++) void work(queue, options);
   return {

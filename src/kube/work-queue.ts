@@ -21,6 +21,7 @@ interface Delayed {
 export class WorkQueue {
   readonly #clock: Clock;
   readonly #random: Random | undefined;
+  readonly #maxBackoffMs: number;
   readonly #dirty = new Map<string, Priority>();
   readonly #processing = new Set<string>();
   readonly #ready: Record<Priority, Set<string>> = { fresh: new Set(), resync: new Set() };
@@ -29,9 +30,10 @@ export class WorkQueue {
   readonly #takers: ((key: string | undefined) => void)[] = [];
   #closed = false;
 
-  constructor(clock: Clock, options: { readonly random?: Random } = {}) {
+  constructor(clock: Clock, options: { readonly random?: Random; readonly maxBackoffMs?: number } = {}) {
     this.#clock = clock;
     this.#random = options.random;
+    this.#maxBackoffMs = options.maxBackoffMs ?? BACKOFF.maxMs;
   }
 
   /** Keys that wait to be taken, without the delayed ones. */
@@ -79,7 +81,8 @@ export class WorkQueue {
   addRateLimited(key: string): number {
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
-    const delayMs = backoffMs(failures, this.#random === undefined ? BACKOFF : { ...BACKOFF, random: this.#random });
+    const limits = { ...BACKOFF, maxMs: this.#maxBackoffMs };
+    const delayMs = backoffMs(failures, this.#random === undefined ? limits : { ...limits, random: this.#random });
     this.addAfter(key, delayMs);
     return delayMs;
   }

@@ -117,7 +117,7 @@ export function createAutoscalerMetrics(registry: Registry, clock: Clock): Autos
 
   return {
     observed(policy, model, observation) {
-      for (const ms of observation.startupsMs) leadTime.observe(ms / 1000);
+      for (const [, ms] of observation.startupsMs) leadTime.observe(ms / 1000);
       const readings = [
         ...model.targets.map((one, index) => ({ ...one, readings: observation.targets[index]?.metrics ?? [] })),
         ...(model.set === undefined ? [] : [{ ...model.set, readings: observation.set.metrics }]),

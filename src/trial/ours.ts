@@ -4,9 +4,10 @@
  */
 
 import { noTemplates } from "../autoscaler/gpu-cost.ts";
-import { observe } from "../autoscaler/observe.ts";
+import { observe, pendingTimeoutOf } from "../autoscaler/observe.ts";
 import { PreparedPolicy, type Understood } from "../autoscaler/prepare.ts";
 import { RequestDurations } from "../autoscaler/request-durations.ts";
+import { Startups } from "../autoscaler/startups.ts";
 import type { Clock } from "../clock.ts";
 import { decide } from "../decide/decide.ts";
 import type { Decision } from "../decide/decision.ts";
@@ -52,7 +53,7 @@ export function ours({
   const anchorMs = clock.nowMs() - clock.monotonicMs();
   let queries = shareQueries({ source: metricsSource, clock });
   let memory: Memory = emptyMemory;
-  const seenReady = new Set<string>();
+  const seenStartups = new Startups();
   const write = ({ level, target, setIndex, to }: ScaleWrite): void => {
     if (level === "PodCliqueSet") {
       fleet.scaleSet(to);
@@ -93,17 +94,15 @@ export function ours({
     async tick() {
       const monotonicMs = anchorMs + clock.monotonicMs();
       const context = { informers, queries, nowMs: clock.nowMs(), monotonicMs, durations };
-      const { observation, startups } = await observe(
+      const { observation, lives } = await observe(
         { ...policy, spec },
         setNow(set, fleet),
         resolution,
         { foreignWriters: {}, isSharing: false },
         context,
       );
-      const fresh = startups.filter(({ id, startupMs }) => !seenReady.has(id) && Number.isFinite(startupMs));
-      seenReady.clear();
-      for (const { id } of startups) seenReady.add(id);
-      const decided = decide(model, { ...observation, startupsMs: fresh.map(({ startupMs }) => startupMs) }, memory);
+      const startupsMs = seenStartups.since(lives, pendingTimeoutOf(policy));
+      const decided = decide(model, { ...observation, startupsMs }, memory);
       if (postHocRatios.length > 0) writeRepaired(decided.decision.transition.now);
       else for (const one of decided.decision.transition.now) write(one);
       if (reordersStarting) orderMissingAgain(decided.decision.targets);

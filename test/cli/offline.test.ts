@@ -130,6 +130,23 @@ spec: {policyRef: {name: llama-70b}, scaleTargets: {router: {replicas: 2}}, expi
     expect(err).toContain("spec.scaleTargets.router: is not a scale target of ScalingPolicy llama-70b; targets: ");
   });
 
+  test("with the performance profile at hand: what its engine can reach", async () => {
+    const slo = (file: string): string => example(file).replace("multinode-prefill-decode", "prefill-decode-slo");
+    const profile = ["-f", slo("profile.yaml")];
+    expect((await runCli(["lint", "--strict", "-f", slo("policy.yaml"), ...profile])).code).toBe(0);
+    const running = files.file(
+      "running.yaml",
+      readFileSync(slo("policy.yaml"), "utf8").replace(
+        "{name: kvCacheUsage, target: {type: Utilization, averageUtilization: 90}}",
+        '{name: runningRequests, target: {type: AverageValue, averageValue: "1024"}}',
+      ),
+    );
+    const { err, code } = await runCli(["lint", "-f", running, ...profile]);
+    expect(code).toBe(2);
+    expect(err).toContain("averageValue: must be at most 1023, so that limits.max_num_seqs 1024 of profile llama-3.1");
+    expect((await runCli(["lint", "-f", running])).code).toBe(0);
+  });
+
   test("nothing to lint", async () => {
     const other = files.file("other.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n");
     expect(await runCli(["lint", "-f", other])).toEqual({

@@ -60,7 +60,7 @@ export function sampleEvaluation({
     })),
     gpusInUse: policy.targets.length * ready * 2,
     isSharing: false,
-    startupsMs: [40_000],
+    startupsMs: [["decode", 40_000]],
     foreignWriters: {},
   };
   return { key, policy, observation, memory };

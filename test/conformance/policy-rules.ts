@@ -205,6 +205,68 @@ const BAD_POLICIES: readonly BadObject[] = [
     says: "must have at least one entry",
   },
   {
+    name: "a window that never ends",
+    change: ({ schedules }) => Object.assign(schedules[0], { duration: "9999999999h" }),
+    field: "spec.schedules[0].duration",
+    says: "must be at most 744h; shorten it",
+  },
+  {
+    name: "a window of more than a month",
+    change: ({ schedules }) => Object.assign(schedules[0], { duration: "744h1s" }),
+    field: "spec.schedules[0].duration",
+    says: "must be at most 744h; shorten it",
+  },
+  {
+    name: "a day between decisions",
+    change: (spec) => Object.assign(spec, { interval: "24h" }),
+    field: "spec.interval",
+    says: "must be at most 1h; shorten it",
+  },
+  {
+    name: "a year ahead",
+    change: (spec) => Object.assign(spec, { forecast: { horizon: "8760h" } }),
+    field: "spec.forecast.horizon",
+    says: "must be at most 24h; shorten it",
+  },
+  {
+    name: "a quantile of everything",
+    change: ({ slo }) => Object.assign(slo.ttft, { quantile: "p99.99999999999999999" }),
+    field: "spec.slo.ttft.quantile",
+    says: "should match",
+  },
+  {
+    name: "more replicas of the set than can be planned",
+    change: ({ scaleTargets }) => Object.assign(scaleTargets[2], { maxReplicas: 1_001 }),
+    field: "spec.scaleTargets[2].maxReplicas",
+    says: "must not be above 1000 for level PodCliqueSet",
+  },
+  {
+    name: "more GPUs than there are",
+    change: ({ scaleTargets }) => Object.assign(scaleTargets[0], { gpusPerReplica: 100_000 }),
+    field: "spec.scaleTargets[0].gpusPerReplica",
+    says: "must be from 0 to 99999",
+  },
+  {
+    name: "GPUs without end",
+    change: ({ scaleTargets }) => Object.assign(scaleTargets[0], { gpusPerReplica: "9".repeat(400) }),
+    field: "spec.scaleTargets[0].gpusPerReplica",
+    says: "should match",
+  },
+  {
+    name: "a target that no number holds",
+    change: ({ scaleTargets }) =>
+      Object.assign(scaleTargets[0], {
+        metrics: [
+          {
+            type: "Prometheus",
+            prometheus: { query: "up", target: { type: "AverageValue", averageValue: "1e400" } },
+          },
+        ],
+      }),
+    field: "spec.scaleTargets[0].metrics[0].prometheus.target.averageValue",
+    says: "should match",
+  },
+  {
     name: "a fallback that is missed",
     change: (spec) => Reflect.deleteProperty(spec, "fallback"),
     field: "spec",

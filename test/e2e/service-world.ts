@@ -6,7 +6,7 @@ import { request } from "undici";
 import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
 import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../src/api/grove/pod-clique-set.ts";
 import { type Service, startService } from "../../src/cli/run/service.ts";
-import { acceleratedClock } from "../../src/clock.ts";
+import { acceleratedClock, type Clock } from "../../src/clock.ts";
 import { readConfig } from "../../src/config/read-config.ts";
 import type { LogFields, Logger } from "../../src/log.ts";
 import { seededRandom } from "../../src/random.ts";
@@ -38,9 +38,15 @@ export interface ServiceWorldOptions {
   readonly speed?: number;
   /** Before anything runs on it; e.g. to take CRDs away. */
   readonly prepare?: (world: World) => Promise<void>;
+  /** What stands between the services and the world's clock. */
+  readonly serviceClock?: (clock: Clock) => Clock;
 }
 
-export async function startServiceWorld({ speed = 30, prepare }: ServiceWorldOptions = {}): Promise<ServiceWorld> {
+export async function startServiceWorld({
+  speed = 30,
+  prepare,
+  serviceClock = (clock) => clock,
+}: ServiceWorldOptions = {}): Promise<ServiceWorld> {
   const clock = acceleratedClock({ speed });
   const abort = new AbortController();
   const engineDoor = await openEngineDoor();
@@ -76,7 +82,7 @@ export async function startServiceWorld({ speed = 30, prepare }: ServiceWorldOpt
       });
       const service = await startService({
         config,
-        clock,
+        clock: serviceClock(clock),
         random: seededRandom(7),
         identity,
         version: "0.0.0-test",

@@ -111,6 +111,41 @@ describe("the service on a cluster", () => {
   });
 });
 
+describe("liveness", () => {
+  test("a leader whose turns never come says so, also with a policy that turns once an hour", async () => {
+    let isStuck = false;
+    const world = await startWorld({
+      // No timer fires any more and time goes on: what a process looks like whose turns are lost.
+      serviceClock: (clock) => ({
+        ...clock,
+        monotonicMs: () => clock.monotonicMs() + (isStuck ? 400_000 : 0),
+        setTimer: (delayMs, callback) =>
+          clock.setTimer(delayMs, () => {
+            if (!isStuck) callback();
+          }),
+      }),
+    });
+    const service = await world.start("one", { leaderElection: false });
+    await vi.waitFor(async () => expect((await service.get("/readyz")).text).toBe("leading\n"), WAIT);
+    await world.deploy();
+    const rare = readExample<ScalingPolicy>("multinode-prefill-decode/policy.yaml", "ScalingPolicy");
+    const metadata = { namespace: NAMESPACE, name: "rare" };
+    const spec = { ...rare.spec, interval: "1h", targetRef: { ...rare.spec.targetRef, name: "later" } };
+    await world.world.api.create(SCALING_POLICIES, { ...rare, metadata, spec });
+    await vi.waitFor(async () => {
+      for (const name of ["llama-70b", "rare"]) {
+        const { status } = await world.world.api.get(SCALING_POLICIES, { namespace: NAMESPACE, name });
+        expect(status?.conditions?.length).toBeGreaterThan(0);
+      }
+    }, WAIT);
+    expect(await service.get("/healthz")).toMatchObject({ status: 200 });
+    isStuck = true;
+    const { status, text } = await service.get("/healthz");
+    expect(status).toBe(503);
+    expect(text).toMatch(/^no turn of any policy for 4\d\d s, more than 300 s\n$/);
+  });
+});
+
 describe("namespaces", () => {
   const create = async (world: ServiceWorld, namespace: string): Promise<void> => {
     const { api } = world.world;

@@ -6,6 +6,7 @@ import { POD_CLIQUE_SETS } from "../../src/api/grove/pod-clique-set.ts";
 import { conditionOf } from "../../src/api/kubernetes/conditions.ts";
 import { LEASES } from "../../src/api/kubernetes/core.ts";
 import { startAutoscaler } from "../../src/autoscaler/controller.ts";
+import type { Decision } from "../../src/decide/decision.ts";
 import { settleIntent, withIntent } from "../../src/decide/intent.ts";
 import { resumeMemory } from "../../src/decide/memory.ts";
 import { Plant, policyOf, targetPolicy } from "../../src/decide/plant.fixture.ts";
@@ -112,6 +113,54 @@ describe("the API server", () => {
     isRefused = false;
     await simulation.clock.advance(30_000);
     expect(Number((await policyIn(simulation)).status?.lastDecision?.id)).toBeGreaterThan(refusedUntil);
+  });
+
+  test("F10 the API server answers after 20 s: no leg goes out once the next decision is due, and replicas follow the load all the same", async () => {
+    let isSlow = false;
+    const sent: { readonly replicas: number; readonly atMs: number }[] = [];
+    /** Also those of turns that were given up. */
+    const decided: Decision[] = [];
+    const local = inProcessQueue();
+    const simulation: Simulation = await start({
+      seed: 309,
+      evaluations: {
+        ...local,
+        async evaluate(evaluation) {
+          const result = await local.evaluate(evaluation);
+          decided.push(result.decision);
+          return result;
+        },
+      },
+      autoscalerApi: (api) => {
+        const late = async <T>(request: () => Promise<T>): Promise<T> => {
+          if (!isSlow) return request();
+          await simulation.clock.sleep(10_000);
+          const answer = await request();
+          await simulation.clock.sleep(10_000);
+          return answer;
+        };
+        return {
+          ...api,
+          get: (...all) => late(() => api.get(...all)),
+          patch: (...all) => late(() => api.patch(...all)),
+          setScale(resource, name, replicas, options) {
+            if (isSlow) sent.push({ replicas, atMs: simulation.clock.nowMs() });
+            return late(() => api.setScale(resource, name, replicas, options));
+          },
+        };
+      },
+    });
+    isSlow = true;
+    simulation.attach(steady(16, 1_800, 309));
+    await simulation.clock.advance(900_000);
+    expect(current(simulation, "decode")).toBeGreaterThan(1);
+    expect(sent.length).toBeGreaterThan(5);
+    for (const { replicas, atMs } of sent) {
+      const decision = decided.findLast((one) => one.atMs <= atMs);
+      expect(decision?.transition.now.map(({ to }) => to)).toContain(replicas);
+      expect(atMs - (decision?.atMs ?? 0)).toBeLessThan(15_000);
+    }
+    expect(simulation.monitor.report()).toMatchObject({ ratioViolationSeconds: 0, budgetViolationSeconds: 0 });
   });
 
   test("F22 one leg of a pair is refused: the other is re-planned from what there is, the ratio holds throughout, and both arrive in the end", async () => {
@@ -319,6 +368,69 @@ describe("controllers", () => {
     expect(isGood() - before).toBeGreaterThanOrEqual(10);
     const status = (await simulation.world.api.get(SCALING_POLICIES, { namespace: "serving", name: "hung-0" })).status;
     expect(conditionOf(status?.conditions, "Degraded")).toMatchObject({ status: "True", reason: "Hold" });
+  });
+});
+
+describe("turns that fail", () => {
+  test("F32 a policy whose turns fail for long is decided within a minute of their end, and no other waits for it", async () => {
+    const local = inProcessQueue();
+    let isBroken = false;
+    const turns: string[] = [];
+    const simulation: Simulation = await start({
+      seed: 311,
+      onDecision: (policy) => turns.push(policy),
+      evaluations: {
+        ...local,
+        evaluate: (evaluation) =>
+          isBroken && evaluation.policy.mode === "Active"
+            ? Promise.reject(new Error("the queue is gone"))
+            : local.evaluate(evaluation),
+      },
+    });
+    await simulation.world.api.create(SCALING_POLICIES, {
+      ...simulation.policy,
+      metadata: { namespace: "serving", name: "other" },
+      spec: { ...simulation.policy.spec, mode: "Shadow" },
+    });
+    await simulation.clock.advance(1_000);
+    const decided = (policy: string): number => turns.filter((one) => one === `serving/${policy}`).length;
+    isBroken = true;
+    const [before, othersBefore] = [decided("llama-70b"), decided("other")];
+    await simulation.clock.advance(1_200_000);
+    expect(decided("llama-70b")).toBe(before);
+    expect(decided("other") - othersBefore).toBeGreaterThanOrEqual(75);
+    isBroken = false;
+    await simulation.clock.advance(60_000);
+    expect(decided("llama-70b")).toBeGreaterThan(before);
+  });
+});
+
+describe("many policies", () => {
+  test("F24 policies that started together do not turn together for ever", async () => {
+    const turns: { readonly policy: string; readonly atMs: number }[] = [];
+    const simulation: Simulation = await start({
+      seed: 310,
+      onDecision: (policy) => turns.push({ policy, atMs: simulation.clock.nowMs() }),
+    });
+    const count = 30;
+    for (let index = 0; index < count; index++)
+      await simulation.world.api.create(SCALING_POLICIES, {
+        ...simulation.policy,
+        metadata: { namespace: "serving", name: `shadow-${index}` },
+        spec: { ...simulation.policy.spec, mode: "Shadow" },
+      });
+    /** Of the last turn of each shadow: how many were in the same second. */
+    const together = (): number => {
+      const last = new Map(turns.map(({ policy, atMs }) => [policy, atMs]));
+      last.delete("serving/llama-70b");
+      expect(last.size).toBe(count);
+      const perSecond = Map.groupBy(last.values(), (atMs) => Math.floor(atMs / 1_000));
+      return Math.max(...[...perSecond.values()].map((one) => one.length));
+    };
+    await simulation.clock.advance(10_000);
+    expect(together()).toBe(count);
+    await simulation.clock.advance(1_200_000);
+    expect(together()).toBeLessThanOrEqual(count / 3);
   });
 });
 

@@ -1,4 +1,5 @@
 /** Failure modes of metrics, by their number in docs/failure-modes.md. */
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
 import { conditionOf } from "../../src/api/kubernetes/conditions.ts";
@@ -6,7 +7,9 @@ import type { Decision } from "../../src/decide/decision.ts";
 import type { MetricReading } from "../../src/decide/observation.ts";
 import { Plant, policyOf, targetPolicy } from "../../src/decide/plant.fixture.ts";
 import type { Policy } from "../../src/decide/policy.ts";
-import { fillQuery } from "../../src/observe/query-text.ts";
+import type { Sample } from "../../src/observe/metrics-source.ts";
+import { parseExpression } from "../../src/observe/promql-parse.ts";
+import { escapeRegex, fillQuery } from "../../src/observe/query-text.ts";
 import { seededRandom } from "../../src/random.ts";
 import { constant, generateTraffic } from "../../src/sim/traffic/generate.ts";
 import { simulations } from "../sim/running.ts";
@@ -212,10 +215,115 @@ describe("metrics that are not there", () => {
     expect(isDistrusted).toBe(true);
   });
 
-  test("F31 no name can end a string of a query and smuggle in a matcher", () => {
-    const scope = { namespace: 'a"} or vector(1e9) #', podRegex: "x\\-.*\n" };
-    expect(fillQuery("sum(load{{{selector}}})", scope)).toBe(
-      'sum(load{namespace="a\\"} or vector(1e9) #",pod=~"x\\\\-.*\\n"})',
+  test("F31 no name can end a string of a query and smuggle in a matcher, whatever it is made of", () => {
+    const signs = [
+      '"',
+      "'",
+      "`",
+      "\\",
+      "\n",
+      "\r",
+      "}",
+      "{",
+      ",",
+      "#",
+      " or ",
+      "vector(1e9)",
+      "\u0000",
+      "é",
+      "$1",
+      "$&",
+    ];
+    const hostile = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom(...signs) }));
+    fc.assert(
+      fc.property(hostile, hostile, (namespace, pod) => {
+        const podRegex = escapeRegex(pod);
+        const whole = parseExpression(fillQuery("sum(load{{{selector}}})", { namespace, podRegex }));
+        const byPart = parseExpression(
+          fillQuery('sum(load{namespace="{{namespace}}",pod=~"{{podRegex}}"})', { namespace, podRegex }),
+        );
+        for (const query of [whole, byPart])
+          expect(query).toMatchObject({
+            kind: "aggregate",
+            expr: {
+              kind: "vector",
+              selector: {
+                matchers: [
+                  { label: "__name__", op: "=", value: "load" },
+                  { label: "namespace", op: "=", value: namespace },
+                  { label: "pod", op: "=~", value: podRegex },
+                ],
+              },
+            },
+          });
+      }),
     );
+  });
+
+  test("F31 what strangers export under our names changes no decision", async () => {
+    const decided = async (isPoisoned: boolean): Promise<readonly string[]> => {
+      let strangers = 0;
+      const poisoned = (promql: string, samples: readonly Sample[]): readonly Sample[] =>
+        samples.flatMap((sample) => {
+          const { pod } = sample.labels;
+          if (pod === undefined) return [sample];
+          // A sum of a policy's own is over whatever matches its selector, as in Prometheus; the presets know the live pods.
+          const alike = promql.includes("requests_started_total") ? [] : [`${pod}0`, `${pod}"} or vector(1e9) #`];
+          const others = [`miner-${pod}`, pod.slice(1), ...alike];
+          strangers += others.length;
+          return [
+            ...others.map((name) => ({ ...sample, labels: { ...sample.labels, pod: name }, value: 1e12 })),
+            { ...sample, labels: { ...sample.labels, namespace: "strangers" }, value: 1e12 },
+            sample,
+          ];
+        });
+      const simulation = await start({
+        seed: 231,
+        metricsSource: (source) => ({
+          ...source,
+          query: async (promql, options) => {
+            const samples = await source.query(promql, options);
+            return isPoisoned ? poisoned(promql, [...samples]) : samples;
+          },
+        }),
+      });
+      simulation.attach(steady(8, 600, 231));
+      await simulation.clock.advance(240_000);
+      if (isPoisoned) expect(strangers).toBeGreaterThan(100);
+      return simulation.decisions.map(({ atMs, desired }) => JSON.stringify([atMs, desired]));
+    };
+    expect(await decided(true)).toEqual(await decided(false));
+  });
+
+  test("F31 values beyond all reason move a target at its rate and to its bounds only, and no longer than they last", async () => {
+    let factor = 1;
+    const simulation: Simulation = await start({
+      seed: 232,
+      metricsSource: (source) => ({
+        ...source,
+        query: async (promql, options) =>
+          [...(await source.query(promql, options))].map((sample) => ({ ...sample, value: sample.value * factor })),
+      }),
+    });
+    const { spec } = simulation.policy;
+    simulation.attach(steady(4, 3_600, 232));
+    await simulation.clock.advance(300_000);
+    const before = replicasOf(simulation);
+    for (const poison of [1e300, -1e300, Number.NaN, Number.POSITIVE_INFINITY]) {
+      factor = poison;
+      const from = simulation.decisions.length;
+      await simulation.clock.advance(120_000);
+      for (const { message, desired, budget, transition } of simulation.decisions.slice(from)) {
+        expect(message).not.toMatch(/NaN|Infinity|e\+\d/);
+        expect(budget.gpusMax).toBeLessThanOrEqual(spec.gpuBudget.max ?? 0);
+        const max = spec.scaleTargets.map(({ maxReplicas }) => maxReplicas);
+        for (const vector of desired.perSet)
+          expect(vector.every((replicas, index) => replicas <= (max[index] ?? 0))).toBe(true);
+        for (const { from: had, to } of transition.now) expect(to - had).toBeLessThanOrEqual(Math.max(2, had));
+      }
+    }
+    factor = 1;
+    await simulation.clock.advance(1_500_000);
+    expect(replicasOf(simulation)).toEqual(before);
   });
 });

@@ -128,7 +128,19 @@ async function spill(
   return count;
 }
 
-/** The least state of one set replica above its shares. */
+/** GPUs of the least state of one set replica above its shares; undefined where there is none. */
+export async function gpusAbove(
+  input: SolveInput,
+  rules: readonly OracleRule[],
+  shares: readonly number[],
+): Promise<number | undefined> {
+  const least = await leastWith({ input, demands: [], budget: 0 }, rules, shares);
+  if (least.some(Number.isNaN)) return undefined;
+  const { targets, sets } = input;
+  return least.reduce((sum, count, index) => sum + count * (targets[index]?.gpusPerReplica ?? 0), sets.fixedGpus);
+}
+
+/** The least state of one set replica above its shares; NaN where there is none. */
 async function leastWith(
   problem: Problem,
   rules: readonly OracleRule[],

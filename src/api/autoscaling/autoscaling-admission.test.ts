@@ -183,6 +183,37 @@ describe("ScalingPolicy rules", () => {
       want: ["spec.scaleTargets[0].gpusPerReplica"],
     },
     {
+      name: "more GPUs than there are",
+      change: targets({ gpusPerReplica: 100_000 }, {}),
+      want: ["spec.scaleTargets[0].gpusPerReplica"],
+    },
+    {
+      name: "GPUs without end",
+      change: targets({ gpusPerReplica: "9".repeat(400) }, {}),
+      want: ["spec.scaleTargets[0].gpusPerReplica"],
+    },
+    {
+      name: "a quantile that rounds to the whole",
+      change: { slo: { ttft: { quantile: "p99.99999999999999999", target: "1s" } } },
+      want: ["spec.slo.ttft.quantile"],
+    },
+    {
+      name: "a target that no number holds",
+      change: metric({
+        type: "Prometheus",
+        prometheus: { query: "up", target: { type: "AverageValue", averageValue: "1e400" } },
+      }),
+      want: ["spec.scaleTargets[0].metrics[0].prometheus.target.averageValue"],
+    },
+    {
+      name: "a target beside which every load is nothing",
+      change: metric({
+        type: "Prometheus",
+        prometheus: { query: "up", target: { type: "AverageValue", averageValue: "1e99" } },
+      }),
+      want: ["spec.scaleTargets[0].metrics[0].prometheus.target.averageValue"],
+    },
+    {
       name: "GPUs as text",
       change: targets({ gpusPerReplica: "many" }, {}),
       want: ["spec.scaleTargets[0].gpusPerReplica"],

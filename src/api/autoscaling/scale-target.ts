@@ -1,5 +1,5 @@
 /** One scale target of a ScalingPolicy: a level of Grove, its bounds, its metrics, and how fast it may move. */
-import { QUANTITY_PATTERN } from "../quantity.ts";
+import { QUANTITY_MAX_LENGTH, QUANTITY_PATTERN } from "../quantity.ts";
 import {
   array,
   boolean,
@@ -20,6 +20,9 @@ import {
  */
 export const MAX_SET_REPLICAS = 1_000;
 
+/** No machine room has more, and the sum over the most replicas is still a number. */
+export const MAX_GPUS_PER_REPLICA = 99_999;
+
 /** Ready-made queries; each engine pack knows its own series for them. */
 export const METRIC_PRESETS = [
   "kvCacheUsage",
@@ -36,12 +39,19 @@ export type MetricPreset = (typeof METRIC_PRESETS)[number];
 
 const NAME = string({ minLength: 1, maxLength: 63, pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" });
 
+const quantity = (description?: string) =>
+  intOrString({
+    pattern: QUANTITY_PATTERN,
+    maxLength: QUANTITY_MAX_LENGTH,
+    ...(description !== undefined && { description }),
+  });
+
 /** HPA v2 MetricTarget. */
 const METRIC_TARGET = object({
   type: literals(["Utilization", "AverageValue", "Value"]),
   averageUtilization: optional(int32({ minimum: 1, description: "Percent; for Utilization." })),
-  averageValue: optional(intOrString({ pattern: QUANTITY_PATTERN, description: "Per replica; for AverageValue." })),
-  value: optional(intOrString({ pattern: QUANTITY_PATTERN, description: "For the whole target; for Value." })),
+  averageValue: optional(quantity("Per replica; for AverageValue.")),
+  value: optional(quantity("For the whole target; for Value.")),
 });
 
 const METRIC = object({
@@ -58,7 +68,7 @@ const scalingRules = (
 ) =>
   object({
     stabilizationWindowSeconds: defaulted(int32({ minimum: 0, maximum: 3600 }), windowSeconds),
-    tolerance: defaulted(intOrString({ pattern: QUANTITY_PATTERN }), "0.1"),
+    tolerance: defaulted(quantity(), "0.1"),
     selectPolicy: defaulted(literals(["Max", "Min", "Disabled"]), "Max"),
     policies: defaulted(
       array(
@@ -113,7 +123,7 @@ export const SCALE_TARGET = object(
     minReplicas: defaulted(int32({ minimum: 0, description: "In units of the level, per PodCliqueSet replica." }), 1),
     maxReplicas: int32({ minimum: 1 }),
     gpusPerReplica: defaulted(
-      intOrString({ pattern: "^(auto|[0-9]+)$", description: "`auto` reads it off the pod templates." }),
+      intOrString({ pattern: "^(auto|[0-9]{1,5})$", description: "`auto` reads it off the pod templates." }),
       "auto",
     ),
     metrics: derived(array(METRIC, { listType: "atomic", maxItems: 16 })),
@@ -131,6 +141,16 @@ export const SCALE_TARGET = object(
         rule: "self.minReplicas <= self.maxReplicas",
         message: "must not be above maxReplicas; lower it or raise maxReplicas",
         fieldPath: ".minReplicas",
+      },
+      {
+        rule: `self.level != 'PodCliqueSet' || self.maxReplicas <= ${MAX_SET_REPLICAS}`,
+        message: `must not be above ${MAX_SET_REPLICAS} for level PodCliqueSet; lower it`,
+        fieldPath: ".maxReplicas",
+      },
+      {
+        rule: `type(self.gpusPerReplica) == string || (int(self.gpusPerReplica) >= 0 && int(self.gpusPerReplica) <= ${MAX_GPUS_PER_REPLICA})`,
+        message: `must be from 0 to ${MAX_GPUS_PER_REPLICA}, or "auto"`,
+        fieldPath: ".gpusPerReplica",
       },
       {
         rule: "self.level != 'PodCliqueSet' || !has(self.ref)",

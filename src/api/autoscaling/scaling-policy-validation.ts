@@ -5,11 +5,12 @@ import { parseQuantity } from "../quantity.ts";
 import { compareRatios, parseRatio } from "../ratio.ts";
 import type { FieldError } from "../schema/validate.ts";
 import { checkCouplings } from "./coupling-validation.ts";
+import { type DurationField, LONGEST_DURATIONS, tooLong } from "./duration-limits.ts";
 import { inactiveFieldWarnings } from "./inactive-fields.ts";
 import { leastReplicas } from "./least-replicas.ts";
 import { validateMetric } from "./metric-validation.ts";
 import { type Band, type Bounds, leastState, type Tuple } from "./ratio-feasibility.ts";
-import { MAX_SET_REPLICAS, type PolicyMetric, type ScaleTarget } from "./scale-target.ts";
+import { MAX_GPUS_PER_REPLICA, MAX_SET_REPLICAS, type PolicyMetric, type ScaleTarget } from "./scale-target.ts";
 import type { PolicySchedule, RatioConstraint, ScalingPolicy, ScalingPolicySpec } from "./scaling-policy.ts";
 import { overlapWarnings } from "./schedule-overlap.ts";
 import { windowWarnings } from "./window-warnings.ts";
@@ -75,12 +76,14 @@ function checkTargets(
     const other = addressed.get(address);
     if (other !== undefined) report("ref", `${address} is already scaled by ${JSON.stringify(other)}; merge the two`);
     addressed.set(address, name);
-    if (typeof target.gpusPerReplica === "number" && target.gpusPerReplica < 0) {
-      report("gpusPerReplica", 'must be at least 0, or "auto"');
+    const { gpusPerReplica: gpus } = target;
+    if (typeof gpus === "number" && (gpus < 0 || gpus > MAX_GPUS_PER_REPLICA)) {
+      report("gpusPerReplica", `must be from 0 to ${MAX_GPUS_PER_REPLICA}, or "auto"`);
     }
     checkBehavior(target, report);
     for (const [at, metric] of target.metrics.entries()) {
-      errors.push(...validateMetric(metric, `${path}.metrics[${at}]`));
+      const tolerance = parseQuantity(target.behavior.scaleUp.tolerance) ?? 0;
+      errors.push(...validateMetric(metric, `${path}.metrics[${at}]`, tolerance));
       // On a prefill worker the busy share is its load; a decode worker is busy from its first request on.
       if (isBrake(metric) && target.role !== "prefill") {
         warnings.push(
@@ -240,26 +243,48 @@ function checkBudget(spec: ScalingPolicySpec, targets: Targets, report: Report):
   }
 }
 
+/** Fields that may be 0: what they hold back is then not held back. */
+const ZERO_ALLOWED: ReadonlySet<DurationField> = new Set([
+  "coldStart.scaleDownWindow",
+  "coldStart.changeDeadline",
+  "flapBudget.per",
+  "metricsPolicy.warmUp",
+]);
+
 function checkTimes(spec: ScalingPolicySpec, report: Report): void {
-  const positive: readonly (readonly [field: string, text: string | undefined])[] = [
-    ["interval", spec.interval],
-    ["slo.window", spec.slo?.window],
-    ["slo.ttft.target", spec.slo?.ttft?.target],
-    ["slo.itl.target", spec.slo?.itl?.target],
-    ["forecast.horizon", spec.forecast.horizon],
-    ["forecast.season", spec.forecast.season],
-    ["coldStart.leadTime", spec.coldStart.leadTime],
-    ["coldStart.pendingTimeout", spec.coldStart.pendingTimeout],
-    ["scaleToZero.idleWindow", spec.scaleToZero.idleWindow],
-    ["metricsPolicy.staleAfter", spec.metricsPolicy.staleAfter],
-  ];
-  for (const [field, text] of positive) {
+  const { slo, forecast, coldStart, scaleToZero, metricsPolicy, flapBudget } = spec;
+  const texts: Readonly<Record<Exclude<DurationField, "schedules.duration">, string | undefined>> = {
+    interval: spec.interval,
+    "slo.window": slo?.window,
+    "slo.ttft.target": slo?.ttft?.target,
+    "slo.itl.target": slo?.itl?.target,
+    "forecast.horizon": forecast.horizon,
+    "forecast.season": forecast.season,
+    "coldStart.leadTime": coldStart.leadTime,
+    "coldStart.scaleDownWindow": coldStart.scaleDownWindow,
+    "coldStart.pendingTimeout": coldStart.pendingTimeout,
+    "coldStart.changeDeadline": coldStart.changeDeadline,
+    "scaleToZero.idleWindow": scaleToZero.idleWindow,
+    "flapBudget.per": flapBudget?.per,
+    "metricsPolicy.staleAfter": metricsPolicy.staleAfter,
+    "metricsPolicy.warmUp": metricsPolicy.warmUp,
+  };
+  for (const [field, text] of Object.entries(texts) as [keyof typeof texts, string | undefined][]) {
     if (text === undefined || text === "auto") continue;
-    const durationMs = parseDurationMs(text);
-    if (durationMs === undefined || durationMs <= 0) {
-      report(`spec.${field}`, `${JSON.stringify(text)} must be a duration above 0, such as 90s or 1h30m`);
-    } else if (field === "interval" && durationMs < INTERVAL_MIN_MS) report("spec.interval", "must be at least 1s");
+    const problem = durationProblem(field, text);
+    if (problem !== undefined) report(`spec.${field}`, problem);
+    else if (field === "interval" && (parseDurationMs(text) ?? 0) < INTERVAL_MIN_MS)
+      report("spec.interval", "must be at least 1s");
   }
+}
+
+function durationProblem(field: DurationField, text: string): string | undefined {
+  const durationMs = parseDurationMs(text);
+  if (durationMs === undefined || durationMs < 0 || (durationMs === 0 && !ZERO_ALLOWED.has(field)))
+    return `${JSON.stringify(text)} must be a duration above 0, such as 90s or 1h30m`;
+  return durationMs > (parseDurationMs(LONGEST_DURATIONS[field]) as number)
+    ? `${JSON.stringify(text)} ${tooLong(field)}`
+    : undefined;
 }
 
 function checkSchedules({ schedules }: ScalingPolicySpec, targets: Targets, report: Report): void {
@@ -276,8 +301,8 @@ function checkSchedules({ schedules }: ScalingPolicySpec, targets: Targets, repo
     if (!isZone) {
       report(`${path}.timeZone`, `${JSON.stringify(schedule.timeZone)} is not an IANA time zone such as Europe/Berlin`);
     }
-    if ((parseDurationMs(schedule.duration) ?? 0) <= 0)
-      report(`${path}.duration`, "must be a duration above 0, such as 13h");
+    const tooLongOrNone = durationProblem("schedules.duration", schedule.duration);
+    if (tooLongOrNone !== undefined) report(`${path}.duration`, tooLongOrNone);
     checkScheduleBounds(schedule, path, targets, report);
   }
 }

@@ -25,6 +25,7 @@ import {
   type ResourceDefinition,
 } from "../schema/resource-definition.ts";
 import type { ValidationRule } from "../schema/structural-schema.ts";
+import { type DurationField, LONGEST_DURATIONS, tooLong } from "./duration-limits.ts";
 import { SCALE_TARGET } from "./scale-target.ts";
 import { SCALING_POLICY_STATUS } from "./scaling-policy-status.ts";
 import { AUTOSCALING_GROUP, AUTOSCALING_VERSION } from "./shared.ts";
@@ -32,10 +33,21 @@ import { AUTOSCALING_GROUP, AUTOSCALING_VERSION } from "./shared.ts";
 /** Targets of a policy. Bounds on lists and maps also keep the CEL rules within the API server's cost limit. */
 const TARGETS_MAX = 32;
 
-const duration = (description?: string) =>
-  string({ pattern: DURATION_PATTERN, maxLength: 32, ...(description !== undefined && { description }) });
-const durationOrAuto = (description: string) =>
-  string({ pattern: `^auto$|${DURATION_PATTERN}`, maxLength: 32, description });
+const atMost = (field: DurationField): string => `duration(self) <= duration('${LONGEST_DURATIONS[field]}')`;
+const duration = (field: DurationField, description?: string) =>
+  string({
+    pattern: DURATION_PATTERN,
+    maxLength: 32,
+    rules: [{ rule: atMost(field), message: tooLong(field) }],
+    ...(description !== undefined && { description }),
+  });
+const durationOrAuto = (field: DurationField, description: string) =>
+  string({
+    pattern: `^auto$|${DURATION_PATTERN}`,
+    maxLength: 32,
+    rules: [{ rule: `self == 'auto' || ${atMost(field)}`, message: tooLong(field) }],
+    description,
+  });
 /** Of all there are. */
 const share = (description: string) => string({ pattern: SHARE_PATTERN, maxLength: 16, description });
 const percent = (description: string) => string({ pattern: PERCENT_PATTERN, maxLength: 16, description });
@@ -118,17 +130,21 @@ const GPU_BUDGET = object(
   },
 );
 
-const LATENCY_GOAL = object({
-  quantile: defaulted(string({ pattern: "^p(50|[5-9][0-9](\\.[0-9]+)?)$", description: "p50 to p99.9." }), "p90"),
-  target: duration(),
-});
+/** More digits would round to the whole, which no latency has a quantile for. */
+const QUANTILE_PATTERN = "^p(50|[5-9][0-9](\\.[0-9]{1,3})?)$";
+
+const latencyGoal = (field: "slo.ttft.target" | "slo.itl.target") =>
+  object({
+    quantile: defaulted(string({ pattern: QUANTILE_PATTERN, description: "p50 to p99.999." }), "p90"),
+    target: duration(field),
+  });
 
 const SLO = object(
   {
-    ttft: optional(LATENCY_GOAL),
-    itl: optional(LATENCY_GOAL),
+    ttft: optional(latencyGoal("slo.ttft.target")),
+    itl: optional(latencyGoal("slo.itl.target")),
     attainment: defaulted(share("Share of requests that must meet the goals."), "95%"),
-    window: defaulted(duration(), "10m"),
+    window: defaulted(duration("slo.window"), "10m"),
   },
   {
     rules: [
@@ -169,12 +185,15 @@ const FORECAST = object({
     }),
     "Auto",
   ),
-  horizon: defaulted(durationOrAuto("`auto`: the measured p90 start-up time plus one interval."), "auto"),
-  season: defaulted(duration(), "24h"),
+  horizon: defaulted(
+    durationOrAuto("forecast.horizon", "`auto`: the measured p90 start-up time plus one interval."),
+    "auto",
+  ),
+  season: defaulted(duration("forecast.season"), "24h"),
   maxError: defaulted(percent("Rolling error (WAPE) above which forecasts are ignored."), "40%"),
   quantile: defaulted(
     string({
-      pattern: "^p(50|[5-9][0-9](\\.[0-9]+)?)$",
+      pattern: QUANTILE_PATTERN,
       description:
         "Of what may come within the horizon, by how far forecasts were too low: sized for this quantile. `p50`: for the forecast itself.",
     }),
@@ -183,16 +202,23 @@ const FORECAST = object({
 });
 
 const COLD_START = object({
-  leadTime: defaulted(durationOrAuto("`auto`: measured from Pending to Ready."), "auto"),
+  leadTime: defaulted(durationOrAuto("coldStart.leadTime", "`auto`: measured from Pending to Ready."), "auto"),
   scaleDownWindow: defaulted(
     durationOrAuto(
+      "coldStart.scaleDownWindow",
       "Least scale-down window of every target: `auto`, as long as a replica was measured to take from Pending to Ready. What is let go sooner is gone for less time than its return takes.",
     ),
     "auto",
   ),
-  pendingTimeout: defaulted(duration("A replica that waits longer counts as absent."), "10m"),
+  pendingTimeout: defaulted(
+    duration("coldStart.pendingTimeout", "A replica that waits longer counts as absent."),
+    "10m",
+  ),
   changeDeadline: defaulted(
-    duration("How long an update, a recreation or an object that does not appear may hold a target."),
+    duration(
+      "coldStart.changeDeadline",
+      "How long an update, a recreation or an object that does not appear may hold a target.",
+    ),
     "30m",
   ),
   maxConcurrentStarting: optional(
@@ -202,9 +228,9 @@ const COLD_START = object({
 
 const SCHEDULE = object({
   name: string({ minLength: 1, maxLength: 63 }),
-  timeZone: defaulted(string({ description: "IANA name." }), "UTC"),
+  timeZone: defaulted(string({ maxLength: 64, description: "IANA name." }), "UTC"),
   schedule: string({ minLength: 1, maxLength: 128, description: "Start, as five cron fields." }),
-  duration: duration(),
+  duration: duration("schedules.duration"),
   bounds: defaulted(
     record(
       object(
@@ -229,7 +255,7 @@ const SCHEDULE = object({
 const SCALE_TO_ZERO = object(
   {
     enabled: defaulted(boolean(), false),
-    idleWindow: defaulted(duration(), "15m"),
+    idleWindow: defaulted(duration("scaleToZero.idleWindow"), "15m"),
     demandQuery: optional(
       string({ minLength: 1, maxLength: 8192, description: "PromQL that has a value at 0 replicas." }),
     ),
@@ -258,7 +284,7 @@ const SCALE_TO_ZERO = object(
 
 const FLAP_BUDGET = object({
   reversals: defaulted(int32({ minimum: 1, maximum: 100, description: "Changes of direction that are tolerated." }), 3),
-  per: defaulted(duration(), "1h"),
+  per: defaulted(duration("flapBudget.per"), "1h"),
   onExceeded: defaulted(
     literals(["WidenScaleDown"], { description: "Past the budget the scale-down window is doubled, up to `per`." }),
     "WidenScaleDown",
@@ -266,12 +292,15 @@ const FLAP_BUDGET = object({
 });
 
 const METRICS_POLICY = object({
-  staleAfter: defaulted(duration(), "60s"),
+  staleAfter: defaulted(duration("metricsPolicy.staleAfter"), "60s"),
   minCoverage: defaulted(share("Ready replicas that must report."), "70%"),
   nonFinite: defaulted(literals(["Missing"]), "Missing"),
   onMissing: defaulted(literals(["Hold", "Fallback"]), "Hold"),
   warmUp: defaulted(
-    duration("After a gap in the metrics nothing goes down for this long: rates over a fresh window read low."),
+    duration(
+      "metricsPolicy.warmUp",
+      "After a gap in the metrics nothing goes down for this long: rates over a fresh window read low.",
+    ),
     "2m",
   ),
 });
@@ -358,7 +387,7 @@ const SPEC = object(
       }),
       "Active",
     ),
-    interval: defaulted(duration("Time between decisions."), "15s"),
+    interval: defaulted(duration("interval", "Time between decisions."), "15s"),
     engine: defaulted(literals(["vllm", "sglang", "trtllm", "dynamo", "custom"]), "vllm"),
     scaleTargets: array(SCALE_TARGET, { listType: "map", mapKeys: ["name"], minItems: 1, maxItems: TARGETS_MAX }),
     ratios: defaulted(array(RATIO, { listType: "atomic", maxItems: 64 }), []),

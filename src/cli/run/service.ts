@@ -3,8 +3,7 @@
  *
  * A composition root. Every replica evaluates when Redis is configured; only the leader reconciles and writes.
  */
-import { parseDurationMs } from "../../api/duration.ts";
-import { type Autoscaler, startAutoscaler } from "../../autoscaler/controller.ts";
+import { type Autoscaler, POLICY_CONTROLLER, startAutoscaler, TURN_TIMEOUT_MS } from "../../autoscaler/controller.ts";
 import type { Clock } from "../../clock.ts";
 import type { ServiceConfig } from "../../config/settings.ts";
 import { startGroveOperator } from "../../grove/operator.ts";
@@ -20,6 +19,7 @@ import { createServiceMetrics } from "../../server/metrics.ts";
 import { CommandError } from "../errors.ts";
 import { startEvaluations } from "./evaluations.ts";
 import { guardWrites } from "./guarded-api.ts";
+import { type Liveness, watchTurns } from "./liveness.ts";
 import { readOperatorSettings } from "./operator-settings.ts";
 import { checkCluster, checkPrometheus, serviceKinds } from "./preflight.ts";
 import { prometheusSource } from "./prometheus-source.ts";
@@ -45,10 +45,6 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** Turns may be this rare without anything being wrong: a restart loses windows and forecasts, so it is the last resort. */
-const MIN_SILENCE_MS = 300_000;
-const POLICY_CONTROLLER = "scalingpolicy-controller";
-
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, random, log, identity, version } = options;
   const life = new AbortController();
@@ -56,7 +52,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const work = new AbortController();
   life.signal.addEventListener("abort", () => work.abort(life.signal.reason), { once: true });
   const metrics = createServiceMetrics({ clock, version });
-  const state: State = { phase: "starting", autoscaler: undefined, lastTurnMs: clock.monotonicMs() };
+  const state: State = { phase: "starting", autoscaler: undefined };
+  const liveness = watchTurns({ clock, controller: POLICY_CONTROLLER, turnTimeoutMs: TURN_TIMEOUT_MS });
   const closers: (() => Promise<unknown>)[] = [];
   const closeAll = async (): Promise<void> => {
     for (const close of closers.toReversed()) {
@@ -71,7 +68,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       address: config.address,
       port: config.port,
       metrics: { contentType: metrics.contentType, expose: metrics.expose },
-      health: () => healthOf(state, clock),
+      health: () => healthOf(state, liveness),
       readiness: () => readinessOf(state),
     }).catch((error: unknown) => {
       throw new CommandError(`cannot listen on ${config.address}:${config.port} (--address, --port): ${error}`);
@@ -82,9 +79,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const operatorSettings = await readOperatorSettings(config, version);
     const credentials = await credentialsOf(config, clock);
     closers.push(() => credentials.dispatcher.close());
-    const runtimeMetrics = noteTurns(metrics.runtime, () => {
-      state.lastTurnMs = clock.monotonicMs();
-    });
+    const runtimeMetrics = liveness.watching(metrics.runtime);
     const raw = createKubeClient({
       credentials,
       clock,
@@ -171,7 +166,6 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     void leadership.acquired.then(async () => {
       if (work.signal.aborted) return;
       state.phase = "filling caches";
-      state.lastTurnMs = clock.monotonicMs();
       const shared = { api, clock, random, signal: work.signal, log };
       await lead(shared, runtimeMetrics);
     });
@@ -232,7 +226,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       if (work.signal.aborted) return;
       state.autoscaler = autoscaler;
       state.phase = "leading";
-      state.lastTurnMs = clock.monotonicMs();
+      liveness.begin();
       log.info({ identity, policies: autoscaler.informers.policies.list().length }, "leading");
     }
   } catch (error) {
@@ -244,37 +238,19 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 interface State {
   phase: "starting" | "standby" | "filling caches" | "leading" | "stopping";
   autoscaler: Autoscaler | undefined;
-  lastTurnMs: number;
   /** Of a replica that serves webhooks: why it could not answer one. */
   webhookProblem?: () => Promise<string | undefined>;
 }
 
-function healthOf({ phase, autoscaler, lastTurnMs }: State, clock: Clock): Verdict {
-  const policies = autoscaler?.informers.policies.list() ?? [];
-  if (phase !== "leading" || policies.length === 0) return { ok: true, text: phase };
-  const intervals = policies.map(({ spec }) => parseDurationMs(spec.interval ?? "15s") ?? 0);
-  const limitMs = Math.max(MIN_SILENCE_MS, 3 * Math.max(...intervals));
-  const silentMs = clock.monotonicMs() - lastTurnMs;
-  const seconds = Math.round(silentMs / 1000);
-  return silentMs <= limitMs
-    ? { ok: true, text: `leading, last turn ${seconds} s ago` }
-    : { ok: false, text: `no turn of any policy for ${seconds} s, more than ${limitMs / 1000} s` };
+function healthOf({ phase, autoscaler }: State, liveness: Liveness): Verdict {
+  if (phase !== "leading") return { ok: true, text: phase };
+  return liveness.verdict((autoscaler?.informers.policies.list() ?? []).map(({ spec }) => spec.interval));
 }
 
 async function readinessOf({ phase, webhookProblem }: State): Promise<Verdict> {
   const problem = await webhookProblem?.();
   if (problem !== undefined) return { ok: false, text: problem };
   return { ok: phase === "leading" || phase === "standby", text: phase };
-}
-
-function noteTurns(metrics: RuntimeMetrics, turned: () => void): RuntimeMetrics {
-  return {
-    ...metrics,
-    reconciled(controller, result, durationSeconds) {
-      metrics.reconciled(controller, result, durationSeconds);
-      if (controller === POLICY_CONTROLLER && result !== "error") turned();
-    },
-  };
 }
 
 async function credentialsOf({ kubeconfig, context }: ServiceConfig, clock: Clock): Promise<KubeCredentials> {

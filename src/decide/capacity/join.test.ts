@@ -84,7 +84,7 @@ describe("what a forecast may go by", () => {
 });
 
 test("a load that is remembered shrinks nothing, whichever asks for more", () => {
-  expect(joinSlo(queue(2), slo(5, { isRemembered: true }), whole(8)).holdsDown).toBe(true);
-  expect(joinSlo(queue(6), slo(5, { isRemembered: true }), whole(8)).holdsDown).toBe(true);
+  expect(joinSlo(queue(2), slo(5, { isHeld: true }), whole(8)).holdsDown).toBe(true);
+  expect(joinSlo(queue(6), slo(5, { isHeld: true }), whole(8)).holdsDown).toBe(true);
   expect(joinSlo(queue(6), slo(5), whole(8)).holdsDown).toBe(false);
 });

@@ -61,10 +61,10 @@ export function mostByQueue(totals: Totals): number {
 type KnownTerm = Extract<SloTerm, { kind: "Known" }>;
 
 function known(demand: Demand, term: KnownTerm, currentReplicas: number, isAlone: boolean): Demand {
-  const { replicas, detail, isMissed, flowReplicas, isRemembered } = term;
+  const { replicas, detail, isMissed, flowReplicas, isHeld } = term;
   const ownFlow = demand.isBacklog === true || isAlone ? demand.flowReplicas : demand.replicas;
   const flow = Math.max(flowReplicas, ownFlow ?? 0);
-  const holdsDown = demand.holdsDown || isRemembered === true;
+  const holdsDown = demand.holdsDown || isHeld === true;
   const raised: Demand =
     isAlone || replicas > demand.replicas
       ? {

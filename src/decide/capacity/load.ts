@@ -26,6 +26,8 @@ export interface Load {
   readonly arrivalsPerSecond: number;
   /** Not measured now: as it was a moment ago. */
   readonly isRemembered?: true;
+  /** Fewer replicas report than the policy asks for. */
+  readonly isPartial?: true;
   /** Absent: not known yet, and nothing was remembered. */
   readonly shape?: RequestShape;
   /** Requests in the engines, over the whole target. */
@@ -121,6 +123,10 @@ export function loadOf(
     ...optional("logSpread", logSpreadOf(own("promptSpread"), done)),
     ...optional("kvShare", kvShareOf(own("kvCacheUsage"), running, totalsOf(observation, index).ready)),
   });
+  const isPartial = policy.targets.some(
+    ({ role }, at) =>
+      (at === index || (fromPrefill && role === "prefill")) && isPartlyMeasured(observation.targets[at]?.load),
+  );
   const kept = shape === undefined ? {} : { shape };
   const waiting = own("waitingRequests") ?? 0;
   // What waits for its prompt waits for its answer too.
@@ -129,6 +135,7 @@ export function loadOf(
     arrivalsPerSecond,
     requestsPerSecond: arrivalsPerSecond + (waiting + inFront) / Math.max(BACKLOG_DRAIN_SECONDS, leadMs / 1000),
     waiting,
+    ...(isPartial ? { isPartial: true as const } : {}),
     ...optional("running", running),
     ...optional("kvShare", shape?.kvShare),
     ...(shape === undefined ? {} : { shape: requestShape(shape) }),
@@ -158,6 +165,9 @@ export function loadOf(
     memory: { ...kept, inSystem: arrivals.history, last: { atMs: monotonicMs, arrivalsPerSecond } },
   };
 }
+
+const isPartlyMeasured = (load: TargetLoad | undefined): boolean =>
+  Object.values(load ?? {}).some((measured: Measured | undefined) => measured?.isPartial === true);
 
 function smoothed(last: LoadMemory["last"], now: number, nowMs: number, leadMs: number): number {
   const timeConstantMs = Math.min(MAX_SMOOTHED_MS, SMOOTHED_SHARE * leadMs);

@@ -35,8 +35,8 @@ export type SloTerm =
       readonly detail: string;
       /** Replicas for what comes, without what has piled up: what a forecast may go by. */
       readonly flowReplicas: number;
-      /** The load is that of a moment ago: nothing shrinks. */
-      readonly isRemembered?: true;
+      /** The load is that of a moment ago, or of too few replicas: nothing shrinks. */
+      readonly isHeld?: true;
       /** The measured latency is above the goal, and more replicas would help: nothing shrinks. */
       readonly isMissed: boolean;
       /** Goals that not even an idle replica meets. */
@@ -87,6 +87,7 @@ export function termOf(input: TermInput): SloTerm {
       capacity: 1,
       detail: "no requests",
       isMissed: false,
+      ...heldBy(load),
     };
   }
   const term = source === "Online" ? learned(input, load) : fromProfile(input, load);
@@ -97,9 +98,12 @@ export function termOf(input: TermInput): SloTerm {
     ...term,
     replicas: bounded(term.replicas),
     flowReplicas: bounded(Math.min(term.replicas, term.flowReplicas)),
-    ...(load.isRemembered === true ? { isRemembered: true as const } : {}),
+    ...heldBy(load),
   };
 }
+
+const heldBy = ({ isRemembered, isPartial }: Load): { readonly isHeld?: true } =>
+  isRemembered === true || isPartial === true ? { isHeld: true } : {};
 
 function fromProfile(input: TermInput, load: Load): SloTerm {
   const { role, goals, profile, corrections, isMissed } = input;
@@ -136,6 +140,7 @@ function fromProfile(input: TermInput, load: Load): SloTerm {
     ...(safety < 1 ? [`${Math.round((1 - safety) * 100)} % kept back, the goal was missed too often`] : []),
     ...(waiting > 0 ? [`${round(waiting)} waiting included`] : []),
     ...(load.isRemembered === true ? ["as it was a moment ago, too few replicas report"] : []),
+    ...(load.isPartial === true ? ["too few replicas report"] : []),
   ];
   const tail = notes.length === 0 ? "" : ` (${notes.join(", ")})`;
   const detail =

@@ -122,6 +122,31 @@ const run = (scene: Scene, policy = policyOf(), memory: Memory = emptyMemory) =>
 const desired = (scene: Scene, policy?: Policy, memory?: Memory): readonly number[] =>
   run(scene, policy, memory).decision.targets.map((target) => target.desired);
 
+describe("too few replicas report", () => {
+  const partly = (requestsPerSecond: number, isPartial: boolean): Observation => {
+    const seen = observe({ replicas: [3, 3], loads: chat(requestsPerSecond) });
+    const mark = (load: TargetLoad | undefined): TargetLoad =>
+      Object.fromEntries(
+        Object.entries(load ?? {}).map(([key, measured]) => [
+          key,
+          isPartial ? { ...measured, isPartial: true } : measured,
+        ]),
+      ) as TargetLoad;
+    return { ...seen, targets: seen.targets.map((one) => ({ ...one, load: mark(one.load) })) };
+  };
+  const prefillOf = (rate: number, isPartial: boolean) => decide(policyOf(), partly(rate, isPartial), emptyMemory);
+
+  test("what they say is enough to grow by, and never to shrink", () => {
+    const up = prefillOf(200, true).decision.targets[0];
+    expect(up?.desired).toBe(prefillOf(200, false).decision.targets[0]?.desired);
+    expect(up?.desired).toBeGreaterThan(3);
+    expect(up?.demand?.detail).toContain("too few replicas report");
+    expect(prefillOf(1, false).decision.targets[0]?.desired).toBe(1);
+    expect(prefillOf(1, true).decision.targets[0]?.desired).toBe(3);
+    expect(prefillOf(0, true).decision.targets[0]?.desired).toBe(3);
+  });
+});
+
 describe("sizing", () => {
   test("behind a router that looks at load prefill shares a queue: fewer replicas, and more of them where two set replicas split it", () => {
     const prefillOf = (routing: SloPolicy["routing"], sets: number): number => {

@@ -4,7 +4,9 @@
  * TTFT sizes prefill, ITL sizes decode, both size aggregated engines. Prefill and decode are two demands of the same request rate, so how many of
  * one go with how many of the other follows from the lengths of now; the solver keeps it inside the declared band.
  */
+
 import { totalsOf } from "../current.ts";
+import type { LeadTimes } from "../forecast/lead-time.ts";
 import type { Observation, TargetLoad } from "../observation.ts";
 import type { Policy, SloPolicy, TargetPolicy } from "../policy.ts";
 import { attainmentRatio, recordAttainment, safetyFactor } from "./attainment.ts";
@@ -49,12 +51,12 @@ const STEADY_MS = 120_000;
 /** More in the queue of a replica is left over from before, not a property of the load now. */
 const MAX_WAITING = 4;
 
-/** @param leadMs from the order of a replica to its readiness */
+/** @param leads from the order of a replica to its readiness */
 export function sizeForSlo(
   policy: Policy,
   observation: Observation,
   known: SloMemory | undefined,
-  leadMs: number,
+  leads: Pick<LeadTimes, "of">,
 ): SloResult {
   const { slo } = policy;
   if (slo === undefined) return { terms: policy.targets.map(() => undefined) };
@@ -65,6 +67,7 @@ export function sizeForSlo(
   const sized = policy.targets.map((target, index) => {
     const goals = goalsOf(target, slo);
     if (goals.ttft === undefined && goals.itl === undefined) return { term: undefined, kept: undefined };
+    const leadMs = leads.of(target.name);
     const before = memory.targets[target.name] ?? { corrections: {}, samples: {} };
     const { load, memory: seen } = loadOf({ policy, observation, leadMs }, index, before.load ?? {});
     const own = {
@@ -226,6 +229,7 @@ function isSteady(steady: SloTargetMemory["steady"], load: Load | undefined, now
     nowMs - steady.sinceMs >= STEADY_MS &&
     load !== undefined &&
     load.isRemembered !== true &&
+    load.isPartial !== true &&
     load.waiting <= MAX_WAITING * steady.replicas
   );
 }

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Policy } from "../policy.ts";
 import { type ForecastMemory, forecastDemand } from "./forecast.ts";
-import { leadTimeMs } from "./lead-time.ts";
+import { LeadTimes } from "./lead-time.ts";
 import { METHODS } from "./methods.ts";
 
 const DAY_MS = 24 * 3_600_000;
@@ -100,9 +100,9 @@ describe("forecast", () => {
       expect(last(wild, { quantile: 0.999, maxErrorRatio: 9 })?.headroomRatio).toBe(1);
     });
 
-    test("half of what was seen is forgotten in an hour", () => {
+    test("half of what was seen is forgotten in ten horizons", () => {
       const seen = run([10, 10, 10, 10, 12], options({ method: "LastValue", quantile: 0.8413447 })).at(-1);
-      const later = forecastDemand(10, 60_000 + 3_600_000, 60_000, options({ method: "LastValue" }), seen?.memory);
+      const later = forecastDemand(10, 60_000 + 600_000, 60_000, options({ method: "LastValue" }), seen?.memory);
       // Four forecasts, for 75 to 120 s, came due in between and were not too low.
       expect(later.memory.shortfallWeight).toBeCloseTo(0.5 + 4, 6);
       expect(later.memory.shortfalls[METHODS.indexOf("LastValue")]).toBeCloseTo(0.02, 6);
@@ -140,10 +140,15 @@ describe("forecast", () => {
     });
   });
 
-  test("the lead time is the interpolated p90 of the measured start-ups, or what was configured", () => {
-    expect(leadTimeMs([10_000, 20_000, 30_000, 40_000, 100_000])).toBe(76_000);
-    expect(leadTimeMs([10_000], 5_000)).toBe(5_000);
-    expect(leadTimeMs([])).toBe(60_000);
+  test("the lead time of a target is the interpolated p90 of its own start-ups, or what was configured", () => {
+    const decode = [10_000, 20_000, 30_000, 40_000, 100_000];
+    const leads = new LeadTimes({ decode, frontend: [8_000, 8_000] });
+    expect([leads.of("decode"), leads.of("frontend")]).toEqual([76_000, 8_000]);
+    expect(new LeadTimes({ decode }, 5_000).of("decode")).toBe(5_000);
+    expect(new LeadTimes({}).of("decode")).toBe(60_000);
+    // One that was never seen to start is taken to be like all of them, for what it may need; nothing is known of it.
+    expect(new LeadTimes({ decode }).of("prefill")).toBe(76_000);
+    expect(new LeadTimes({ decode }).known("prefill")).toBeUndefined();
   });
 
   describe("season", () => {

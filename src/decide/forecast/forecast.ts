@@ -53,8 +53,8 @@ const ERROR_MEMORY = 0.95;
 const CLEARLY_BETTER = 0.9;
 /** A trend is not followed to more than this multiple of the demand now. */
 const MAX_RAISE = 2;
-/** Half of what was too low an hour ago is forgotten. */
-const SHORTFALL_HALF_LIFE_MS = 3_600_000;
+/** Half of what was too low so many horizons ago is forgotten: what looks ten minutes ahead has fewer forecasts to learn from than what looks one ahead. */
+const SHORTFALL_HALF_LIFE_HORIZONS = 10;
 /** Before anything is known a forecast counts as a tenth too low at one in six, as if that had been seen this often. */
 const PRIOR_SHORTFALL = 0.1;
 const PRIOR_WEIGHT = 4;
@@ -89,7 +89,7 @@ export function forecastDemand(
   if (!options.enabled) {
     return { replicas: demandReplicas, horizonMs, method: "LastValue", isTrusted: true, memory };
   }
-  const scores = score(memory, demandReplicas, nowMs);
+  const scores = score(memory, demandReplicas, nowMs, SHORTFALL_HALF_LIFE_HORIZONS * horizonMs);
   const { errorSums, demandSum } = scores;
   const history = withSample(memory.history, nowMs, demandReplicas);
   const season = recordInSeason(memory.season, nowMs, demandReplicas, history[0] as number);
@@ -122,6 +122,7 @@ function score(
   memory: ForecastMemory,
   demandReplicas: number,
   nowMs: number,
+  halfLifeMs: number,
 ): Omit<ForecastMemory, "history" | "season" | "open"> {
   let { errorSums, demandSum, seasonErrors, scoredMs, shortfalls, shortfallWeight } = memory;
   for (const [atMs = 0, ...predictions] of memory.open) {
@@ -129,7 +130,7 @@ function score(
     const errors = predictions.map((replicas) => Math.abs(replicas - demandReplicas));
     const kept = Math.exp(Math.min(0, scoredMs - nowMs) / memory.season.seasonMs);
     seasonErrors = seasonErrors.map((sum, index) => sum * kept + (errors[index] as number));
-    const remembered = 2 ** (Math.min(0, scoredMs - nowMs) / SHORTFALL_HALF_LIFE_MS);
+    const remembered = 2 ** (Math.min(0, scoredMs - nowMs) / halfLifeMs);
     shortfalls = shortfalls.map((sum, index) => {
       const replicas = predictions[index] as number;
       const shortfall = Math.max(0, demandReplicas - replicas) / Math.max(1, replicas);
