@@ -109,7 +109,7 @@ function isDrop(demand: Demand, current: number, before: KnownMemory): boolean {
   return drop >= 1 && drop > MAX_DROP_RATIO * before.replicas;
 }
 
-/** What was scaled down is not lost, nor is what is still on its way out; and what stays away is, after a time, how it is. */
+/** What was scaled down is not lost, nor is what is still on its way out or was never ready; and what stays away is, after a time, how it is. */
 function lostOf(
   { current, ready }: { readonly current: number; readonly ready: number },
   { coldStart }: Policy,
@@ -121,7 +121,8 @@ function lostOf(
     const isOver = ready >= Math.min(lost.ready, current) || nowMs - lost.sinceMs >= coldStart.changeDeadlineMs;
     return isOver ? undefined : { ...lost, sinceMs: Math.min(lost.sinceMs, nowMs) };
   }
-  const had = Math.min(before?.ready ?? 0, before?.current ?? 0, current);
+  const wasUnready = Math.max(0, (before?.current ?? 0) - (before?.ready ?? 0));
+  const had = Math.min(before?.ready ?? 0, before?.current ?? 0, current - wasUnready);
   return had > 0 && ready <= (1 - LOST_RATIO) * had ? { sinceMs: nowMs, ready: had } : undefined;
 }
 
