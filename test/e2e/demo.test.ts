@@ -52,7 +52,11 @@ describe("demo", { shuffle: false }, () => {
       { name: "speed", args: ["--speed", "fast"], want: /--speed: "fast" is not a number above 0/ },
       { name: "duration", args: ["--for", "90"], want: /--for: "90" is not a duration such as 90s/ },
       { name: "unknown option", args: ["--sped", "3"], want: /unknown option '--sped'.*--speed/s },
-      { name: "missing trace", args: ["--trace", "nowhere.csv.gz"], want: /--trace: cannot read nowhere\.csv\.gz: there is no such file/ },
+      {
+        name: "missing trace",
+        args: ["--trace", "nowhere.csv.gz"],
+        want: /--trace: cannot read nowhere\.csv\.gz: there is no such file/,
+      },
       {
         name: "bad trace row",
         args: () => ["--trace", file("bad.csv", "0,100,10\n1,many,10\n")],
