@@ -75,6 +75,21 @@ test("what is not for a webhook is refused with a reason", async () => {
   expect(await post("/echo", JSON.stringify("x".repeat(8 * 2 ** 20)))).toMatchObject({ status: 413 });
 });
 
+test("an idle connection is kept for longer than the 90 s for which an API server would use it again", async () => {
+  const { setCertificate } = await start();
+  const { certificate, privateKey } = certified();
+  setCertificate(certificate, privateKey);
+  const dispatcher = new Agent({ connect: { ca: authority.certificate } });
+  agents.push(dispatcher);
+  const { headers, body } = await request(`https://127.0.0.1:${server?.port}/echo`, {
+    method: "POST",
+    dispatcher,
+    body: "1",
+  });
+  await body.dump();
+  expect(Number(/^timeout=(\d+)$/.exec(String(headers["keep-alive"]))?.[1])).toBeGreaterThan(90);
+});
+
 test("a closed server is not ready, and a taken port is an error", async () => {
   const { port, setCertificate, problem, close } = await start();
   const { certificate, privateKey } = certified();

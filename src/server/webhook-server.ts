@@ -26,6 +26,11 @@ export interface WebhookServer {
 /** An object has 1.5 MiB at most in etcd; a review holds it twice, as JSON. */
 const BODY_BYTES_MAX = 8 * 2 ** 20;
 const PROBE_TIMEOUT_MS = 2_000;
+/**
+ * Who may close an idle connection first is the API server, which does after 90 s (IdleConnTimeout of Go's transport): the default
+ * of 5 s here closes under a review that is on its way, and the write it belongs to fails with 500.
+ */
+const KEEP_ALIVE_MS = 120_000;
 
 /** Rejects when the address is taken. Until there is a certificate every handshake fails. */
 export async function startWebhookServer({ address, port, routes }: WebhookServerOptions): Promise<WebhookServer> {
@@ -35,6 +40,7 @@ export async function startWebhookServer({ address, port, routes }: WebhookServe
       send(response, 400, { error: error instanceof Error ? error.message : String(error) }),
     );
   });
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   // A client that is no TLS client, or trusts somebody else: its problem, and no reason to end.
   server.on("tlsClientError", () => undefined);
   await new Promise<void>((resolve, reject) => {

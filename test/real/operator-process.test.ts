@@ -67,6 +67,13 @@ describe.skipIf(!canStartControlPlane())("the operator process", () => {
       await cluster.api.delete(POD_CLIQUE_SETS, key).catch(() => undefined);
     }
     await removeWebhookConfigurations();
+    for (const { metadata } of (await cluster.api.list(CLUSTER_TOPOLOGY_BINDINGS)).items) {
+      const key = { name: metadata.name };
+      await cluster.api
+        .patch(CLUSTER_TOPOLOGY_BINDINGS, key, { metadata: { finalizers: null } }, { type: "merge" })
+        .catch(() => undefined);
+      await cluster.api.delete(CLUSTER_TOPOLOGY_BINDINGS, key).catch(() => undefined);
+    }
     await cluster.api
       .delete(SECRETS, { namespace: NAMESPACE, name: "grove-webhook-server-cert" })
       .catch(() => undefined);
@@ -305,6 +312,7 @@ describe.skipIf(!canStartControlPlane())("the operator process", () => {
       exposed
         .split("\n")
         .filter((line) => /^grove_operator_api_requests_total.*code="(401|403|415|422|5..)"/.test(line)),
+      operator.text(),
     ).toEqual([]);
     expect((await probe(operator.ports.metrics, "/healthz")).status).toBe(404);
     expect(await probe(operator.ports.health, "/healthz")).toEqual({ status: 200, text: "ok\n" });
@@ -313,7 +321,6 @@ describe.skipIf(!canStartControlPlane())("the operator process", () => {
     expect(await stop(operator)).toBe(0);
     const lease = await cluster.api.get(LEASES, { namespace: NAMESPACE, name: "grove-operator-leader-election" });
     expect(lease.spec?.holderIdentity ?? "").toBe("");
-    await cluster.api.delete(CLUSTER_TOPOLOGY_BINDINGS, { name: "dc" });
   });
 
   test("manual certificates: not ready without, ready with them, reloaded, configurations left alone", async () => {
@@ -458,7 +465,6 @@ describe.skipIf(!canStartControlPlane())("the operator process", () => {
       expect(operator.text()).toMatch(
         /topologies could not be synced: ClusterTopologyBinding early, scheduler kai-scheduler/,
       );
-      await cluster.api.delete(CLUSTER_TOPOLOGY_BINDINGS, { name: "early" });
     });
 
     test("4: no way to the API server, nobody that it knows, no account for the authorizer", async () => {
