@@ -1,7 +1,7 @@
 /** Pure: one ComputeDomain for each MNNVL group and set replica (grove.md 2.1, 8.7). */
-import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
+import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { isTerminating } from "../../api/kubernetes/core.ts";
-import { apiVersionOf } from "../../api/kubernetes/meta.ts";
+import { apiVersionOf, controllerOf } from "../../api/kubernetes/meta.ts";
 import { COMPUTE_DOMAINS, type ComputeDomain } from "../../api/nvidia/compute-domain.ts";
 import type { Action, Problem, Stage } from "../actions.ts";
 import { finalizerAddition, finalizerRemoval, leavesDependents } from "../finalizers.ts";
@@ -47,7 +47,9 @@ export function planComputeDomains(set: PodCliqueSet, view: DomainView | undefin
       ? []
       : finalizerAddition("computeDomain", old, COMPUTE_DOMAIN_FINALIZER);
   });
-  const excess = view.domains.filter((domain) => !names.has(domain.metadata.name) && isOwnedBy(domain, set));
+  const excess = view.domains.filter((domain) =>
+    isOwnedBy(domain, set) ? !names.has(domain.metadata.name) : isOfFormerSet(domain, set),
+  );
   return { stages: [{ actions }, ...removal(excess)] };
 }
 
@@ -55,9 +57,21 @@ export function planComputeDomains(set: PodCliqueSet, view: DomainView | undefin
 export function planDomainRemoval(set: PodCliqueSet, view: DomainView | undefined): DomainPlan {
   if (view === undefined) return { stages: [] };
   if (!view.isKnown && view.failure === undefined) return { stages: [], waitingFor: "the list of ComputeDomains" };
-  const stages = removal(view.domains.filter((domain) => isOwnedBy(domain, set)));
+  const stages = removal(view.domains.filter((domain) => isOwnedBy(domain, set) || isOfFormerSet(domain, set)));
   return { stages: leavesDependents(set) ? stages.slice(0, 1) : stages };
 }
+
+/**
+ * When there is no set of that name: domains made when its deletion was decided already, such as by a request whose answer was
+ * lost. Garbage collection deletes them, and our finalizer would hold them for ever.
+ */
+export const planOrphanRemoval = (domains: readonly ComputeDomain[]): Pick<DomainPlan, "stages"> => ({
+  stages: removal(domains.filter((domain) => controllerOf(domain)?.kind === POD_CLIQUE_SETS.kind)),
+});
+
+/** Its set was deleted, and made again under its name: names are taken once. */
+const isOfFormerSet = (domain: ComputeDomain, set: PodCliqueSet): boolean =>
+  controllerOf(domain)?.kind === POD_CLIQUE_SETS.kind && !isOwnedBy(domain, set);
 
 /** Without the finalizer first: after a crash in between they are still in excess. */
 function removal(domains: readonly ComputeDomain[]): readonly Stage[] {

@@ -191,6 +191,19 @@ describe("ComputeDomains", () => {
     });
   });
 
+  test("of a set that was made again under its name go, with either of the two", () => {
+    const former = made.map((domain) => ({
+      ...domain,
+      metadata: {
+        ...domain.metadata,
+        ownerReferences: (domain.metadata.ownerReferences ?? []).map((one) => ({ ...one, uid: "former" })),
+      },
+    }));
+    const steps = ["patch w-0-all", "delete w-0-all"];
+    expect(stepsOf(planComputeDomains(mixed, view([...made.slice(1), ...former.slice(0, 1)])))).toEqual(steps);
+    expect(stepsOf(planDomainRemoval(mixed, view(former.slice(0, 1))))).toEqual(steps);
+  });
+
   test("that cannot be read hold up the set that needs them, and no other", () => {
     const unknown = view([], { isKnown: false, failure: "not found" });
     expect(planComputeDomains(mixed, unknown).problem).toEqual({

@@ -2,14 +2,17 @@
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { equalJson } from "../../api/json.ts";
 import { isTerminating } from "../../api/kubernetes/core.ts";
-import { controllerOf, type KubeObject, keyOf } from "../../api/kubernetes/meta.ts";
-import { type Controller, startController } from "../../kube/controller.ts";
+import { controllerOf, type KubeObject, keyOf, parseKey } from "../../api/kubernetes/meta.ts";
+import { type Controller, type ReconcileResult, startController } from "../../kube/controller.ts";
+import type { EventRecorder } from "../../kube/events.ts";
 import type { Change } from "../../kube/informer.ts";
 import { labelOf, PART_OF, RECONCILE_TRIGGER_ANNOTATION } from "../labels.ts";
+import { planOrphanRemoval } from "../mnnvl/compute-domains.ts";
+import { carryOut } from "../runtime/act.ts";
 import type { OperatorContext } from "../runtime/context.ts";
 import { runPass } from "../runtime/pass.ts";
 import { statusDelay } from "../runtime/status-delay.ts";
-import { BY_TOPOLOGY, scoped } from "../runtime/stores.ts";
+import { BY_SET, BY_TOPOLOGY, scoped } from "../runtime/stores.ts";
 import { observePodCliqueSet } from "./observe.ts";
 import { planPodCliqueSet } from "./plan.ts";
 import { podCliqueSetStatus } from "./status.ts";
@@ -32,8 +35,12 @@ export function startPodCliqueSetController(context: OperatorContext, workers: n
     ...context,
     name: NAME,
     workers,
-    reconcile: (key) =>
-      runPass({
+    reconcile: async (key) => {
+      const { namespace, name } = parseKey(key);
+      if (settings.autoMnnvl && stores.set.get(namespace, name) === undefined) {
+        return removeOrphanedDomains(key, context, recorder);
+      }
+      return runPass({
         context,
         recorder,
         store: stores.set,
@@ -42,7 +49,8 @@ export function startPodCliqueSetController(context: OperatorContext, workers: n
         statusDelay: delay,
         plan: (snapshot, now) => planPodCliqueSet(snapshot, { settings, now }),
         status: (snapshot, outcome, now) => podCliqueSetStatus({ ...snapshot, outcome, settings, now }),
-      }),
+      });
+    },
   });
 
   // A status of ours whose answer was lost, or somebody else's, need not be what the cache made us think.
@@ -92,11 +100,31 @@ export function startPodCliqueSetController(context: OperatorContext, workers: n
       if (after === undefined && before !== undefined && controllerOf(before) !== undefined) enqueueSet(before);
     });
   }
+  stores.computeDomain.onChange(({ after }) => {
+    if (after === undefined) return;
+    const { namespace } = after.metadata;
+    const set = stores.set.get(namespace, labelOf(after, PART_OF) ?? "");
+    if (set === undefined) enqueueSet(after);
+  });
   // The token controller fills the secret in.
   stores.secret.onChange(({ before, after }) => {
     if (!equalJson(before?.data, after?.data)) enqueueSet(after ?? before);
   });
   return controller;
+}
+
+async function removeOrphanedDomains(
+  key: string,
+  { stores }: OperatorContext,
+  recorder: EventRecorder,
+): Promise<ReconcileResult | undefined> {
+  for (const regarding of stores.computeDomain.byIndex(BY_SET, key)) {
+    const { failures, stale } = await carryOut(planOrphanRemoval([regarding]), { stores, recorder, regarding });
+    const [failure] = failures;
+    if (failure !== undefined) throw new Error(`${failure.code}: ${failure.description}`);
+    if (stale) return { requeueAfterMs: COALESCE_MS };
+  }
+  return undefined;
 }
 
 /** What a user says: the spec, the mirrored metadata, and the reconcile trigger. */

@@ -1,5 +1,5 @@
 /** Domains of multi-node NVLink, upstream's AutoMNNVL tests (grove.md 8.7, 10.7). The nodes have no GPUs: the pods wait, the objects are what counts. */
-import type { PodCliqueSetInput } from "../../../src/api/grove/pod-clique-set.ts";
+import { POD_CLIQUE_SETS, type PodCliqueSetInput } from "../../../src/api/grove/pod-clique-set.ts";
 import type { Container } from "../../../src/api/kubernetes/core.ts";
 import { COMPUTE_DOMAINS, type ComputeDomain } from "../../../src/api/nvidia/compute-domain.ts";
 import { isNotFound } from "../../../src/kube/api-error.ts";
@@ -210,6 +210,22 @@ export const MNNVL_ENABLED: readonly Scenario[] = [
       await world.scale("set", set, replicas);
       await untilDomains({ world, domains }, set, replicas, MIX_GROUPS);
     }
+  }),
+  scenario("DomainThatOutlivedItsSet", async ({ world, domains }) => {
+    const set = "outlived";
+    await world.deploy(oneWorker(set, "default"));
+    await untilDomains({ world, domains }, set, 1, ["default"]);
+    const [domain] = domains();
+    if (domain === undefined) throw new Error("no domain");
+    await world.api.delete(POD_CLIQUE_SETS, { namespace: world.namespace, name: set });
+    await world.until("the domain to go with the set", () => domains().length === 0);
+    // As of a request that was under way when the set was deleted.
+    const { name, namespace, labels, ownerReferences, finalizers } = domain.metadata;
+    const late = { name, namespace, labels, ownerReferences, finalizers } as ComputeDomain["metadata"];
+    const { apiVersion, kind, spec } = domain;
+    await world.api.create(COMPUTE_DOMAINS, { apiVersion, kind, spec, metadata: late });
+    // What is left at the end fails every scenario.
+    await world.settle();
   }),
   scenario("ComputeDomainAndClaimInjection", async ({ world, domains }) => {
     const set = "inj-test";
