@@ -1,5 +1,23 @@
+import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/** Those that wait for processes and whole systems: one that starts last is waited for by an idle core. */
+const SLOW = ["/test/e2e/", "/test/sim/", "/test/grove/scenarios/"];
+
+/** Another order at every run, by the seed that it prints, the slow ones first. */
+class SlowFirst extends BaseSequencer {
+  override sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const index = SLOW.findIndex((folder) => moduleId.includes(folder));
+      return index === -1 ? SLOW.length : index;
+    };
+    const place = ({ moduleId }: TestSpecification): string =>
+      createHash("sha256").update(`${this.ctx.config.sequence.seed} ${moduleId}`).digest("hex");
+    return Promise.resolve(files.toSorted((a, b) => rank(a) - rank(b) || (place(a) < place(b) ? -1 : 1)));
+  }
+}
 
 const shared = {
   setupFiles: "test/setup.ts",
@@ -13,6 +31,7 @@ export default defineConfig({
   test: {
     // One core less is the default; on two that is one, and the demo waits for most of its minute.
     maxWorkers: 2,
+    sequence: { sequencer: SlowFirst },
     projects: [
       {
         test: {

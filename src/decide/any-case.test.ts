@@ -147,7 +147,7 @@ describe("any policy, any observation", () => {
           }
           // Most moves are exempt; fewer cases would not notice.
         },
-        Math.max(RUNS, 1_000),
+        Math.max(RUNS, 500),
       );
     },
     TIMEOUT_MS,

@@ -22,7 +22,7 @@ import { limitStep } from "./limit-step.ts";
 import { type Memory, rememberStartups } from "./memory.ts";
 import type { Observation } from "./observation.ts";
 import { offerOf } from "./offer.ts";
-import { type PanicMemory, panicDemand, panicStep } from "./panic.ts";
+import { isInPanic, type PanicMemory, panicDemand, panicStep } from "./panic.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
 import { type ProblemInput, solveInput } from "./problem.ts";
 import { reachOf, replacementsFor } from "./reach.ts";
@@ -102,13 +102,17 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     panicOf(target, index, demands[index] as Demand, observation, memory),
   );
   recordPanics(stages, policy, forecasts, panics);
+  const replacements = observation.targets.map(({ objects }) => replacementsFor(objects));
   const demandReplicas = forecasts.map((forecast, index) => {
     const replicas = panicDemand(forecast.replicas, panics[index]);
-    const replacements = replacementsFor(observation.targets[index]?.objects ?? []);
-    if (replacements === 0 || replicas === 0) return replicas;
-    recordReplacements(stages, policy.targets[index]?.name ?? "", replicas, replacements);
-    return replicas + replacements;
+    const extra = replacements[index] as number;
+    if (extra === 0 || replicas === 0) return replicas;
+    recordReplacements(stages, policy.targets[index]?.name ?? "", replicas, extra);
+    return replicas + extra;
   });
+  const flowReplicas = forecasts.map(({ flowReplicas: flow }, index) =>
+    flow === undefined || isInPanic(panics[index], monotonicMs) ? undefined : flow + (replacements[index] as number),
+  );
 
   // 4: bounds
   const context = { scheduled, zero };
@@ -136,7 +140,15 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   // 6: goal
   const indexOf = (name: string): number => policy.targets.findIndex((target) => target.name === name);
   const problemOf = (limits: Pick<ProblemInput, "bounds" | "gpus" | "setBounds">): SolveInput =>
-    solveInput(policy, observation, { demandReplicas, demands, setDemand, indexOf, caps: reach.caps, ...limits });
+    solveInput(policy, observation, {
+      demandReplicas,
+      flowReplicas,
+      demands,
+      setDemand,
+      indexOf,
+      caps: reach.caps,
+      ...limits,
+    });
   const problem = problemOf({ bounds, gpus: budget.gpus, setBounds: setBounds(policy, observation, context) });
   const goal = solve(problem);
   const givenUpWithout = (names: ReadonlySet<string>): ReadonlySet<string> => {
@@ -364,6 +376,11 @@ function measureSet(set: TargetPolicy, policy: Policy, { set: seen }: Observatio
   });
 }
 
+interface Foreseen extends ForecastResult {
+  /** What comes, without what has piled up; absent where that is not known. */
+  readonly flowReplicas?: number;
+}
+
 function foresee(
   target: TargetPolicy,
   demand: Demand,
@@ -371,14 +388,17 @@ function foresee(
   { monotonicMs }: Observation,
   memory: Memory,
   horizonMs: number,
-): ForecastResult {
+): Foreseen {
   const known = memory.forecasts[target.name];
   // A queue grows for as long as replicas start: its slope says nothing about the load that comes.
   const isFlow = demand.flowReplicas !== undefined || demand.isBacklog !== true;
-  if (!demand.isUnknown && !demand.isHold && demand.reason !== "ScaledToZero" && isFlow) {
+  const isLoadKnown = !demand.isHold || demand.flowReplicas !== undefined;
+  if (!demand.isUnknown && isLoadKnown && demand.reason !== "ScaledToZero" && isFlow) {
     const flow = demand.flowReplicas ?? demand.replicas;
     const forecast = forecastDemand(flow, monotonicMs, horizonMs, policy.forecast, known);
-    return { ...forecast, replicas: Math.max(demand.replicas, forecast.replicas) };
+    const result = { ...forecast, replicas: Math.max(demand.replicas, forecast.replicas) };
+    // What is held is no queue: it is kept like load.
+    return demand.isHold || demand.reason === "SLOMissed" ? result : { ...result, flowReplicas: forecast.replicas };
   }
   // What is not known is neither a sample nor a base to forecast from.
   return {

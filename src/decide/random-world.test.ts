@@ -18,7 +18,7 @@ import type { ScaleWrite } from "./transition.ts";
 const TICK_MS = 15_000;
 const HOUR_MS = 3_600_000;
 const TERMINATION_MS = 20_000;
-const SEEDS = 30;
+const SEEDS = 15;
 const STORM_TICKS = 50;
 const CALM_TICKS = 120;
 /** Longer than any window, rate or start, so that no cycle rests for as long. */
@@ -382,9 +382,6 @@ const hourly = (one: Policy["schedules"][number]): Policy["schedules"][number] =
 const knowsItsLoad = ({ targets }: Policy): boolean =>
   targets.every(({ metrics }) => metrics.some(({ isBacklog }) => !isBacklog));
 
-const hasQueue = ({ targets }: Policy): boolean =>
-  targets.some(({ metrics }) => metrics.some(({ isBacklog }) => isBacklog));
-
 /** @returns whether it was asked to settle */
 function run(seed: number): boolean {
   const random = seededRandom(seed);
@@ -474,22 +471,18 @@ function run(seed: number): boolean {
   for (let tick = 0; tick < CALM_TICKS + Math.ceil(retriesMs / TICK_MS); tick++) calm();
   if (!knowsItsLoad(policy)) return false;
   let settled = JSON.stringify(vectorsOf(world));
-  let isCutByBudget = false;
   let moved = "";
   let restTicks = 0;
   // What was learnt in the storm is forgotten slowly, and windows open and close: a cycle is what never comes to rest.
   for (let tick = 0; tick < MAX_TICKS && restTicks < REST_TICKS; tick++) {
-    const { message, budget } = calm();
+    const { message } = calm();
     const now = JSON.stringify(vectorsOf(world));
     restTicks++;
     if (now === settled) continue;
-    isCutByBudget ||= budget.isLimited;
     moved = `${settled} to ${now}: ${message}`;
     settled = now;
     restTicks = 0;
   }
-  // A target that the budget cuts below its load has a queue, asks for twice what is there, gets it from the others, and has none: docs/decisions/0007.
-  if (restTicks < REST_TICKS && isCutByBudget && hasQueue(policy)) return false;
   expect(restTicks, `comes to rest; last ${moved}`).toBe(REST_TICKS);
   return true;
 }
@@ -508,7 +501,7 @@ describe("decide in random worlds", () => {
       }
     }
     expect(failures).toEqual([]);
-    // Not: those that follow a queue alone, or one that a budget cuts.
+    // Not: those that follow a queue alone.
     expect(settled).toBeGreaterThan(0.6 * count);
   }, 3_600_000);
 });

@@ -156,7 +156,11 @@ function headroomText(problem: SolveInput, sets: number): string | undefined {
   const share = 1 + problem.removalHeadroomRatio;
   const inflated = {
     ...problem,
-    targets: problem.targets.map((target) => ({ ...target, demandReplicas: target.demandReplicas * share })),
+    targets: problem.targets.map((target) => ({
+      ...target,
+      demandReplicas: target.demandReplicas * share,
+      ...(target.flowReplicas === undefined ? {} : { flowReplicas: target.flowReplicas * share }),
+    })),
   };
   const now = solveFor(inflated, current).servedRatio;
   const then = solveFor(inflated, sets).servedRatio;

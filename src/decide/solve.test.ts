@@ -188,6 +188,23 @@ describe("couplings", () => {
   });
 });
 
+describe("what has piled up, under a budget", () => {
+  const queue = (gpuBudget: number, more: Partial<SolveTarget> = {}) =>
+    solve(input([target(20, { flowReplicas: 10, ...more }), target(10)], { hard: [], gpuBudget }));
+  test.each([
+    { gpuBudget: 30, perSet: [[20, 10]], backlogRatio: 1, servedRatio: 1, limitedBy: [] },
+    { gpuBudget: 25, perSet: [[15, 10]], backlogRatio: 0.5, servedRatio: 0.75, limitedBy: ["GPUBudget"] },
+    { gpuBudget: 20, perSet: [[10, 10]], backlogRatio: 0, servedRatio: 0.5, limitedBy: ["GPUBudget"] },
+    { gpuBudget: 10, perSet: [[5, 5]], backlogRatio: 0, servedRatio: 0.25, limitedBy: ["GPUBudget"] },
+  ])("$gpuBudget GPUs: the load of both first", ({ gpuBudget, ...expected }) => {
+    expect(queue(gpuBudget)).toMatchObject(expected);
+  });
+
+  test("comes with the load where nobody knows how much of it that is", () => {
+    expect(queue(20, { flowReplicas: Number.NaN }).perSet).toEqual([[13, 7]]);
+  });
+});
+
 describe("what gives way is named, and is as little as possible", () => {
   const soft = (name: string, numerator: number): Rule =>
     rule(name, [{ raised: 0, by: 1, numerator, denominator: 4, step: 1 }]);
@@ -436,6 +453,41 @@ describe("laws", () => {
       }),
       { numRuns: 3_000 },
     );
+  });
+
+  test("what has piled up takes nothing from what comes: with the same set replicas nothing is below its goal for the load alone", () => {
+    const seen = { cut: 0, partly: 0, loadCut: 0 };
+    const shares = fc.array(fc.integer({ min: 20, max: 120 }), { minLength: 12, maxLength: 12 });
+    fc.assert(
+      fc.property(problemArbitrary, shares, ({ input: drawn }, percents) => {
+        const problem = { ...holdSets(drawn), soft: [] };
+        const flowOf = ({ demandReplicas }: SolveTarget, index: number): number =>
+          (demandReplicas * (percents[index] as number)) / 100;
+        const asked = {
+          ...problem,
+          targets: problem.targets.map((one, index) => ({ ...one, flowReplicas: flowOf(one, index) })),
+        };
+        const load = {
+          ...problem,
+          targets: problem.targets.map((one, index) => ({
+            ...one,
+            demandReplicas: Math.min(one.demandReplicas, flowOf(one, index)),
+          })),
+        };
+        const both = solve(asked);
+        expect(isAbove(both.perSet, solve(load).perSet)).toBe(true);
+        const alike = solve(problem);
+        expect(both.limitedBy).toEqual(alike.limitedBy);
+        if (both.backlogRatio === 1) expect(both).toEqual(alike);
+        else {
+          seen.cut++;
+          if (both.backlogRatio > 0) seen.partly++;
+          else if (solve(load).limitedBy.includes("GPUBudget")) seen.loadCut++;
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(Math.min(seen.cut, seen.partly, seen.loadCut)).toBeGreaterThan(20);
   });
 
   test("numbers that are none never throw and never give replicas that are none", () => {

@@ -5,9 +5,12 @@
  * satisfies the ratios and couplings (`lattice.ts`): the cheapest one in GPUs and in any other monotone cost. What the budget cannot hold is
  * cut by one served fraction (`served-fraction.ts`). `S` itself is enumerated.
  *
+ * What has piled up comes after the load (`backlog-last.ts`).
+ *
  * Order of objectives: minimum viable set, GPU budget, hard ratios and couplings, served fraction, soft ratios, GPUs, churn, smaller `S`. Nothing is
  * spent past the served fraction: a replica more of one role than the next one can follow serves nobody.
  */
+import { backlogLast } from "./backlog-last.ts";
 import { deal, dealtGpus, expand, type Field, vectorGpus } from "./deal.ts";
 import { growToFloor } from "./gpu-floor.ts";
 import { greatestBelow, type LatticeConstraint, leastAbove, type Vector } from "./lattice.ts";
@@ -16,6 +19,8 @@ import { canServe, EPSILON, greatestServed, type Served } from "./served-fractio
 export interface SolveTarget {
   /** Replicas of this target that the whole set needs; real, ≥ 0. */
   readonly demandReplicas: number;
+  /** What of it the load needs that comes; the rest has piled up, and comes last under a budget. Absent: all of it. */
+  readonly flowReplicas?: number;
   readonly gpusPerReplica: number;
   /** Bounds inside one set replica. */
   readonly min: number;
@@ -83,6 +88,8 @@ export interface Solution {
   readonly kept: readonly LatticeConstraint[];
   /** More than the demand asks for, to hold `gpuFloor`. */
   readonly isRaisedToFloor: boolean;
+  /** Share of what has piled up that is served, in [0, 1]: below 1 where the budget has no room for it beside what comes. */
+  readonly backlogRatio: number;
 }
 
 /** One problem under one choice of constraints. */
@@ -96,7 +103,10 @@ interface Attempt {
  * Always gives a state. Where not everything can hold it keeps the minimum viable set, and of the rest as much as it can from the left of the
  * order of objectives; within one class the rules that come first in `hard` and `soft`. Each constraint that is given up is named.
  */
-export function solve(input: SolveInput): Solution {
+export const solve = (input: SolveInput): Solution => backlogLast(input, solveAlike(input), solveAlike);
+
+/** All demand alike. */
+function solveAlike(input: SolveInput): Solution {
   const demands = input.targets.map(({ demandReplicas }) => finite(demandReplicas));
   // The budget gives way to the minimum viable set, and to nothing else.
   const minViableGpus = input.sets.min * (input.sets.fixedGpus + sumOfMins(input.targets));
@@ -314,6 +324,7 @@ function solutionOf(
     givenUp,
     kept,
     isRaisedToFloor: grown !== served && grown.gpus > served.gpus,
+    backlogRatio: 1,
   };
 }
 

@@ -152,6 +152,12 @@ export function recordGoal(stages: StageRecord[], goal: Solution, context: GoalC
     reason: goal.limitedBy.join("+") || "Feasible",
     detail,
   });
+  if (goal.backlogRatio < 1)
+    stages.push({
+      stage: "solve",
+      reason: "BacklogLast",
+      detail: `what comes goes before what has piled up, of which the budget leaves ${Math.floor(100 * goal.backlogRatio)} %`,
+    });
   if (goal.isRaisedToFloor)
     stages.push({
       stage: "solve",

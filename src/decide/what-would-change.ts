@@ -164,7 +164,13 @@ function tryMetric(input: ChangeInput, by: number, index: number, replicas: numb
   const demandReplicas = isUp ? justAbove(asked) : asked;
   const changed = {
     ...problem,
-    targets: problem.targets.map((one, at) => (at === by ? { ...one, demandReplicas } : one)),
+    targets: problem.targets.map((one, at) => {
+      if (at !== by) return one;
+      const { flowReplicas, ...load } = one;
+      return demand.isBacklog === true && flowReplicas !== undefined
+        ? { ...load, demandReplicas, flowReplicas }
+        : { ...load, demandReplicas };
+    }),
   };
   if (!moves(input, index, changed, isUp)) return decides(target);
   // Last, for it costs most.

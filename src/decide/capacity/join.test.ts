@@ -83,6 +83,18 @@ describe("what a forecast may go by", () => {
   });
 });
 
+test("what is held for want of a measurement is no load: the one that is known is forecast", () => {
+  const held = queue(6, { reason: "MetricUnknown", holdsDown: true, isHold: true, isUnknown: true });
+  const { isBacklog: _, ...metric } = held;
+  expect(joinSlo(metric, slo(4), whole(6))).toMatchObject({
+    replicas: 6,
+    flowReplicas: 4,
+    isHold: true,
+    isUnknown: false,
+    holdsDown: true,
+  });
+});
+
 test("a load that is remembered shrinks nothing, whichever asks for more", () => {
   expect(joinSlo(queue(2), slo(5, { isHeld: true }), whole(8)).holdsDown).toBe(true);
   expect(joinSlo(queue(6), slo(5, { isHeld: true }), whole(8)).holdsDown).toBe(true);

@@ -62,7 +62,8 @@ type KnownTerm = Extract<SloTerm, { kind: "Known" }>;
 
 function known(demand: Demand, term: KnownTerm, currentReplicas: number, isAlone: boolean): Demand {
   const { replicas, detail, isMissed, flowReplicas, isHeld } = term;
-  const ownFlow = demand.isBacklog === true || isAlone ? demand.flowReplicas : demand.replicas;
+  // What is held for want of a measurement is no load.
+  const ownFlow = demand.isBacklog === true || isAlone || demand.isHold ? demand.flowReplicas : demand.replicas;
   const flow = Math.max(flowReplicas, ownFlow ?? 0);
   const holdsDown = demand.holdsDown || isHeld === true;
   const raised: Demand =
@@ -78,7 +79,7 @@ function known(demand: Demand, term: KnownTerm, currentReplicas: number, isAlone
           isUnknown: false,
           holdsDown,
         }
-      : { ...demand, flowReplicas: flow, holdsDown };
+      : { ...demand, flowReplicas: flow, holdsDown, isUnknown: false };
   if (!isMissed || raised.replicas >= currentReplicas) return raised;
   return {
     ...raised,

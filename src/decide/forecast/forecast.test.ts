@@ -191,7 +191,7 @@ describe("forecast", () => {
       const { memory } = results.at(-1) as (typeof results)[number];
       expect(memory.season.bins.length).toBe(12);
       expect(forecastDemand(2, 3 * HOUR_MS, 60_000, options(), memory).memory.season.bins).toEqual([]);
-      const week = play(30 * 24 * HOUR_MS, options({ seasonMs: 7 * 24 * HOUR_MS })).at(-1)?.memory;
+      const week = play(10 * 24 * HOUR_MS, options({ seasonMs: 7 * 24 * HOUR_MS })).at(-1)?.memory;
       expect(week?.season.bins.length).toBe(288);
       expect(JSON.stringify(week).length).toBeLessThan(8_000);
     });

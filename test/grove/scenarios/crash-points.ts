@@ -1,10 +1,12 @@
-/** Runs something once in peace, then once for each write of the operator in it, with the operator killed right after that write. */
+/** Runs something once in peace, then with the operator killed right after one of its writes in it, for one write after the other. */
 import { type EmbeddedWorld, type EmbeddedWorldOptions, startEmbeddedWorld } from "./embedded-world.ts";
 import { type ObjectSet, objectSet } from "./object-set.ts";
 
+const CRASH_EVERY = Number(process.env["CRASH_EVERY"] ?? 3);
+
 export interface CrashStory {
   readonly world?: EmbeddedWorldOptions;
-  /** Default 1: the operator dies after each of its writes, one run a write. */
+  /** One run for so many writes of the operator, which dies after it; by default those of `CRASH_EVERY`, each in the nightly tier. */
   readonly everyWrites?: number;
   /** Brings the world to where the crashes begin. */
   readonly prepare: (world: EmbeddedWorld) => Promise<void>;
@@ -21,7 +23,7 @@ export interface CrashRun {
 /** Deletes everything at the end of each run, and requires that nothing stays. */
 export async function crashEverywhere({
   world: options,
-  everyWrites = 1,
+  everyWrites = CRASH_EVERY,
   prepare,
   act,
 }: CrashStory): Promise<readonly CrashRun[]> {
