@@ -26,7 +26,7 @@ export function stepsOf(one: Case, scenario: Scenario): readonly KnownStep[] {
   const times = stepTimes(one).map((seconds) => seconds * 1000 - originMs);
   if (times.length === 0) return [];
   const needs = scenarioNeeds(scenario, USED_RATIO);
-  const roles = [...peerRoles(scenario).keys()];
+  const roles: readonly string[] = [...peerRoles(scenario).keys()];
   return times.map((atMs, index) => {
     const untilMs = times[index + 1] ?? window.endMs;
     const first = Math.ceil(Math.min(untilMs - needs.intervalMs, atMs + SETTLE_MS) / needs.intervalMs);
@@ -37,7 +37,7 @@ export function stepsOf(one: Case, scenario: Scenario): readonly KnownStep[] {
       requiredReplicas: policy.spec.scaleTargets
         .filter(({ level }) => level !== "PodCliqueSet")
         .map(({ role, maxReplicas, minReplicas }) => {
-          const need = needs.replicas[roles.findIndex((one) => one === role)]?.slice(first, last) ?? [];
+          const need = needs.replicas[roles.indexOf(role)]?.slice(first, last) ?? [];
           const mean = need.reduce((sum, one) => sum + one, 0) / Math.max(1, need.length);
           return Math.min(maxReplicas, Math.max(minReplicas, Math.ceil(mean)));
         }),

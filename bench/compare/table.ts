@@ -1,5 +1,5 @@
 /** The comparison as Markdown for bench/README.md: ours and the best peer of each case, faults, ablations, reactions. Every autoscaler is on the page. Pure. */
-import { formatChange, formatEstimate } from "../../src/report/columns.ts";
+import { ABLATION_HEAD, ablationCells, formatEstimate } from "../../src/report/columns.ts";
 import type {
   ComparisonReport,
   FaultResult,
@@ -127,29 +127,11 @@ ${tables.join("\n\n")}
 }
 
 function ablationPart({ ablations }: ComparisonReport): string {
-  const head = [
-    "ours with",
-    "case",
-    "in time, points",
-    "GPU-hours",
-    "flaps per hour",
-    "outside ratio bands, s",
-    "over budget, s",
-  ];
-  const rows = ablations.map((one) => [
-    one.without,
-    one.scenario,
-    formatChange(one.attainmentChange, "%"),
-    formatChange(one.gpuHoursChange, "GPU-h"),
-    formatChange(one.flapsPerHourChange, "1/h"),
-    formatChange(one.outOfBandSecondsChange, "s"),
-    formatChange(one.overBudgetSecondsChange, "s"),
-  ]);
   return `### Ablations
 
 Ours without a part − ours complete, on the same seeds, each on cases where the part has something to do.
 
-${table(head, ["---", "---", ...head.slice(2).map(() => "---:")], rows)}
+${table(ABLATION_HEAD, ["---", "---", ...ABLATION_HEAD.slice(2).map(() => "---:")], ablations.map(ablationCells))}
 `;
 }
 

@@ -263,6 +263,11 @@ describe("number of set replicas", () => {
     ]);
   });
 
+  test.each([1, 2, 3, 4])("of numbers that cost the same the one that is there stays: %i", (current) => {
+    const even = input([target(4, { min: 0 })], { hard: [], sets: { ...sets, current } });
+    expect(solve(even).perSet).toHaveLength(current);
+  });
+
   test("is no dearer with more of them where the first serves everything", () => {
     expect(solve(input([target(0, { min: 0 }), target(4, { min: 0 })], { sets })).perSet).toHaveLength(1);
   });

@@ -1,6 +1,7 @@
 /** How each measure is called, in which unit it is written, and which way is better. */
 import type { Estimate } from "../trial/measures/bootstrap.ts";
 import type { PlainMeasures, SloMeasures } from "../trial/measures/measure-trial.ts";
+import type { AblationResult } from "./comparison-report.ts";
 
 type Unit = "%" | "ms" | "s" | "h" | "µs" | "1/s" | "1/h" | "1/GPU-h" | "GPU-h" | "";
 
@@ -93,3 +94,19 @@ function spell(value: Estimate | null | undefined, unit: Unit, plus: "" | "+"): 
   });
   return interval[0] === interval[1] ? `${center}` : `${center} (${low} … ${high})`;
 }
+
+/** Of ours without one of its parts against ours complete: title, unit, and where it stands in the result. */
+const ABLATION_COLUMNS = [
+  { title: "in time, points", unit: "%", key: "attainmentChange" },
+  { title: "GPU-hours", unit: "GPU-h", key: "gpuHoursChange" },
+  { title: "flaps per hour", unit: "1/h", key: "flapsPerHourChange" },
+  { title: "outside ratio bands, s", unit: "s", key: "outOfBandSecondsChange" },
+  { title: "over budget, s", unit: "s", key: "overBudgetSecondsChange" },
+] as const;
+
+export const ABLATION_HEAD: readonly string[] = ["ours with", "case", ...ABLATION_COLUMNS.map(({ title }) => title)];
+export const ablationCells = (one: AblationResult): readonly string[] => [
+  one.without,
+  one.scenario,
+  ...ABLATION_COLUMNS.map(({ unit, key }) => formatChange(one[key], unit)),
+];

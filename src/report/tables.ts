@@ -1,7 +1,15 @@
 /** The numbers of the page as tables, which need no script. */
 import type { Estimate } from "../trial/measures/bootstrap.ts";
 import type { MeasureSummary } from "../trial/measures/summarize.ts";
-import { formatChange, formatEstimate, formatNumber, PLAIN_COLUMNS, SLO_COLUMNS } from "./columns.ts";
+import {
+  ABLATION_HEAD,
+  ablationCells,
+  formatChange,
+  formatEstimate,
+  formatNumber,
+  PLAIN_COLUMNS,
+  SLO_COLUMNS,
+} from "./columns.ts";
 import type { AutoscalerResult, ComparisonReport, ScenarioResults } from "./comparison-report.ts";
 import { html, type Markup } from "./html.ts";
 import { type Position, positions, verdictOf } from "./verdict.ts";
@@ -216,26 +224,8 @@ export function ablationTable({ ablations }: ComparisonReport): Markup {
   return html`<p>Ours without one of its parts − ours complete, on the same seeds, each where the part has something to do.</p>
 ${table(
   "What each part of ours is good for",
-  [
-    "instead of ours complete",
-    "scenario",
-    "attainment, percentage points",
-    "GPU-hours",
-    "flaps per hour",
-    "outside ratio bands (specs), s",
-    "over the GPU budget, s",
-  ],
-  ablations.map((one) => ({
-    cells: [
-      one.without,
-      one.scenario,
-      formatChange(one.attainmentChange, "%"),
-      formatChange(one.gpuHoursChange, "GPU-h"),
-      formatChange(one.flapsPerHourChange, "1/h"),
-      formatChange(one.outOfBandSecondsChange, "s"),
-      formatChange(one.overBudgetSecondsChange, "s"),
-    ],
-  })),
+  ABLATION_HEAD,
+  ablations.map((one) => ({ cells: ablationCells(one) })),
 )}`;
 }
 

@@ -172,7 +172,7 @@ test("log-normal sizes have the mean and close to the variation they are asked f
   const list = sizes(1_000, 1);
   const { mean, square } = servicesOf(list);
   expect(mean).toBeCloseTo(1_000, 6);
-  // 32 equal shares cut the tail.
+  // Equal shares cut the tail.
   expect(Math.sqrt(square / 1_000 ** 2 - 1)).toBeGreaterThan(0.85);
   expect(sizes(500, 0)).toEqual([500]);
 });
