@@ -2,7 +2,7 @@
  * How far the writes of one decision may go so that ready replicas stay in their hard bands, widened by the transient slack, in whatever order new ones
  * become ready and old ones go, however many of them do, and whichever of the writes fail.
  *
- * An up is held against what its partner has ready now, a down against what its partner has ready still. Coupled targets move by whole tuples. The
+ * An up is held against what its partner has ready now, a down against what its partner has ready still, and may have by then. Coupled targets move by whole tuples. The
  * exceptions, and why each is one: docs/decisions/0013.
  */
 import { coupledAt, unitOf, wholeTuples } from "./coupled-writes.ts";
@@ -75,10 +75,16 @@ function unitsThatKeep(
       ? (other !== undefined && isUp(other)) || (seen(partner, set, policy, observation)?.starting ?? 0) > 0
       : other !== undefined && !isUp(other);
     if (!isPaced) continue;
+    // What starts of the partner may be ready before the partner goes down, as far as that is no way out by itself.
+    const partnerComing = Math.max(0, (seen(partner, set, policy, observation)?.replicas ?? 0) - partnerReady);
+    const partnerMost = isUp(write)
+      ? partnerReady
+      : partnerReady +
+        largest(partnerComing, (more) => keeps(band, write.target, readyOf(write.target), partnerReady + more));
     const fits = (size: number): boolean => {
       const { to } = part(write, unit, size);
       const reached = isUp(write) ? to : Math.min(to, readyOf(write.target));
-      return keeps(band, write.target, reached, partnerReady);
+      return keeps(band, write.target, reached, partnerMost);
     };
     units = Math.min(units, largest(most, fits));
   }

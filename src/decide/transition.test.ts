@@ -89,6 +89,30 @@ test("an up waits for a partner that starts as for one that grows: it goes as fa
   expect(now.map(({ target: name, to }) => [name, to])).toEqual([["prefill", 5]]);
 });
 
+test("a down goes no further than what starts of its partner allows: that may be ready before the partner goes", () => {
+  const atMostTwice: RatioBand = {
+    ...band,
+    min: { numerator: 1, denominator: 1 },
+    max: { numerator: 2, denominator: 1 },
+    transientSlackRatio: 0,
+  };
+  const same = { numerator: 1, denominator: 1 };
+  const equal: RatioBand = {
+    ...atMostTwice,
+    name: "decode-router",
+    between: ["decode", "router"],
+    min: same,
+    max: same,
+  };
+  const tied: Policy = { ...policy, targets: [...policy.targets, target("router")], ratios: [atMostTwice, equal] };
+  // No order of these writes keeps both bands, so that prefill may be the only one that goes.
+  const prefillTo = (ready: readonly number[]): number | undefined =>
+    planTransition(tied, observe([4, 4, 4], ready), { sets: 1, perSet: [[1, 1, 1]] }, 12).now.find(
+      ({ target: name }) => name === "prefill",
+    )?.to;
+  expect(prefillTo([3, 2, 0])).toBe(3);
+});
+
 test("what is coupled goes by whole tuples, also where the free GPUs or the ready partner hold a part of it", () => {
   const coupled: Policy = {
     ...policy,

@@ -535,5 +535,5 @@ describe("what is said to change a number changes it", () => {
       "set MaxReplicas",
       "set MinReplicas",
     ]);
-  });
+  }, 3_600_000);
 });
