@@ -2,49 +2,94 @@
  * Under a budget what has piled up takes no replica from the load that comes. Pure.
  *
  * A queue asks for more than its target's load. Were the budget dealt by what is asked for, a target that it cuts below its load would get a queue, get
- * replicas of others for it, lose the queue, and give them back: a cycle without end (docs/decisions/0007). So the load comes first, and of what
- * has piled up the same share of every target as far as the budget goes.
+ * replicas of others for it, lose the queue, and give them back: a cycle without end (docs/decisions/0007). So the load comes first, and with what is
+ * left the same share of what is missing of every target with a queue, as far as the budget goes.
  */
-import type { Solution, SolveInput } from "./solve.ts";
+import type { Solution, SolveInput, SolveTarget } from "./solve.ts";
 
-/** The share is exact to 1 in 2 to the power of this. */
-const HALVINGS = 6;
+/** The share is looked for until it is exact to this many replicas of every target. */
+const PRECISION_REPLICAS = 1 / 8;
 
 /**
  * @param whole the solution of `asked`, all demand alike
  * @param solve one problem, all demand alike
- * @returns what serves the load first; the served share and what limits it are those of all that is asked for
+ * @returns what serves the load first; `servedRatio` is that of all that is asked for
  */
 export function backlogLast(asked: SolveInput, whole: Solution, solve: (input: SolveInput) => Solution): Solution {
   if (!isCut(whole) || !asked.targets.some(hasBacklog)) return whole;
-  const attempt = (backlogRatio: number): Solution => {
-    const targets = asked.targets.map((target) => {
-      const all = Math.min(target.demandReplicas, Number.MAX_SAFE_INTEGER);
-      const flow = hasBacklog(target) ? Math.max(0, target.flowReplicas ?? 0) : all;
-      return { ...target, demandReplicas: flow + backlogRatio * (all - flow) };
+  const load = solve(loadOf(asked));
+  const isLoadCut = isCut(load);
+  const parts = asked.targets.map((target, index) => {
+    const flow = flowOf(target);
+    const base = isLoadCut ? Math.min(flow, totalOf(load, index)) : flow;
+    const most = Math.min(target.demandReplicas, asked.sets.max * target.max);
+    return { base, missing: hasBacklog(target) ? Math.max(0, most - base) : 0 };
+  });
+  const attempt = (share: number): Solution => {
+    const targets = asked.targets.map((target, index) => {
+      const { base, missing } = parts[index] as (typeof parts)[number];
+      return { ...target, demandReplicas: base + share * missing };
     });
-    return { ...solve({ ...asked, targets }), backlogRatio };
+    return solve({ ...unfloored(asked), targets });
   };
-  let best = attempt(0);
-  if (!isCut(best)) {
-    for (let step = 1 / 2, round = 0; round < HALVINGS; round++, step /= 2) {
-      const more = attempt(best.backlogRatio + step);
-      if (!isCut(more)) best = more;
+  const all = attempt(1);
+  let best = isCut(all) ? attempt(0) : all;
+  // The minimum viable set alone is over the budget.
+  if (isCut(best)) best = load;
+  else if (best !== all) {
+    const widest = Math.max(...parts.map(({ missing }) => missing));
+    for (let share = 0, step = 1 / 2; step * 2 * widest > PRECISION_REPLICAS; step /= 2) {
+      const more = attempt(share + step);
+      if (isCut(more)) continue;
+      share += step;
+      best = more;
     }
   }
-  return { ...best, servedRatio: servedOf(asked, best), limitedBy: whole.limitedBy, atMax: whole.atMax };
+  const isAtMax = [load, best].some(({ limitedBy }) => limitedBy.includes("Max"));
+  return {
+    ...best,
+    servedRatio: leastShare(asked.targets, best, ({ demandReplicas }) => demandReplicas),
+    loadRatio: leastShare(asked.targets, best, flowOf),
+    backlogRatio: backlogShare(asked.targets, best),
+    limitedBy: [...(isAtMax ? (["Max"] as const) : []), "GPUBudget"],
+    atMax: [...new Set([...load.atMax, ...best.atMax])],
+  };
 }
+
+/** The problem without what has piled up. */
+export const loadOf = (asked: SolveInput): SolveInput => ({
+  ...unfloored(asked),
+  targets: asked.targets.map(({ flowReplicas: _, ...target }, index) => ({
+    ...target,
+    demandReplicas: flowOf(asked.targets[index] as SolveTarget),
+  })),
+});
+
+/** A floor is for a demand that asks for less than it. */
+const unfloored = ({ gpuFloor: _, ...asked }: SolveInput): SolveInput => asked;
 
 const isCut = ({ limitedBy }: Solution): boolean => limitedBy.includes("GPUBudget");
 
-const hasBacklog = ({ demandReplicas, flowReplicas = demandReplicas }: SolveInput["targets"][number]): boolean =>
+const hasBacklog = ({ demandReplicas, flowReplicas = demandReplicas }: SolveTarget): boolean =>
   flowReplicas < demandReplicas;
 
-/** Least share of what a target asks for, in [0, 1]. */
-function servedOf({ targets }: SolveInput, { perSet }: Solution): number {
-  return targets.reduce((least, { demandReplicas }, index) => {
-    if (demandReplicas <= 0) return least;
-    const replicas = perSet.reduce((sum, vector) => sum + (vector[index] as number), 0);
-    return Math.min(least, replicas / demandReplicas);
+const flowOf = (target: SolveTarget): number =>
+  hasBacklog(target) ? Math.max(0, target.flowReplicas ?? 0) : target.demandReplicas;
+
+const totalOf = ({ perSet }: Solution, index: number): number =>
+  perSet.reduce((sum, vector) => sum + (vector[index] as number), 0);
+
+/** Least share of what `of` says of a target, in [0, 1]. */
+const leastShare = (targets: readonly SolveTarget[], solution: Solution, of: (target: SolveTarget) => number): number =>
+  targets.reduce((least, target, index) => {
+    const wanted = of(target);
+    return wanted > 0 ? Math.min(least, totalOf(solution, index) / wanted) : least;
   }, 1);
-}
+
+/** Least share of what has piled up that is served beside the load, in [0, 1]. */
+const backlogShare = (targets: readonly SolveTarget[], solution: Solution): number =>
+  targets.reduce((least, target, index) => {
+    if (!hasBacklog(target)) return least;
+    const flow = flowOf(target);
+    return Math.min(least, Math.max(0, totalOf(solution, index) - flow) / (target.demandReplicas - flow));
+  }, 1);

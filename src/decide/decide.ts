@@ -6,6 +6,7 @@
  */
 
 import { applyOverride } from "./apply-override.ts";
+import { loadOf } from "./backlog-last.ts";
 import { boundsOf, setBounds, type TargetBounds } from "./bounds.ts";
 import { joinSlo } from "./capacity/join.ts";
 import { sizeForSlo } from "./capacity/slo.ts";
@@ -110,8 +111,10 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     recordReplacements(stages, policy.targets[index]?.name ?? "", replicas, extra);
     return replicas + extra;
   });
-  const flowReplicas = forecasts.map(({ flowReplicas: flow }, index) =>
-    flow === undefined || isInPanic(panics[index], monotonicMs) ? undefined : flow + (replacements[index] as number),
+  const flowReplicas = forecasts.map(({ loadReplicas }, index) =>
+    loadReplicas === undefined || isInPanic(panics[index], monotonicMs)
+      ? undefined
+      : loadReplicas + (replacements[index] as number),
   );
 
   // 4: bounds
@@ -186,7 +189,8 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
       perSet: goal.perSet,
       isCutByBudget: goal.limitedBy.includes("GPUBudget") || goal.isRaisedToFloor,
     },
-    goalFor: (sets) => solve({ ...problem, sets: { ...problem.sets, min: sets, max: sets } }).perSet,
+    goalFor: (sets) => solve(withSets(problem, sets)).perSet,
+    loadFor: (sets) => solve(withSets(loadOf(problem), sets)).perSet,
     gpuBudget: budget.gpus,
     isGrowthForbidden: budget.isUnknown,
     setBounds: setBounds(policy, observation, context),
@@ -305,6 +309,11 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   };
 }
 
+const withSets = (problem: SolveInput, sets: number): SolveInput => ({
+  ...problem,
+  sets: { ...problem.sets, min: sets, max: sets },
+});
+
 const hardRulesGivenUp = ({ givenUp }: Solution): readonly string[] =>
   givenUp.filter(({ relaxation }) => relaxation === "HardRatios").map(({ name }) => name);
 
@@ -377,8 +386,8 @@ function measureSet(set: TargetPolicy, policy: Policy, { set: seen }: Observatio
 }
 
 interface Foreseen extends ForecastResult {
-  /** What comes, without what has piled up; absent where that is not known. */
-  readonly flowReplicas?: number;
+  /** Without what a queue asks for beyond; absent: all of `replicas`. */
+  readonly loadReplicas?: number;
 }
 
 function foresee(
@@ -392,13 +401,12 @@ function foresee(
   const known = memory.forecasts[target.name];
   // A queue grows for as long as replicas start: its slope says nothing about the load that comes.
   const isFlow = demand.flowReplicas !== undefined || demand.isBacklog !== true;
-  const isLoadKnown = !demand.isHold || demand.flowReplicas !== undefined;
-  if (!demand.isUnknown && isLoadKnown && demand.reason !== "ScaledToZero" && isFlow) {
+  if (!demand.isUnknown && !demand.isHold && demand.reason !== "ScaledToZero" && isFlow) {
     const flow = demand.flowReplicas ?? demand.replicas;
     const forecast = forecastDemand(flow, monotonicMs, horizonMs, policy.forecast, known);
     const result = { ...forecast, replicas: Math.max(demand.replicas, forecast.replicas) };
-    // What is held is no queue: it is kept like load.
-    return demand.isHold || demand.reason === "SLOMissed" ? result : { ...result, flowReplicas: forecast.replicas };
+    const { loadReplicas } = demand;
+    return loadReplicas === undefined ? result : { ...result, loadReplicas: Math.max(loadReplicas, forecast.replicas) };
   }
   // What is not known is neither a sample nor a base to forecast from.
   return {

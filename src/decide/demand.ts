@@ -44,6 +44,8 @@ export interface Demand {
   readonly detail: string;
   /** What is for the load that comes, without what has piled up; absent: all of `replicas`, or nothing known where a queue asks for the most. */
   readonly flowReplicas?: number;
+  /** Of `replicas`, without what a queue asks for beyond it; absent: all of it, or not known. */
+  readonly loadReplicas?: number;
   /** A queue asks for the most. */
   readonly isBacklog?: true;
   /** No metric may shrink the target now, because something is unknown. */
@@ -121,8 +123,8 @@ export function demandOf(input: DemandInput): Demand {
   const isQueue = (metric: MetricDemand): boolean => target.metrics[metrics.indexOf(metric)]?.isBacklog === true;
   if (!isQueue(winner)) return one;
   const others = known.filter((metric) => !isQueue(metric) && !isBrake(metric));
-  const flow = others.length === 0 ? {} : { flowReplicas: Math.max(...others.map((other) => other.replicas ?? 0)) };
-  return { ...one, isBacklog: true, ...flow };
+  const load = Math.max(...others.map((other) => other.replicas ?? 0));
+  return { ...one, isBacklog: true, ...(others.length === 0 ? {} : { flowReplicas: load, loadReplicas: load }) };
 }
 
 function metricDemand(metric: MetricPolicy, collected: CollectedMetric, input: DemandInput): MetricDemand {

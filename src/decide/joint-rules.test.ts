@@ -48,11 +48,16 @@ function specOf(change: SpecChange): ScalingPolicy["spec"] {
   return (admitted as ScalingPolicy).spec;
 }
 
-/** A deployment at rest: `perSet` ready replicas, and the load of each target in replicas' worth for the whole set. */
+const queue = {
+  type: "Preset" as const,
+  preset: { name: "waitingRequests" as const, target: { type: "AverageValue" as const, averageValue: 1 } },
+};
+
+/** A deployment at rest: `perSet` ready replicas, and the load of each target in replicas' worth for the whole set, by metric. */
 function decideAt(
   change: SpecChange,
   perSet: readonly (readonly number[])[],
-  loads: readonly number[],
+  loads: readonly (number | readonly number[])[],
   more: Partial<Observation> = {},
   minAvailable: readonly number[] = [],
 ): Decision {
@@ -83,7 +88,7 @@ function decideAt(
       minAvailable: minAvailable[index] ?? 1,
       templateReplicas: 1,
       gpusPerReplica: 1,
-      metrics: [{ kind: "Total", sample: { value: loads[index] as number, ageMs: 0 } }],
+      metrics: [loads[index] ?? []].flat().map((value) => ({ kind: "Total", sample: { value, ageMs: 0 } })),
     })),
     gpusInUse: perSet.flat().reduce((sum, replicas) => sum + replicas, 0),
     isSharing: false,
@@ -158,6 +163,31 @@ describe("what the decision says", () => {
     const scaleTargets = [inner("prefill", { maxReplicas: 2 }), inner("decode")];
     const { stages } = decideAt({ ratios, scaleTargets }, [[2, 8]], [2, 12]);
     expect(stages.find(({ reason }) => reason === "AtMax")?.detail).toBe("maxReplicas 2 of prefill cuts the demand");
+  });
+});
+
+describe("a queue under a budget", () => {
+  const scaleTargets = [inner("prefill", { maxReplicas: 4 }), inner("decode", { metrics: [...load, queue] })];
+  const set = { name: "sets", level: "PodCliqueSet" as const, maxReplicas: 4, behavior: fast };
+
+  test("keeps no set replica away that the load needs", () => {
+    const change = { scaleTargets: [...scaleTargets, set], gpuBudget: { max: 20 } };
+    const setsFor = (waiting: number): number => decideAt(change, [[4, 8]], [8, [2, waiting]]).desired.sets;
+    expect([setsFor(0), setsFor(16)]).toEqual([2, 2]);
+  });
+
+  test("is said to come last, with what is left for it; why not one less of the load says so", () => {
+    const targets = [inner("prefill"), inner("decode", { maxReplicas: 30, metrics: [...load, queue] })];
+    const decision = decideAt({ scaleTargets: targets, gpuBudget: { max: 20 } }, [[10, 10]], [10, [4, 20]]);
+    expect(decision.desired.perSet).toEqual([[10, 10]]);
+    expect(decision.stages.find(({ reason }) => reason === "BacklogLast")?.detail).toBe(
+      "what comes goes before what has piled up, of which the budget leaves 37 %",
+    );
+    expect(decision.budget.isLimited).toBe(true);
+    expect(decision.targets[0]?.neighbours?.oneLess).toMatchObject({
+      constraint: "ServedFraction",
+      detail: "demand asks for 10: prefill 10→9 would serve 90 % instead of 100 % of what comes",
+    });
   });
 });
 

@@ -30,6 +30,8 @@ export interface LimitInput {
   readonly goal: { readonly sets: number; readonly perSet: readonly Vector[]; readonly isCutByBudget: boolean };
   /** The goal with another number of set replicas. */
   readonly goalFor: (sets: number) => readonly Vector[];
+  /** The same for the load alone, without what has piled up. */
+  readonly loadFor: (sets: number) => readonly Vector[];
   readonly gpuBudget: number;
   readonly setBounds: { readonly min: number; readonly max: number };
   /** Nothing may grow: a GPU cost is unknown and there is a budget. */
@@ -376,15 +378,15 @@ function limitSets(
 }
 
 /**
- * Set replicas that fit into the budget with the GPUs of their template, beside what the present ones need for the demand. Where they do not, shrinking the
+ * Set replicas that fit into the budget with the GPUs of their template, beside what the present ones need for the load that comes. Where they do not, shrinking the
  * present ones first would serve less for a whole start-up time, and a metric that saturates would then ask for less and take the wish back, for ever.
  */
-function affordableSets({ policy, observation, goal, goalFor, gpuBudget, setBounds }: LimitInput): number {
+function affordableSets({ policy, observation, goal, loadFor, gpuBudget, setBounds }: LimitInput): number {
   const current = observation.set.replicas;
   if (policy.set === undefined || goal.sets <= current || gpuBudget === Number.POSITIVE_INFINITY) return goal.sets;
   const each = templateGpus(observation);
   if (each <= 0) return goal.sets;
-  const free = gpuBudget - gpusWanted(observation, goalFor(current));
+  const free = gpuBudget - gpusWanted(observation, loadFor(current));
   const affordable = current + Math.max(0, Math.floor(free / each));
   return Math.min(goal.sets, Math.max(affordable, setBounds.min));
 }

@@ -263,7 +263,7 @@ function oneLess(around: Around, before: Service, index: number, set: number): W
   if (isNew(around, set)) return { ...startsAtGoal(around, index, set), ...rest };
   return {
     constraint: "None",
-    detail: `${moves(around, set, closed)} would still serve ${percent(after.servedRatio)}`,
+    detail: `${moves(around, set, closed)} would still serve ${percent(after.all.servedRatio)}`,
     ...rest,
   };
 }
@@ -348,35 +348,64 @@ function gpusWith({ problem, perSet }: NeighboursInput, set: number, vector: Vec
 
 const demandOf = ({ problem }: NeighboursInput, index: number): number => problem.targets[index]?.demandReplicas ?? 0;
 
-interface Service {
-  /** Least share of a target's demand, in [0, 1]. */
+interface Shares {
+  /** Least share of what is wanted of a target, in [0, 1]. */
   readonly servedRatio: number;
   /** The same over the targets that no maximum cuts. */
   readonly fractionRatio: number;
 }
 
-function serviceOf({ problem, ceiling }: Around, perSet: readonly Vector[]): Service {
+interface Service {
+  /** What comes, which goes before what has piled up. */
+  readonly load: Shares;
+  readonly all: Shares;
+}
+
+function serviceOf(around: Around, perSet: readonly Vector[]): Service {
+  return {
+    load: sharesOf(around, perSet, ({ demandReplicas, flowReplicas }) =>
+      Math.min(demandReplicas, flowReplicas ?? demandReplicas),
+    ),
+    all: sharesOf(around, perSet, ({ demandReplicas }) => demandReplicas),
+  };
+}
+
+function sharesOf(
+  { problem, ceiling }: Around,
+  perSet: readonly Vector[],
+  wantedOf: (target: SolveInput["targets"][number]) => number,
+): Shares {
   let servedRatio = 1;
   let fractionRatio = 1;
-  problem.targets.forEach(({ demandReplicas }, at) => {
-    if (!(demandReplicas > 0)) return;
+  problem.targets.forEach((target, at) => {
+    const wanted = wantedOf(target);
+    if (!(wanted > 0)) return;
     let total = 0;
     for (const vector of perSet) total += vector[at] as number;
-    servedRatio = Math.min(servedRatio, total / demandReplicas);
-    if (demandReplicas - EPSILON <= perSet.length * (ceiling[at] as number))
-      fractionRatio = Math.min(fractionRatio, total / demandReplicas);
+    servedRatio = Math.min(servedRatio, total / wanted);
+    if (wanted - EPSILON <= perSet.length * (ceiling[at] as number))
+      fractionRatio = Math.min(fractionRatio, total / wanted);
   });
   return { servedRatio, fractionRatio };
 }
 
-function compareService(a: Service, b: Service): number {
+const compareService = (a: Service, b: Service): number => compareShares(a.load, b.load) || compareShares(a.all, b.all);
+
+function compareShares(a: Shares, b: Shares): number {
   const served = a.servedRatio - b.servedRatio;
   if (Math.abs(served) > EPSILON) return served;
   const fraction = a.fractionRatio - b.fractionRatio;
   return Math.abs(fraction) > EPSILON ? fraction : 0;
 }
 
-const serviceText = (after: Service, before: Service): string =>
+function serviceText(after: Service, before: Service): string {
+  const hasBacklog = [after, before].some(({ load, all }) => compareShares(load, all) !== 0);
+  if (hasBacklog && compareShares(after.load, before.load) !== 0)
+    return `${sharesText(after.load, before.load)} of what comes`;
+  return sharesText(after.all, before.all);
+}
+
+const sharesText = (after: Shares, before: Shares): string =>
   Math.abs(after.servedRatio - before.servedRatio) > EPSILON
     ? `${percent(after.servedRatio)} instead of ${percent(before.servedRatio)}`
     : `${percent(after.fractionRatio)} instead of ${percent(before.fractionRatio)} of what no maximum cuts`;

@@ -47,8 +47,7 @@ function oneMore(input: SetNeighboursInput, base: Solution): Weighed {
   const next = solveFor(problem, sets);
   const failed = newlyGivenUp(base, next);
   const rest = { gpus: next.gpus };
-  const before = base.servedRatio;
-  const after = next.servedRatio;
+  const [after, before] = sharesOf(next, base);
   if (failed.isOverBudget)
     return {
       constraint: "GPUBudget",
@@ -85,8 +84,7 @@ function oneLess(input: SetNeighboursInput, base: Solution): Weighed {
   const next = solveFor(problem, sets);
   const failed = newlyGivenUp(base, next);
   const rest = { gpus: next.gpus };
-  const before = base.servedRatio;
-  const after = next.servedRatio;
+  const [after, before] = sharesOf(next, base);
   if (failed.rules !== "") return { constraint: "HardRatios", detail: `${sets} set replicas leave ${failed.rules}` };
   if (input.word !== undefined) return input.word;
   if (Math.ceil(ownDemand - EPSILON) > sets)
@@ -149,6 +147,10 @@ function notFull({ problem, names }: SetNeighboursInput, base: Solution): string
     .join(" and ");
 }
 
+/** What two solutions serve: of what comes, which goes before what has piled up; of all where that is the same. */
+const sharesOf = (a: Solution, b: Solution): readonly [number, number] =>
+  Math.abs(a.loadRatio - b.loadRatio) > EPSILON ? [a.loadRatio, b.loadRatio] : [a.servedRatio, b.servedRatio];
+
 /** The removal rule of the solver: with its headroom on top of the demand fewer must serve as much as those that are there. */
 function headroomText(problem: SolveInput, sets: number): string | undefined {
   const { current } = problem.sets;
@@ -162,8 +164,7 @@ function headroomText(problem: SolveInput, sets: number): string | undefined {
       ...(target.flowReplicas === undefined ? {} : { flowReplicas: target.flowReplicas * share }),
     })),
   };
-  const now = solveFor(inflated, current).servedRatio;
-  const then = solveFor(inflated, sets).servedRatio;
+  const [then, now] = sharesOf(solveFor(inflated, sets), solveFor(inflated, current));
   return then < now - EPSILON
     ? `with ${percent(share - 1)} more demand ${sets} set replicas would serve ${percent(then)} of it instead of ${percent(now)}`
     : undefined;

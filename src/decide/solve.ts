@@ -76,6 +76,8 @@ export interface Solution {
   readonly gpus: number;
   /** Least share of a target's demand that is met, in [0, 1]. */
   readonly servedRatio: number;
+  /** The same of the load alone, without what has piled up. */
+  readonly loadRatio: number;
   /** Demand that was cut because of it. */
   readonly limitedBy: readonly ("Max" | "GPUBudget")[];
   /** Targets whose own maximum cuts demand: theirs, or that of a target which a ratio ties to them. */
@@ -318,6 +320,7 @@ function solutionOf(
     perSet: expand(deal(field, grown.sets, grown.units)),
     gpus: grown.gpus,
     servedRatio: served.servedRatio,
+    loadRatio: served.servedRatio,
     limitedBy: [...(clipped.length > 0 ? (["Max"] as const) : []), ...(isBudget ? (["GPUBudget"] as const) : [])],
     atMax: clipped.length === 0 ? [] : maximaBehind(clipped, input.targets, field),
     relaxed: givenUp.length === 0 ? [] : [...new Set(givenUp.map(({ relaxation }) => relaxation))],

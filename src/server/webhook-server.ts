@@ -27,8 +27,8 @@ export interface WebhookServer {
 const BODY_BYTES_MAX = 8 * 2 ** 20;
 const PROBE_TIMEOUT_MS = 2_000;
 /**
- * Who may close an idle connection first is the API server, which does after 90 s (IdleConnTimeout of Go's transport): the default
- * of 5 s here closes under a review that is on its way, and the write it belongs to fails with 500.
+ * Who may close an idle connection first is the API server, which does after 90 s (IdleConnTimeout of Go's transport): with
+ * the default of 5 s here a connection may be closed under a review that is on its way, and the write it belongs to fails.
  */
 const KEEP_ALIVE_MS = 120_000;
 

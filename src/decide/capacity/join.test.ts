@@ -83,16 +83,16 @@ describe("what a forecast may go by", () => {
   });
 });
 
-test("what is held for want of a measurement is no load: the one that is known is forecast", () => {
-  const held = queue(6, { reason: "MetricUnknown", holdsDown: true, isHold: true, isUnknown: true });
-  const { isBacklog: _, ...metric } = held;
-  expect(joinSlo(metric, slo(4), whole(6))).toMatchObject({
-    replicas: 6,
-    flowReplicas: 4,
-    isHold: true,
-    isUnknown: false,
-    holdsDown: true,
-  });
+test("load is what the engines have and other metrics ask for; what a queue asks for beyond has piled up", () => {
+  const flow = { flowReplicas: 25, loadReplicas: 25 };
+  const loadOf = (demand: Demand, term: SloTerm, current = 40): number | undefined =>
+    joinSlo(demand, term, whole(current)).loadReplicas;
+  expect(loadOf(queue(40, flow), slo(20))).toBe(25);
+  expect(loadOf(queue(40, flow), slo(30, { flowReplicas: 4 }))).toBe(30);
+  expect(loadOf(queue(40), slo(20))).toBe(20);
+  // The load itself asks for the most, whatever part of it runs already.
+  expect(loadOf(queue(10, { flowReplicas: 5, loadReplicas: 5 }), slo(20, { flowReplicas: 2 }))).toBeUndefined();
+  expect(loadOf(queue(30, flow), slo(20, { isMissed: true }))).toBeUndefined();
 });
 
 test("a load that is remembered shrinks nothing, whichever asks for more", () => {

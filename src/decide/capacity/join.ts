@@ -60,10 +60,14 @@ export function mostByQueue(totals: Totals): number {
 
 type KnownTerm = Extract<SloTerm, { kind: "Known" }>;
 
-function known(demand: Demand, term: KnownTerm, currentReplicas: number, isAlone: boolean): Demand {
+function known(
+  { loadReplicas, ...demand }: Demand,
+  term: KnownTerm,
+  currentReplicas: number,
+  isAlone: boolean,
+): Demand {
   const { replicas, detail, isMissed, flowReplicas, isHeld } = term;
-  // What is held for want of a measurement is no load.
-  const ownFlow = demand.isBacklog === true || isAlone || demand.isHold ? demand.flowReplicas : demand.replicas;
+  const ownFlow = demand.isBacklog === true || isAlone ? demand.flowReplicas : demand.replicas;
   const flow = Math.max(flowReplicas, ownFlow ?? 0);
   const holdsDown = demand.holdsDown || isHeld === true;
   const raised: Demand =
@@ -79,13 +83,20 @@ function known(demand: Demand, term: KnownTerm, currentReplicas: number, isAlone
           isUnknown: false,
           holdsDown,
         }
-      : { ...demand, flowReplicas: flow, holdsDown, isUnknown: false };
+      : {
+          ...demand,
+          flowReplicas: flow,
+          // What runs or waits in the engines is load; what a queue asks for beyond it is not.
+          ...(demand.isBacklog === true ? { loadReplicas: Math.max(replicas, loadReplicas ?? 0) } : {}),
+          holdsDown,
+        };
   if (!isMissed || raised.replicas >= currentReplicas) return raised;
+  const { loadReplicas: _, ...held } = raised;
   return {
-    ...raised,
+    ...held,
     replicas: currentReplicas,
     reason: "SLOMissed",
-    detail: `measured latency is above its goal, nothing goes down; ${raised.detail}`,
+    detail: `measured latency is above its goal, nothing goes down; ${held.detail}`,
     holdsDown: true,
   };
 }

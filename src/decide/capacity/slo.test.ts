@@ -147,30 +147,6 @@ describe("too few replicas report", () => {
   });
 });
 
-test("a metric that cannot be measured holds what is there, and does not stop the forecast of a load that is known", () => {
-  const own = [
-    { label: "kv", targetType: "AverageValue" as const, targetValue: 1, isBacklog: false, advisoryOnly: false },
-  ];
-  const forecast = { ...policyOf().forecast, enabled: true, method: "LinearTrend" as const, horizonMs: 600_000 };
-  const policy = policyOf({ targets: [targetOf("prefill", own), targetOf("decode", own)], forecast });
-  const climb = (metric: number) => {
-    let memory = emptyMemory;
-    const [tick, last] = [15_000, 9];
-    for (let at = 0; at < last; at++)
-      memory = run(
-        { replicas: [40, 40], loads: chat(100 + 10 * at), nowMs: at * tick, metric: 1 },
-        policy,
-        memory,
-      ).memory;
-    const scene = { replicas: [40, 40], loads: chat(100 + 10 * last), nowMs: last * tick, metric };
-    return run(scene, policy, memory).decision.targets[0];
-  };
-  const [known, unknown] = [climb(1), climb(Number.NaN)];
-  expect(unknown?.demand).toMatchObject({ reason: "MetricUnknown", replicas: 40 });
-  expect(unknown?.forecast?.foreseenReplicas).toBeCloseTo(known?.forecast?.foreseenReplicas ?? Number.NaN, 6);
-  expect(unknown?.forecast?.foreseenReplicas).toBeGreaterThan(5);
-});
-
 describe("sizing", () => {
   test("behind a router that looks at load prefill shares a queue: fewer replicas, and more of them where two set replicas split it", () => {
     const prefillOf = (routing: SloPolicy["routing"], sets: number): number => {

@@ -1,7 +1,7 @@
 /** Pure: one ComputeDomain for each MNNVL group and set replica (grove.md 2.1, 8.7). */
 import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { isTerminating } from "../../api/kubernetes/core.ts";
-import { apiVersionOf, controllerOf } from "../../api/kubernetes/meta.ts";
+import { apiVersionOf, controllerOf, type OwnerReference } from "../../api/kubernetes/meta.ts";
 import { COMPUTE_DOMAINS, type ComputeDomain } from "../../api/nvidia/compute-domain.ts";
 import type { Action, Problem, Stage } from "../actions.ts";
 import { finalizerAddition, finalizerRemoval, leavesDependents } from "../finalizers.ts";
@@ -62,16 +62,32 @@ export function planDomainRemoval(set: PodCliqueSet, view: DomainView | undefine
 }
 
 /**
- * When there is no set of that name: domains made when its deletion was decided already, such as by a request whose answer was
- * lost. Garbage collection deletes them, and our finalizer would hold them for ever.
+ * Domains whose set is not there: made when its deletion was decided already, such as by a request whose answer was lost. Garbage
+ * collection deletes them, and our finalizer would hold them for ever.
+ * @param isThere whether the set of that name has that uid
  */
-export const planOrphanRemoval = (domains: readonly ComputeDomain[]): Pick<DomainPlan, "stages"> => ({
-  stages: removal(domains.filter((domain) => controllerOf(domain)?.kind === POD_CLIQUE_SETS.kind)),
+export const planOrphanRemoval = (
+  domains: readonly ComputeDomain[],
+  isThere: (owner: OwnerReference) => boolean,
+): Pick<DomainPlan, "stages"> => ({
+  stages: removal(
+    domains.filter((domain) => {
+      const owner = setOwner(domain);
+      return owner !== undefined && !isThere(owner);
+    }),
+  ),
 });
 
-/** Its set was deleted, and made again under its name: names are taken once. */
-const isOfFormerSet = (domain: ComputeDomain, set: PodCliqueSet): boolean =>
-  controllerOf(domain)?.kind === POD_CLIQUE_SETS.kind && !isOwnedBy(domain, set);
+/** Its set was deleted, and made again under its name. */
+function isOfFormerSet(domain: ComputeDomain, set: PodCliqueSet): boolean {
+  const owner = setOwner(domain);
+  return owner?.name === set.metadata.name && owner.uid !== set.metadata.uid;
+}
+
+function setOwner(domain: ComputeDomain): OwnerReference | undefined {
+  const owner = controllerOf(domain);
+  return owner?.kind === POD_CLIQUE_SETS.kind && owner.apiVersion === apiVersionOf(POD_CLIQUE_SETS) ? owner : undefined;
+}
 
 /** Without the finalizer first: after a crash in between they are still in excess. */
 function removal(domains: readonly ComputeDomain[]): readonly Stage[] {

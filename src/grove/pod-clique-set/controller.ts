@@ -2,7 +2,7 @@
 import type { PodCliqueSet } from "../../api/grove/pod-clique-set.ts";
 import { equalJson } from "../../api/json.ts";
 import { isTerminating } from "../../api/kubernetes/core.ts";
-import { controllerOf, type KubeObject, keyOf, parseKey } from "../../api/kubernetes/meta.ts";
+import { controllerOf, type KubeObject, keyOf, type OwnerReference, parseKey } from "../../api/kubernetes/meta.ts";
 import { type Controller, type ReconcileResult, startController } from "../../kube/controller.ts";
 import type { EventRecorder } from "../../kube/events.ts";
 import type { Change } from "../../kube/informer.ts";
@@ -119,7 +119,10 @@ async function removeOrphanedDomains(
   recorder: EventRecorder,
 ): Promise<ReconcileResult | undefined> {
   for (const regarding of stores.computeDomain.byIndex(BY_SET, key)) {
-    const { failures, stale } = await carryOut(planOrphanRemoval([regarding]), { stores, recorder, regarding });
+    const isThere = ({ name, uid }: OwnerReference): boolean =>
+      stores.set.get(regarding.metadata.namespace, name)?.metadata.uid === uid;
+    const plan = planOrphanRemoval([regarding], isThere);
+    const { failures, stale } = await carryOut(plan, { stores, recorder, regarding });
     const [failure] = failures;
     if (failure !== undefined) throw new Error(`${failure.code}: ${failure.description}`);
     if (stale) return { requeueAfterMs: COALESCE_MS };

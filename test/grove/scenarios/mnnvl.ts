@@ -227,6 +227,27 @@ export const MNNVL_ENABLED: readonly Scenario[] = [
     // What is left at the end fails every scenario.
     await world.settle();
   }),
+  scenario("DomainThatSomebodyRelabels", async ({ world, domains }) => {
+    for (const set of ["relabelled", "neighbour"]) await world.deploy(oneWorker(set, "default"));
+    await world.until("both domains", () => domains().length === 2);
+    // A set that is looked at puts the label right at once.
+    await world.settle();
+    const key = { namespace: world.namespace, name: "relabelled-0-default" };
+    const { uid } = (await world.api.get(COMPUTE_DOMAINS, key)).metadata;
+    for (const label of ["no-such-set", "neighbour"]) {
+      const metadata = { labels: { "app.kubernetes.io/part-of": label } };
+      await world.api.patch(COMPUTE_DOMAINS, key, { metadata }, { type: "merge" });
+      await world.editSet("neighbour", (set) => ({
+        ...set,
+        metadata: { ...set.metadata, annotations: { ...set.metadata.annotations, looked: label } },
+      }));
+      await world.pass(2_000);
+      await world.settle();
+      const { metadata: after } = await world.api.get(COMPUTE_DOMAINS, key);
+      if (after.uid !== uid || after.deletionTimestamp !== undefined)
+        throw new Error(`the domain of a set that is there went when it was relabelled ${label}`);
+    }
+  }),
   scenario("ComputeDomainAndClaimInjection", async ({ world, domains }) => {
     const set = "inj-test";
     await world.deploy(comprehensive(set, "default"));
