@@ -71,7 +71,7 @@ const unfloored = ({ gpuFloor: _, ...asked }: SolveInput): SolveInput => asked;
 const isCut = ({ limitedBy }: Solution): boolean => limitedBy.includes("GPUBudget");
 
 const hasBacklog = ({ demandReplicas, flowReplicas = demandReplicas }: SolveTarget): boolean =>
-  flowReplicas < demandReplicas;
+  Math.max(0, flowReplicas) < demandReplicas;
 
 const flowOf = (target: SolveTarget): number =>
   hasBacklog(target) ? Math.max(0, target.flowReplicas ?? 0) : target.demandReplicas;

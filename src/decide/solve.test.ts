@@ -569,11 +569,16 @@ describe("laws", () => {
   test("numbers that are none never throw and never give replicas that are none", () => {
     const odd = fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, -1, 0, 1e300, 1e-300);
     fc.assert(
-      fc.property(problemArbitrary, fc.array(odd, { minLength: 12, maxLength: 12 }), ({ input: problem }, values) => {
+      fc.property(problemArbitrary, fc.array(odd, { minLength: 24, maxLength: 24 }), ({ input: problem }, values) => {
         const solution = solve({
           ...problem,
-          targets: problem.targets.map((one, index) => ({ ...one, demandReplicas: values[index] as number })),
+          targets: problem.targets.map((one, index) => ({
+            ...one,
+            demandReplicas: values[index] as number,
+            ...(index % 2 === 0 ? { flowReplicas: values[12 + index] as number } : {}),
+          })),
         });
+        for (const ratio of [solution.loadRatio, solution.backlogRatio]) expect(ratio >= 0 && ratio <= 1).toBe(true);
         for (const vector of solution.perSet)
           for (const value of vector) expect(Number.isSafeInteger(value)).toBe(true);
         expect(solution.servedRatio).toBeGreaterThanOrEqual(0);
