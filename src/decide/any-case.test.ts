@@ -10,7 +10,7 @@ import type { Observation } from "./observation.ts";
 import { isInPanic } from "./panic.ts";
 import { type Policy, readPolicy } from "./policy.ts";
 
-/** Policies, each with one to four observations one after the other; `npm run test:nightly` judges 100,000 decisions and more in each property. */
+/** Policies, each with one to four observations one after the other; `npm run test:nightly` judges more than 100,000 decisions in the properties together. */
 const RUNS = Number(process.env["DECIDE_RUNS"] ?? 150);
 const MAX_TURNS = 4;
 /** The nightly tier takes minutes. */
@@ -27,31 +27,39 @@ interface Case {
 /** By property. */
 const decided = new Map<string, number>();
 
+/** A run of `fc.gen()` is kept until its property ends, at 100 kB each. */
+const RUNS_AT_A_TIME = 500;
+
 /** Each case is judged; the memory goes from one to the next, and through a checkpoint as after a restart. */
 function everyCase(judge: (one: Case) => void, numRuns = RUNS): void {
-  fc.assert(
-    fc.property(admittedPolicies, fc.gen(), ({ spec }, draw) => {
-      const policy = readPolicy(spec);
-      let memory: Memory = emptyMemory;
-      let nowMs = Date.UTC(2026, 0, 1);
-      let monotonicMs = nowMs;
-      const turns = draw(fc.integer, { min: 1, max: MAX_TURNS });
-      for (let turn = 0; turn < turns; turn++) {
-        const observation = anyObservation(draw, policy, nowMs, monotonicMs);
-        const { decision, memory: next } = decide(policy, observation, memory);
-        const { currentTestName = "" } = expect.getState();
-        decided.set(currentTestName, (decided.get(currentTestName) ?? 0) + 1);
-        judge({ policy, observation, memory, decision, next });
-        const done = decision.transition.now.slice(0, draw(fc.integer, { min: 0, max: 4 }));
-        memory = JSON.parse(JSON.stringify(recordWrites(next, policy, done, monotonicMs))) as Memory;
-        monotonicMs += draw(() => fc.constantFrom(1_000, 15_000, 600_000));
-        // The clock on the wall may be set.
-        nowMs += draw(() => fc.constantFrom(1_000, 15_000, 86_400_000, -3_600_000));
-      }
-    }),
+  const { seed = 0 } = fc.readConfigureGlobal();
+  for (let first = 0; first < numRuns; first += RUNS_AT_A_TIME) {
     // Shrinking replays a drawn world many times over, and says less than the numbers below do.
-    { numRuns, endOnFailure: true },
-  );
+    const part = { numRuns: Math.min(RUNS_AT_A_TIME, numRuns - first), seed: seed + first, endOnFailure: true };
+    fc.assert(
+      fc.property(admittedPolicies, fc.gen(), ({ spec }, draw) => playCase(readPolicy(spec), draw, judge)),
+      part,
+    );
+  }
+}
+
+function playCase(policy: Policy, draw: fc.GeneratorValue, judge: (one: Case) => void): void {
+  let memory: Memory = emptyMemory;
+  let nowMs = Date.UTC(2026, 0, 1);
+  let monotonicMs = nowMs;
+  const turns = draw(fc.integer, { min: 1, max: MAX_TURNS });
+  for (let turn = 0; turn < turns; turn++) {
+    const observation = anyObservation(draw, policy, nowMs, monotonicMs);
+    const { decision, memory: next } = decide(policy, observation, memory);
+    const { currentTestName = "" } = expect.getState();
+    decided.set(currentTestName, (decided.get(currentTestName) ?? 0) + 1);
+    judge({ policy, observation, memory, decision, next });
+    const done = decision.transition.now.slice(0, draw(fc.integer, { min: 0, max: 4 }));
+    memory = JSON.parse(JSON.stringify(recordWrites(next, policy, done, monotonicMs))) as Memory;
+    monotonicMs += draw(() => fc.constantFrom(1_000, 15_000, 600_000));
+    // The clock on the wall may be set.
+    nowMs += draw(() => fc.constantFrom(1_000, 15_000, 86_400_000, -3_600_000));
+  }
 }
 
 const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
