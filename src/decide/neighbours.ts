@@ -112,7 +112,14 @@ export function neighbourhood(
   const maxima = problem.targets.map(({ max }) => max);
   const minima = problem.targets.map(({ min }) => min);
   const ceiling = greatestBelow(maxima, constraints, minima) ?? maxima;
-  const around: Around = { ...input, hard, soft: problem.soft.filter(isKept), constraints, ceiling };
+  const around: Around = {
+    ...input,
+    hard,
+    soft: problem.soft.filter(isKept),
+    constraints,
+    ceiling,
+    hasBacklog: problem.targets.some((target) => loadReplicasOf(target) < target.demandReplicas),
+  };
   const before = serviceOf(around, perSet);
   return (index) => {
     const values = perSet.map((vector) => vector[index] as number);
@@ -137,6 +144,7 @@ interface Around extends NeighboursInput {
   readonly constraints: readonly LatticeConstraint[];
   /** The most that the maxima and the ratios allow inside one set replica. */
   readonly ceiling: Vector;
+  readonly hasBacklog: boolean;
 }
 
 function nearest(sets: readonly number[], answerOf: (set: number) => Weighed): Weighed {
@@ -362,13 +370,12 @@ interface Service {
 }
 
 function serviceOf(around: Around, perSet: readonly Vector[]): Service {
-  return {
-    load: sharesOf(around, perSet, ({ demandReplicas, flowReplicas }) =>
-      Math.min(demandReplicas, flowReplicas ?? demandReplicas),
-    ),
-    all: sharesOf(around, perSet, ({ demandReplicas }) => demandReplicas),
-  };
+  const all = sharesOf(around, perSet, ({ demandReplicas }) => demandReplicas);
+  return { load: around.hasBacklog ? sharesOf(around, perSet, loadReplicasOf) : all, all };
 }
+
+const loadReplicasOf = ({ demandReplicas, flowReplicas = demandReplicas }: SolveInput["targets"][number]): number =>
+  Math.min(demandReplicas, flowReplicas);
 
 function sharesOf(
   { problem, ceiling }: Around,
@@ -389,7 +396,8 @@ function sharesOf(
   return { servedRatio, fractionRatio };
 }
 
-const compareService = (a: Service, b: Service): number => compareShares(a.load, b.load) || compareShares(a.all, b.all);
+const compareService = (a: Service, b: Service): number =>
+  (a.load === a.all ? 0 : compareShares(a.load, b.load)) || compareShares(a.all, b.all);
 
 function compareShares(a: Shares, b: Shares): number {
   const served = a.servedRatio - b.servedRatio;
@@ -398,12 +406,10 @@ function compareShares(a: Shares, b: Shares): number {
   return Math.abs(fraction) > EPSILON ? fraction : 0;
 }
 
-function serviceText(after: Service, before: Service): string {
-  const hasBacklog = [after, before].some(({ load, all }) => compareShares(load, all) !== 0);
-  if (hasBacklog && compareShares(after.load, before.load) !== 0)
-    return `${sharesText(after.load, before.load)} of what comes`;
-  return sharesText(after.all, before.all);
-}
+const serviceText = (after: Service, before: Service): string =>
+  after.load !== after.all && compareShares(after.load, before.load) !== 0
+    ? `${sharesText(after.load, before.load)} of what comes`
+    : sharesText(after.all, before.all);
 
 const sharesText = (after: Shares, before: Shares): string =>
   Math.abs(after.servedRatio - before.servedRatio) > EPSILON
