@@ -20,8 +20,8 @@ export function backlogLast(asked: SolveInput, whole: Solution, solve: (input: S
   const load = solve(loadOf(asked));
   const isLoadCut = isCut(load);
   const parts = asked.targets.map((target, index) => {
-    const flow = flowOf(target);
-    const base = isLoadCut ? Math.min(flow, totalOf(load, index)) : flow;
+    const ownLoad = loadReplicasOf(target);
+    const base = isLoadCut ? Math.min(ownLoad, totalOf(load, index)) : ownLoad;
     const most = Math.min(target.demandReplicas, asked.sets.max * target.max);
     return { base, missing: hasBacklog(target) ? Math.max(0, most - base) : 0 };
   });
@@ -49,7 +49,7 @@ export function backlogLast(asked: SolveInput, whole: Solution, solve: (input: S
   return {
     ...best,
     servedRatio: leastShare(asked.targets, best, ({ demandReplicas }) => demandReplicas),
-    loadRatio: leastShare(asked.targets, best, flowOf),
+    loadRatio: leastShare(asked.targets, best, loadReplicasOf),
     backlogRatio: backlogShare(asked.targets, best),
     limitedBy: [...(isAtMax ? (["Max"] as const) : []), "GPUBudget"],
     atMax: [...new Set([...load.atMax, ...best.atMax])],
@@ -59,9 +59,9 @@ export function backlogLast(asked: SolveInput, whole: Solution, solve: (input: S
 /** The problem without what has piled up. */
 export const loadOf = (asked: SolveInput): SolveInput => ({
   ...unfloored(asked),
-  targets: asked.targets.map(({ flowReplicas: _, ...target }, index) => ({
+  targets: asked.targets.map(({ loadReplicas: _, ...target }, index) => ({
     ...target,
-    demandReplicas: flowOf(asked.targets[index] as SolveTarget),
+    demandReplicas: loadReplicasOf(asked.targets[index] as SolveTarget),
   })),
 });
 
@@ -70,11 +70,12 @@ const unfloored = ({ gpuFloor: _, ...asked }: SolveInput): SolveInput => asked;
 
 const isCut = ({ limitedBy }: Solution): boolean => limitedBy.includes("GPUBudget");
 
-const hasBacklog = ({ demandReplicas, flowReplicas = demandReplicas }: SolveTarget): boolean =>
-  Math.max(0, flowReplicas) < demandReplicas;
+export const hasBacklog = ({ demandReplicas, loadReplicas = demandReplicas }: SolveTarget): boolean =>
+  Math.max(0, loadReplicas) < demandReplicas;
 
-const flowOf = (target: SolveTarget): number =>
-  hasBacklog(target) ? Math.max(0, target.flowReplicas ?? 0) : target.demandReplicas;
+/** Replicas for what comes; all of the demand where that is not known. */
+export const loadReplicasOf = (target: SolveTarget): number =>
+  hasBacklog(target) ? Math.max(0, target.loadReplicas ?? 0) : target.demandReplicas;
 
 const totalOf = ({ perSet }: Solution, index: number): number =>
   perSet.reduce((sum, vector) => sum + (vector[index] as number), 0);
@@ -90,6 +91,6 @@ const leastShare = (targets: readonly SolveTarget[], solution: Solution, of: (ta
 const backlogShare = (targets: readonly SolveTarget[], solution: Solution): number =>
   targets.reduce((least, target, index) => {
     if (!hasBacklog(target)) return least;
-    const flow = flowOf(target);
-    return Math.min(least, Math.max(0, totalOf(solution, index) - flow) / (target.demandReplicas - flow));
+    const ownLoad = loadReplicasOf(target);
+    return Math.min(least, Math.max(0, totalOf(solution, index) - ownLoad) / (target.demandReplicas - ownLoad));
   }, 1);

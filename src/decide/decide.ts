@@ -112,10 +112,8 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     recordReplacements(stages, policy.targets[index]?.name ?? "", replicas, extra);
     return replicas + extra;
   });
-  const flowReplicas = forecasts.map(({ loadReplicas }, index) =>
-    loadReplicas === undefined || isInPanic(panics[index], monotonicMs)
-      ? undefined
-      : loadReplicas + (replacements[index] as number),
+  const loadReplicas = forecasts.map(({ loadReplicas: load }, index) =>
+    load === undefined || isInPanic(panics[index], monotonicMs) ? undefined : load + (replacements[index] as number),
   );
 
   // 4: bounds
@@ -146,7 +144,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   const problemOf = (limits: Pick<ProblemInput, "bounds" | "gpus" | "setBounds">): SolveInput =>
     solveInput(policy, observation, {
       demandReplicas,
-      flowReplicas,
+      loadReplicas,
       demands,
       setDemand,
       indexOf,

@@ -5,6 +5,7 @@
  * The neighbour is what keeps the ratios with the least change: the least vector above on the way up, the greatest one below on the way down. Of
  * several set replicas the answer is that of the one that comes nearest to going: where it does not, none does.
  */
+import { hasBacklog, loadReplicasOf } from "./backlog-last.ts";
 import type { Hold } from "./behavior.ts";
 import { greatestBelow, type LatticeConstraint, leastAbove, satisfies, type Vector } from "./lattice.ts";
 import type { ObjectLimit } from "./limit-step.ts";
@@ -118,7 +119,7 @@ export function neighbourhood(
     soft: problem.soft.filter(isKept),
     constraints,
     ceiling,
-    hasBacklog: problem.targets.some((target) => loadReplicasOf(target) < target.demandReplicas),
+    hasBacklog: problem.targets.some(hasBacklog),
   };
   const before = serviceOf(around, perSet);
   return (index) => {
@@ -373,9 +374,6 @@ function serviceOf(around: Around, perSet: readonly Vector[]): Service {
   const all = sharesOf(around, perSet, ({ demandReplicas }) => demandReplicas);
   return { load: around.hasBacklog ? sharesOf(around, perSet, loadReplicasOf) : all, all };
 }
-
-const loadReplicasOf = ({ demandReplicas, flowReplicas = demandReplicas }: SolveInput["targets"][number]): number =>
-  Math.min(demandReplicas, flowReplicas);
 
 function sharesOf(
   { problem, ceiling }: Around,

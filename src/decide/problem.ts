@@ -42,7 +42,7 @@ function bandRules(
 export interface ProblemInput {
   readonly demandReplicas: readonly number[];
   /** Of it what comes, without what has piled up; undefined where that is not known. */
-  readonly flowReplicas: readonly (number | undefined)[];
+  readonly loadReplicas: readonly (number | undefined)[];
   readonly demands: readonly Demand[];
   readonly bounds: readonly TargetBounds[];
   readonly setDemand: Demand | undefined;
@@ -57,7 +57,7 @@ export function solveInput(policy: Policy, observation: Observation, input: Prob
   const current = observation.set.replicas;
   return {
     targets: input.bounds.map((bound, index) => ({
-      ...(input.flowReplicas[index] === undefined ? {} : { flowReplicas: input.flowReplicas[index] }),
+      ...(input.loadReplicas[index] === undefined ? {} : { loadReplicas: input.loadReplicas[index] }),
       // What is held because it could not be measured must not order another instance where a person has gone past the bounds.
       demandReplicas:
         input.demands[index]?.isHold === true

@@ -161,7 +161,7 @@ function headroomText(problem: SolveInput, sets: number): string | undefined {
     targets: problem.targets.map((target) => ({
       ...target,
       demandReplicas: target.demandReplicas * share,
-      ...(target.flowReplicas === undefined ? {} : { flowReplicas: target.flowReplicas * share }),
+      ...(target.loadReplicas === undefined ? {} : { loadReplicas: target.loadReplicas * share }),
     })),
   };
   const [then, now] = sharesOf(solveFor(inflated, sets), solveFor(inflated, current));

@@ -190,7 +190,7 @@ describe("couplings", () => {
 
 describe("what has piled up, under a budget", () => {
   const queue = (gpuBudget: number, more: Partial<SolveTarget> = {}) =>
-    solve(input([target(20, { flowReplicas: 10, ...more }), target(10)], { hard: [], gpuBudget }));
+    solve(input([target(20, { loadReplicas: 10, ...more }), target(10)], { hard: [], gpuBudget }));
   test.each([
     { gpuBudget: 30, perSet: [[20, 10]], backlogRatio: 1, servedRatio: 1, limitedBy: [] },
     { gpuBudget: 25, perSet: [[15, 10]], backlogRatio: 0.5, servedRatio: 0.75, limitedBy: ["GPUBudget"] },
@@ -203,13 +203,13 @@ describe("what has piled up, under a budget", () => {
   test.each<{ name: string; problem: SolveInput; perSet: number[][]; more?: Record<string, unknown> }>([
     {
       name: "takes what costs nothing, however the load is cut",
-      problem: input([target(12), target(20, { flowReplicas: 2, gpusPerReplica: 0 })], { hard: [], gpuBudget: 10 }),
+      problem: input([target(12), target(20, { loadReplicas: 2, gpusPerReplica: 0 })], { hard: [], gpuBudget: 10 }),
       perSet: [[10, 20]],
       more: { backlogRatio: 1 },
     },
     ...[1.95, 2, 2.05, 3].map((load) => ({
       name: `takes what a load of ${load} cannot use`,
-      problem: input([target(load, { gpusPerReplica: 8 }), target(10, { flowReplicas: 2 })], {
+      problem: input([target(load, { gpusPerReplica: 8 }), target(10, { loadReplicas: 2 })], {
         hard: [],
         gpuBudget: 23,
       }),
@@ -217,7 +217,7 @@ describe("what has piled up, under a budget", () => {
     })),
     {
       name: "takes what is left where the load is at its maximum in each set replica that the budget has room for",
-      problem: input([target(20.5, { max: 10 }), target(16, { flowReplicas: 4 })], {
+      problem: input([target(20.5, { max: 10 }), target(16, { loadReplicas: 4 })], {
         hard: [],
         gpuBudget: 70,
         sets: { min: 1, max: 4, current: 2, fixedGpus: 16 },
@@ -230,7 +230,7 @@ describe("what has piled up, under a budget", () => {
     },
     {
       name: "takes it to the last replica",
-      problem: input([target(1_000, { flowReplicas: 10, gpusPerReplica: 8, max: 2_000 })], {
+      problem: input([target(1_000, { loadReplicas: 10, gpusPerReplica: 8, max: 2_000 })], {
         hard: [],
         gpuBudget: 7_930,
       }),
@@ -238,13 +238,13 @@ describe("what has piled up, under a budget", () => {
     },
     {
       name: "is at no maximum that the budget does not reach",
-      problem: input([target(20, { flowReplicas: 2, max: 12 }), target(4)], { hard: [], gpuBudget: 10 }),
+      problem: input([target(20, { loadReplicas: 2, max: 12 }), target(4)], { hard: [], gpuBudget: 10 }),
       perSet: [[6, 4]],
       more: { limitedBy: ["GPUBudget"], atMax: [] },
     },
     {
       name: "counts what a ratio gives it",
-      problem: input([target(8, { flowReplicas: 4 }), target(8), target(12)], {
+      problem: input([target(8, { loadReplicas: 4 }), target(8), target(12)], {
         hard: [
           rule("equal", [
             { raised: 0, by: 1, numerator: 1, denominator: 1, step: 1 },
@@ -258,12 +258,12 @@ describe("what has piled up, under a budget", () => {
     },
     {
       name: "leaves gpuBudget.min alone: the budget is asked for",
-      problem: input([target(1_000, { flowReplicas: 10, max: 2_000 }), target(10)], {
+      problem: input([target(1_000, { loadReplicas: 10, gpusPerReplica: 8, max: 2_000 }), target(10)], {
         hard: [],
         gpuBudget: 1_000,
         gpuFloor: 1_000,
       }),
-      perSet: [[990, 10]],
+      perSet: [[123, 10]],
       more: { isRaisedToFloor: false },
     },
   ])("$name", ({ problem, perSet, more = {} }) => {
@@ -271,7 +271,7 @@ describe("what has piled up, under a budget", () => {
   });
 
   test("comes with the load where nobody knows how much of it that is", () => {
-    expect(queue(20, { flowReplicas: Number.NaN }).perSet).toEqual([[13, 7]]);
+    expect(queue(20, { loadReplicas: Number.NaN }).perSet).toEqual([[13, 7]]);
   });
 });
 
@@ -540,7 +540,7 @@ describe("laws", () => {
           (demandReplicas * (percents[index] as number)) / 100;
         const asked = {
           ...problem,
-          targets: problem.targets.map((one, index) => ({ ...one, flowReplicas: flowOf(one, index) })),
+          targets: problem.targets.map((one, index) => ({ ...one, loadReplicas: flowOf(one, index) })),
         };
         const load = {
           ...problem,
@@ -575,7 +575,7 @@ describe("laws", () => {
           targets: problem.targets.map((one, index) => ({
             ...one,
             demandReplicas: values[index] as number,
-            ...(index % 2 === 0 ? { flowReplicas: values[12 + index] as number } : {}),
+            ...(index % 2 === 0 ? { loadReplicas: values[12 + index] as number } : {}),
           })),
         });
         for (const ratio of [solution.loadRatio, solution.backlogRatio]) expect(ratio >= 0 && ratio <= 1).toBe(true);

@@ -20,7 +20,7 @@ export interface SolveTarget {
   /** Replicas of this target that the whole set needs; real, ≥ 0. */
   readonly demandReplicas: number;
   /** What of it the load needs that comes; the rest has piled up, and comes last under a budget. Absent: all of it. */
-  readonly flowReplicas?: number;
+  readonly loadReplicas?: number;
   readonly gpusPerReplica: number;
   /** Bounds inside one set replica. */
   readonly min: number;

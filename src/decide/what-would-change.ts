@@ -166,10 +166,10 @@ function tryMetric(input: ChangeInput, by: number, index: number, replicas: numb
     ...problem,
     targets: problem.targets.map((one, at) => {
       if (at !== by) return one;
-      const { flowReplicas, ...load } = one;
-      return demand.isBacklog === true && flowReplicas !== undefined
-        ? { ...load, demandReplicas, flowReplicas }
-        : { ...load, demandReplicas };
+      const { loadReplicas, ...rest } = one;
+      return demand.isBacklog === true && loadReplicas !== undefined
+        ? { ...rest, demandReplicas, loadReplicas }
+        : { ...rest, demandReplicas };
     }),
   };
   if (!moves(input, index, changed, isUp)) return decides(target);
