@@ -6,7 +6,7 @@ export type IndexFunctions<T> = Readonly<Record<string, (object: T) => readonly 
 export class Indexer<T extends KubeObject> {
   readonly #objects = new Map<string, T>();
   readonly #functions: IndexFunctions<T>;
-  readonly #indexes = new Map<string, Map<string, Map<string, T>>>();
+  readonly #indexes = new Map<string, Map<string, Bucket<T>>>();
 
   constructor(functions: IndexFunctions<T>) {
     this.#functions = functions;
@@ -20,14 +20,8 @@ export class Indexer<T extends KubeObject> {
     if (before !== undefined) this.#unindex(key, before);
     this.#objects.set(key, object);
     for (const [name, index] of this.#indexes) {
-      for (const value of this.#functions[name]?.(object) ?? []) {
-        let bucket = index.get(value);
-        if (bucket === undefined) {
-          bucket = new Map();
-          index.set(value, bucket);
-        }
-        bucket.set(key, object);
-      }
+      for (const value of this.#functions[name]?.(object) ?? [])
+        index.set(value, withObject(index.get(value) ?? [], key, object));
     }
     return before;
   }
@@ -63,10 +57,34 @@ export class Indexer<T extends KubeObject> {
   #unindex(key: string, object: T): void {
     for (const [name, index] of this.#indexes) {
       for (const value of this.#functions[name]?.(object) ?? []) {
-        const bucket = index.get(value);
-        bucket?.delete(key);
-        if (bucket?.size === 0) index.delete(value);
+        const bucket = withoutObject(index.get(value) ?? [], key, object);
+        if (bucket === undefined) index.delete(value);
+        else index.set(value, bucket);
       }
     }
   }
+}
+
+/** The objects of one value. Nearly all have a handful, and a list of those takes a fourth of the memory of a map. */
+type Bucket<T> = readonly T[] | Map<string, T>;
+
+const MAX_LISTED = 16;
+
+function withObject<T extends KubeObject>(bucket: Bucket<T>, key: string, object: T): Bucket<T> {
+  if (bucket instanceof Map) return bucket.set(key, object);
+  // An object may have a value twice.
+  if (bucket.at(-1) === object) return bucket;
+  return bucket.length < MAX_LISTED
+    ? [...bucket, object]
+    : new Map([...bucket.map((one) => [keyOf(one), one] as const), [key, object]]);
+}
+
+/** @returns undefined when nothing is left */
+function withoutObject<T>(bucket: Bucket<T>, key: string, object: T): Bucket<T> | undefined {
+  if (!(bucket instanceof Map)) {
+    const left = bucket.filter((one) => one !== object);
+    return left.length === 0 ? undefined : left;
+  }
+  bucket.delete(key);
+  return bucket.size === 0 ? undefined : bucket;
 }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CONFIG_MAPS, type ConfigMap } from "../api/kubernetes/core.ts";
@@ -118,6 +120,20 @@ describe("informer", () => {
     expect(changes).toEqual(["2 → 7"]);
     await send("MODIFIED", versioned("10"));
     expect(versionOf(informer)).toBe("10");
+  });
+
+  test("an object that the first list had is let go once it is replaced", async () => {
+    setFlagsFromString("--expose_gc");
+    const collect = runInNewContext("gc") as () => void;
+    const { metadata, ...rest } = versioned("2");
+    // What is kept of it is another object, which the list of the test does not hold.
+    const { informer, send } = await scripted([{ ...rest, metadata: { ...metadata, managedFields: [] } }]);
+    const first = new WeakRef(informer.getByKey(`${NAMESPACE}/a`) as ConfigMap);
+    await send("MODIFIED", versioned("3"));
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    expect(first.deref()).toBeUndefined();
+    expect(versionOf(informer)).toBe("3");
   });
 
   test("an older answer to a write does not replace what the watch has shown since", async () => {

@@ -17,8 +17,12 @@ export interface InformerOptions<T extends KubeObject> extends Omit<ReflectorOpt
   readonly metrics?: RuntimeMetrics;
   /** Named key functions, e.g. `{ owner: (pod) => [uid] }`. */
   readonly indexes?: IndexFunctions<T>;
-  /** What of an object is kept. Default: all but `managedFields`, which no controller reads. */
-  readonly project?: (object: T) => T;
+  /**
+   * What of an object is kept. Default: all but `managedFields`, which no controller reads.
+   *
+   * @param before what is kept of its last version, where `object` came after it: parts that are equal can be kept once
+   */
+  readonly project?: (object: T, before?: T) => T;
 }
 
 export interface Informer<T extends KubeObject> {
@@ -78,7 +82,7 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
   const putEvent = (raw: T): void => {
     const cached = store.get(keyOf(raw));
     if (cached !== undefined && cached.metadata.uid === raw.metadata.uid && isNewer(cached, raw)) return;
-    put(project(raw));
+    put(project(raw, versionBefore(raw, cached)));
   };
   const remove = (key: string, last?: T): void => {
     const before = store.delete(key);
@@ -88,7 +92,7 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
   void runReflector(
     resource,
     {
-      keep: project,
+      keep: (object) => project(object),
       // What a list says is what is, even with versions that went back, as after a restore of etcd.
       replace(objects) {
         const gone = new Set(store.keys());
@@ -129,10 +133,13 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
       const cached = store.get(keyOf(object));
       // An object that is gone from the cache may have been deleted after our write: only the watch may add it.
       if (cached === undefined || cached.metadata.uid !== object.metadata.uid) return;
-      if (isNewer(object, cached)) put(project(object));
+      if (isNewer(object, cached)) put(project(object, cached));
     },
   };
 }
+
+const versionBefore = <T extends KubeObject>(object: T, cached: T | undefined): T | undefined =>
+  cached?.metadata.uid === object.metadata.uid ? cached : undefined;
 
 /**
  * Resource versions are comparable as integers within one resource (KEP-5504 makes official what all servers do).

@@ -50,11 +50,7 @@ export async function runReflector<T extends KubeObject>(
   let resourceVersion: string | undefined;
   while (!signal.aborted) {
     try {
-      if (resourceVersion === undefined) {
-        const listed = await listAll(resource, sink, options);
-        sink.replace(listed.items);
-        resourceVersion = listed.resourceVersion;
-      }
+      resourceVersion ??= await replaceAll(resource, sink, options);
       const startMs = clock.monotonicMs();
       let hasEvents = false;
       for await (const event of watchOnce(resource, resourceVersion, options)) {
@@ -84,6 +80,21 @@ export async function runReflector<T extends KubeObject>(
       }
     }
   }
+}
+
+/**
+ * A function of its own: what a suspended frame has once named it keeps, and the whole first list would outlive everything in it.
+ *
+ * @returns the resource version of the list
+ */
+async function replaceAll<T extends KubeObject>(
+  resource: Resource<T>,
+  sink: ReflectorSink<T>,
+  options: ReflectorOptions,
+): Promise<string> {
+  const { items, resourceVersion } = await listAll(resource, sink, options);
+  sink.replace(items);
+  return resourceVersion;
 }
 
 async function listAll<T extends KubeObject>(
