@@ -202,6 +202,53 @@ test("basic authentication asks for the password before each query", async () =>
   expect(pairs).toEqual(["scaler:first", "scaler:zweites \u00e4"]);
 });
 
+describe("large answers", () => {
+  /** @returns a matrix in a body of half a megabyte, held back at its end until it is let go */
+  async function slowServer() {
+    const held: ServerResponse[] = [];
+    const padding = " ".repeat(500_000);
+    const url = await serve((_, response) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      response.write(`{"status":"success","data":{"resultType":"vector","result":[]}}${padding}`);
+      held.push(response);
+    });
+    const isHeld = async (count: number) => {
+      while (held.length < count) await new Promise((resolve) => setImmediate(resolve));
+    };
+    return { url, held, isHeld };
+  }
+
+  test("are read two at a time, and one that is given up or hangs keeps no place", async () => {
+    const { url, held, isHeld } = await slowServer();
+    const client = createPrometheusClient({ url });
+    const hanging = [new AbortController(), new AbortController()];
+    const first = hanging.map(({ signal }) => client.query("x", { signal }).catch((error) => error));
+    await isHeld(2);
+    let isAnswered = false;
+    const waiting = client.query("y").finally(() => {
+      isAnswered = true;
+    });
+    const abandoned = new AbortController();
+    const given = ["v", "w"].map((query) =>
+      client.query(query, { signal: abandoned.signal }).catch((error: Error) => error.name),
+    );
+    await isHeld(5);
+    for (const response of held.slice(2)) response.end();
+    for (let turn = 0; turn < 1_000; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(isAnswered).toBe(false);
+    abandoned.abort();
+    expect(await Promise.all(given)).toEqual(["MetricsError", "MetricsError"]);
+    for (const one of hanging) one.abort();
+    await Promise.all(first);
+    expect((await waiting).length).toBe(0);
+    // Nobody has kept a place.
+    const after = ["a", "b", "c"].map((query) => client.query(query));
+    await isHeld(8);
+    for (const response of held) response.end();
+    expect((await Promise.all(after)).map(({ length }) => length)).toEqual([0, 0, 0]);
+  });
+});
+
 test("an answer larger than the configured size is refused", async () => {
   const url = await serve((_, response) => void response.end("x".repeat(4_096)));
   await expect(createPrometheusClient({ url, maxResponseBytes: 1_024 }).query("x")).rejects.toMatchObject({
