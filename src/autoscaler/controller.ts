@@ -25,7 +25,8 @@ import { PolicyLoop, type Turn } from "./loop.ts";
 import { expiryMs } from "./observe.ts";
 import { Pace } from "./pace.ts";
 import { ALWAYS_SAID, EventLimiter } from "./policy-events.ts";
-import { isMaterialChange, renderStatus } from "./status.ts";
+import { withCheckpointRead } from "./slim.ts";
+import { isMaterialChange, renderStatus, withCheckpoint } from "./status.ts";
 import { createWriteGate, FIELD_MANAGER } from "./write-gate.ts";
 
 export interface AutoscalerOptions {
@@ -199,20 +200,25 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
       conditions: turn.conditions,
       nowMs: clock.nowMs(),
       ...(turn.decision === undefined ? {} : { decision: turn.decision }),
-      ...(turn.checkpoint === undefined ? {} : { checkpoint: turn.checkpoint }),
       ...(turn.shadow === undefined ? {} : { shadow: turn.shadow }),
     });
     const isDue =
       clock.monotonicMs() - (statusWrittenMs.get(key) ?? Number.NEGATIVE_INFINITY) >= CHECKPOINT_INTERVAL_MS;
     if (!isDue && !isMaterialChange(stored.status, status)) return;
+    const checkpoint = turn.checkpoint?.();
     const written = await api.patch(
       SCALING_POLICIES,
       parseKey(key),
-      { apiVersion: apiVersionOf(SCALING_POLICIES), kind: SCALING_POLICIES.kind, metadata: parseKey(key), status },
+      {
+        apiVersion: apiVersionOf(SCALING_POLICIES),
+        kind: SCALING_POLICIES.kind,
+        metadata: parseKey(key),
+        status: withCheckpoint(status, checkpoint),
+      },
       { type: "apply", subresource: "status", fieldManager: FIELD_MANAGER, force: true },
     );
     statusWrittenMs.set(key, clock.monotonicMs());
-    informers.policies.observeWrite(written);
+    informers.policies.observeWrite(checkpoint === undefined ? written : withCheckpointRead(written));
   }
 
   async function reconcileBudget(name: string) {

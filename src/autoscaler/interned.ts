@@ -15,3 +15,16 @@ export function createInterner<T>(maxEntries = MAX_ENTRIES): (value: T) => T {
     return value;
   };
 }
+
+/** The same for texts; undefined stays undefined. */
+export function createTextInterner(maxEntries = MAX_ENTRIES): <T extends string | undefined>(text: T) => T {
+  const known = new Map<string, string>();
+  return (text) => {
+    if (text === undefined) return text;
+    const same = known.get(text);
+    if (same !== undefined) return same as typeof text;
+    if (known.size >= maxEntries) known.clear();
+    known.set(text, text);
+    return text;
+  };
+}

@@ -9,7 +9,7 @@ import { emptyMemory, type Memory, recordWrites, resumeMemory } from "../decide/
 import type { Observation } from "../decide/observation.ts";
 import type { Policy } from "../decide/policy.ts";
 import { compareShadow, type ShadowComparison } from "../decide/shadow.ts";
-import type { CheckpointStore } from "../jobs/checkpoint-store.ts";
+import type { CheckpointStore, CheckpointWriter } from "../jobs/checkpoint-store.ts";
 import type { EvaluationQueue } from "../jobs/evaluation-queue.ts";
 import type { SharedQueries } from "../observe/shared-queries.ts";
 import type { AutoscalerMetrics } from "./autoscaler-metrics.ts";
@@ -52,7 +52,8 @@ export interface Turn {
   readonly conditions: readonly ConditionDraft[];
   readonly events: readonly PolicyEvent[];
   readonly decision?: Decision;
-  readonly checkpoint?: string;
+  /** Absent where it is not kept in the status. */
+  readonly checkpoint?: CheckpointWriter;
   /** Of a policy in Shadow whose active neighbour has decided. */
   readonly shadow?: ShadowComparison;
   readonly nextTurnMs: number;
@@ -125,7 +126,7 @@ export class PolicyLoop {
     if ("turn" in prepared) {
       // It makes no offer any more: what it holds counts as it is.
       this.#shared.forget(keyOf(stored));
-      return prepared.turn;
+      return { ...prepared.turn, ...(await this.#checkpointOf(stored, state.memory)) };
     }
     const { policy, model, resolution, problems, invalid } = prepared;
 
@@ -179,7 +180,7 @@ export class PolicyLoop {
     metrics.wrote(key, result);
     const events = [...observed.events, ...eventsOf(decision, state.lastDecision, result)];
     state.lastDecision = remember(decision);
-    const checkpoint = await this.#options.checkpoints.save(policy, state.memory);
+    const checkpoint = await this.#checkpointOf(policy, state.memory);
     const { degraded } = evaluations;
     return {
       policy,
@@ -202,7 +203,7 @@ export class PolicyLoop {
         [observed.observation.override?.expiresAtMs, decision.nextChangeMs],
         clock.nowMs(),
       ),
-      ...(checkpoint === undefined ? {} : { checkpoint }),
+      ...checkpoint,
       ...(shadow === undefined ? {} : { shadow }),
     };
   }
@@ -216,7 +217,7 @@ export class PolicyLoop {
     if (transition.now.length === 0) return;
     const { checkpoints, persist } = this.#options;
     const intent = { id, atMs: monotonicMs, writes: transition.now };
-    const checkpoint = await checkpoints.save(policy, withIntent(memory, intent));
+    const checkpoint = (await checkpoints.save(policy, withIntent(memory, intent)))?.();
     if (checkpoint !== undefined) await persist?.(policy, checkpoint);
   }
 
@@ -240,6 +241,12 @@ export class PolicyLoop {
       .byIndex(BY_SET, `${metadata.namespace}/${spec.targetRef.name}`)
       .filter((one) => one.metadata.name !== metadata.name && !isTerminating(one) && !isShadow(one))
       .toSorted((a, b) => (rankOf(a) < rankOf(b) ? -1 : 1))[0];
+  }
+
+  /** Also of a turn that decides nothing: a status is written whole, and would lose it. */
+  async #checkpointOf(policy: ScalingPolicy, memory: Memory | undefined): Promise<Pick<Turn, "checkpoint">> {
+    const checkpoint = memory === undefined ? undefined : await this.#options.checkpoints.save(policy, memory);
+    return checkpoint === undefined ? {} : { checkpoint };
   }
 
   async #recall(policy: ScalingPolicy, monotonicMs: number): Promise<Memory> {
@@ -314,7 +321,13 @@ export class PolicyLoop {
     if (set === undefined) throw new Error("the PodCliqueSet went away during the turn");
     const nowMs = clock.nowMs();
     const { durations } = state;
-    const context = { informers, queries, nowMs, monotonicMs: this.#anchorMs + clock.monotonicMs(), durations };
+    const context = {
+      informers,
+      queries,
+      nowMs,
+      monotonicMs: Math.round(this.#anchorMs + clock.monotonicMs()),
+      durations,
+    };
 
     const seen = seenObjects(policy, set, resolution, informers);
     // A shadow writes nothing, so every write is somebody else's: what counts is whom the active policy gives way to.

@@ -13,6 +13,7 @@ import { type Policy, readPolicy } from "../decide/policy.ts";
 import { queryProblems } from "./check-queries.ts";
 import type { TemplateGpus } from "./gpu-cost.ts";
 import type { AutoscalerInformers } from "./informers.ts";
+import { createInterner } from "./interned.ts";
 import { type Resolution, type ResolutionProblem, resolve } from "./resolve.ts";
 
 export interface Problem {
@@ -104,7 +105,7 @@ export class PreparedPolicy {
     const problem = problems[0];
     if (resolution === undefined)
       return { reason: problem?.reason ?? "UnknownTarget", message: problem?.message ?? "" };
-    const understood = { spec, model: readPolicy(spec), resolution, problems };
+    const understood = { spec, model: sameModel(readPolicy(spec)), resolution, problems };
     if (!("invalid" in checked)) {
       this.#lastGood = { spec, generation };
       return understood;
@@ -114,6 +115,9 @@ export class PreparedPolicy {
     return { ...understood, invalid: { reason, message: kept } };
   }
 }
+
+/** It does not say whose it is: policies of one template have one. */
+const sameModel = createInterner<Policy>();
 
 function checkSpec(stored: ScalingPolicy): Pick<GoodSpec, "spec"> | { readonly invalid: Problem } {
   const { object, errors } = admit({ operation: "UPDATE", object: stored, oldObject: stored });

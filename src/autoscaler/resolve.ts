@@ -81,6 +81,7 @@ type Problem = Omit<ResolutionProblem, "isWarning" | "field">;
 
 function resolveClique(target: ScaleTarget, set: PodCliqueSet, gpus: SetGpus): ResolvedTarget | Problem {
   const { cliques, podCliqueScalingGroups: groups = [] } = set.spec.template;
+  const { name: setName } = set.metadata;
   const ref = target.ref ?? "";
   const clique = cliques.find(({ name }) => name === ref);
   if (clique === undefined) {
@@ -102,7 +103,7 @@ function resolveClique(target: ScaleTarget, set: PodCliqueSet, gpus: SetGpus): R
   return {
     name: target.name,
     level: "PodClique",
-    objectName: (setIndex) => standaloneCliqueName(set.metadata.name, setIndex, ref),
+    objectName: (setIndex) => standaloneCliqueName(setName, setIndex, ref),
     minAvailable: clique.spec.minAvailable ?? clique.spec.replicas,
     templateReplicas: clique.spec.replicas,
     minPodsPerReplica: 1,
@@ -113,6 +114,7 @@ function resolveClique(target: ScaleTarget, set: PodCliqueSet, gpus: SetGpus): R
 
 function resolveGroup(target: ScaleTarget, set: PodCliqueSet, gpus: SetGpus): ResolvedTarget | Problem {
   const { cliques, podCliqueScalingGroups: groups = [] } = set.spec.template;
+  const { name: setName } = set.metadata;
   const ref = target.ref ?? "";
   const group = groups.find(({ name }) => name === ref);
   if (group === undefined) {
@@ -130,7 +132,7 @@ function resolveGroup(target: ScaleTarget, set: PodCliqueSet, gpus: SetGpus): Re
   return {
     name: target.name,
     level: "PodCliqueScalingGroup",
-    objectName: (setIndex) => scalingGroupName(set.metadata.name, setIndex, ref),
+    objectName: (setIndex) => scalingGroupName(setName, setIndex, ref),
     minAvailable: group.minAvailable ?? 1,
     templateReplicas: group.replicas ?? 1,
     minPodsPerReplica: members.reduce((sum, { spec }) => sum + (spec.minAvailable ?? spec.replicas), 0),

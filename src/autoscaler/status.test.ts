@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import { CHAIN_MAX_ENTRIES } from "../api/autoscaling/scaling-policy-status.ts";
 import type { Decision, StageRecord } from "../decide/decision.ts";
-import { renderStatus } from "./status.ts";
+import { renderStatus, withCheckpoint } from "./status.ts";
 
 const policy: ScalingPolicy = {
   apiVersion: "autoscaling.grove.io/v1alpha1",
@@ -121,4 +121,10 @@ describe("a status is of one decision", () => {
       message: "holds",
     });
   });
+});
+
+test("a checkpoint that the cache has let go is never written as it stands there", () => {
+  expect(withCheckpoint({ checkpoint: "" }, undefined)).toEqual({});
+  expect(withCheckpoint({ checkpoint: "" }, "{}")).toEqual({ checkpoint: "{}" });
+  expect(withCheckpoint({ checkpoint: "{}" }, undefined)).toEqual({ checkpoint: "{}" });
 });

@@ -14,24 +14,17 @@ import type { Neighbour } from "../decide/neighbours.ts";
 import type { ShadowComparison } from "../decide/shadow.ts";
 import { changeText } from "../decide/what-would-change.ts";
 import type { ConditionDraft } from "./conditions.ts";
+import { CHECKPOINT_READ } from "./slim.ts";
 
 export interface StatusInput {
   readonly policy: ScalingPolicy;
   readonly conditions: readonly ConditionDraft[];
   readonly nowMs: number;
   readonly decision?: Decision;
-  readonly checkpoint?: string;
   readonly shadow?: ShadowComparison;
 }
 
-export function renderStatus({
-  policy,
-  conditions,
-  nowMs,
-  decision,
-  checkpoint,
-  shadow,
-}: StatusInput): ScalingPolicyStatus {
+export function renderStatus({ policy, conditions, nowMs, decision, shadow }: StatusInput): ScalingPolicyStatus {
   const old = policy.status;
   const { generation = 0 } = policy.metadata;
   const { override: _, schedule: __, zero: ___, shadow: ____, ...kept } = old ?? {};
@@ -39,7 +32,6 @@ export function renderStatus({
     ...kept,
     observedGeneration: generation,
     conditions: mergeConditions(old?.conditions, conditions, generation, formatTime(nowMs)),
-    ...(checkpoint === undefined ? {} : { checkpoint }),
     ...(shadow === undefined ? {} : { shadow: renderShadow(shadow) }),
   };
   if (decision !== undefined) return { ...base, ...renderDecision(decision, old) };
@@ -56,6 +48,13 @@ export function renderStatus({
   // Its numbers are of replicas that are not shown any more; that there was one still says something.
   const { chain: _chain, chainLeftOff: _leftOff, neighbours: _neighbours, ...summary } = lastDecision;
   return { ...undecided, lastDecision: summary };
+}
+
+/** @param checkpoint absent: what is stored stays, where the cache still has it */
+export function withCheckpoint(status: ScalingPolicyStatus, checkpoint: string | undefined): ScalingPolicyStatus {
+  const { checkpoint: stored, ...rest } = status;
+  const text = checkpoint ?? stored;
+  return text === undefined || text === CHECKPOINT_READ ? rest : { ...rest, checkpoint: text };
 }
 
 function renderShadow({ active, targets, gpus, tally }: ShadowComparison): NonNullable<ScalingPolicyStatus["shadow"]> {

@@ -9,12 +9,15 @@ import type { Memory } from "../decide/memory.ts";
 export interface CheckpointStore {
   /** Undefined: nothing usable is stored. */
   load(policy: ScalingPolicy): Promise<Memory | undefined>;
-  /** @returns text for `status.checkpoint`, when this store keeps it there */
-  save(policy: ScalingPolicy, memory: Memory): Promise<string | undefined>;
+  /** @returns where this store keeps it in the policy's status: what writes it down, for the turns whose status is written */
+  save(policy: ScalingPolicy, memory: Memory): Promise<CheckpointWriter | undefined>;
 }
 
+/** @returns text for `status.checkpoint`; undefined when it would be too long */
+export type CheckpointWriter = () => string | undefined;
+
 /** Bumped when the shape of `Memory` changes; an older checkpoint is then dropped. */
-const VERSION = 2;
+const VERSION = 3;
 
 export const serializeMemory = (memory: Memory): string => JSON.stringify({ version: VERSION, memory });
 
@@ -35,7 +38,7 @@ const STATUS_MAX_LENGTH = 262_144;
 export function statusCheckpoints(): CheckpointStore {
   return {
     load: async ({ status }) => parseMemory(status?.checkpoint),
-    async save(_, memory) {
+    save: async (_, memory) => () => {
       const text = serializeMemory(memory);
       return text.length > STATUS_MAX_LENGTH ? undefined : text;
     },

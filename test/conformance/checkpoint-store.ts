@@ -11,7 +11,7 @@ export function describeCheckpointStore(name: string, make: () => CheckpointStor
   describe(`CheckpointStore: ${name}`, () => {
     /** What the controller does with what `save` returns. */
     const save = async (store: CheckpointStore, policy: ScalingPolicy, memory: Memory): Promise<ScalingPolicy> => {
-      const checkpoint = await store.save(policy, memory);
+      const checkpoint = (await store.save(policy, memory))?.();
       return checkpoint === undefined ? policy : { ...policy, status: { ...policy.status, checkpoint } };
     };
     const lived = (): Memory => {
