@@ -7,7 +7,7 @@ const HOUR_MS = 3_600_000;
 const memory = (atMs: number): Memory => ({
   ...emptyMemory,
   objects: { "decode/0": { recommendations: [[atMs, 3]], events: [[atMs, 2]] } },
-  forecasts: { decode: { ...noForecasts(24 * HOUR_MS), history: [atMs, 3], open: [[atMs + 60_000, 4, 3, 3, 3]] } },
+  forecasts: { decode: { ...noForecasts(24 * HOUR_MS), history: [atMs, 3], open: [atMs + 60_000, 4, 3, 3, 3] } },
   panics: { decode: { demands: [[atMs, 4]], untilMs: atMs + 30_000, peakReplicas: 4 } },
   startupsMs: { decode: [40_000] },
   decisions: 7,

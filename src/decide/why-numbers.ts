@@ -6,7 +6,7 @@ import { mostByQueue } from "./capacity/join.ts";
 import { totalsOf, vectorOf } from "./current.ts";
 import { nameOf, type StageRecord } from "./decision.ts";
 import type { Demand } from "./demand.ts";
-import { type ForecastResult, forecastDemand } from "./forecast/forecast.ts";
+import { type ForecastResult, forecaster } from "./forecast/forecast.ts";
 import type { LimitResult } from "./limit-step.ts";
 import { type Memory, objectKey, SETS_KEY } from "./memory.ts";
 import { type Neighbour, type Neighbours, neighbourhood, type Weighed } from "./neighbours.ts";
@@ -218,6 +218,7 @@ function changeTarget(
         : target.panic !== undefined
           ? "the panic rule"
           : undefined;
+  let flowForecast: ((flowReplicas: number) => number) | undefined;
   return {
     target,
     demand,
@@ -231,9 +232,14 @@ function changeTarget(
       // A queue is no base of a forecast: with more or less of it what comes stays as it is.
       const flow = demand.isBacklog === true ? demand.flowReplicas : asked;
       if (flow === undefined) return asked;
-      const known = memory.forecasts[target.name];
-      const foreseen = forecastDemand(flow, observation.monotonicMs, horizonMs, policy.forecast, known);
-      return Math.max(asked, foreseen.replicas);
+      flowForecast ??= forecaster(
+        observation.monotonicMs,
+        horizonMs,
+        policy.forecast,
+        memory.forecasts[target.name],
+        current,
+      );
+      return Math.max(asked, flowForecast(flow));
     },
     isLast: target.panic === undefined && demandReplicas[index] === replicas,
     ...(untilMs === undefined ? {} : { reachInMs: Math.max(0, untilMs - observation.monotonicMs) }),

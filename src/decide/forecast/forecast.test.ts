@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Policy } from "../policy.ts";
-import { type ForecastMemory, forecastDemand } from "./forecast.ts";
+import { type ForecastMemory, forecastDemand, forecaster } from "./forecast.ts";
 import { LeadTimes } from "./lead-time.ts";
 import { METHODS } from "./methods.ts";
 
@@ -138,6 +138,28 @@ describe("forecast", () => {
       );
       expect(last(noise, { quantile: 0.9 })?.replicas).toBeGreaterThan(noise.at(-1) as number);
     });
+  });
+
+  test("law: what would be forecast for another demand is what is forecast once it comes", () => {
+    const replicas = fc.double({ min: 0, max: 40, noNaN: true });
+    const method = fc.constantFrom("Auto" as const, ...METHODS);
+    fc.assert(
+      fc.property(
+        fc.array(replicas, { maxLength: 120 }),
+        replicas,
+        replicas,
+        method,
+        fc.constantFrom(0.5, 0.9),
+        fc.constantFrom(3_600_000, DAY_MS),
+        (past, demand, scale, one, quantile, seasonMs) => {
+          const forecast = options({ method: one, quantile, seasonMs });
+          const memory = run(past, forecast).at(-1)?.memory;
+          const nowMs = past.length * 15_000;
+          const { replicas: then } = forecastDemand(demand, nowMs, 60_000, forecast, memory);
+          expect(forecaster(nowMs, 60_000, forecast, memory, scale)(demand)).toBeCloseTo(then, 9);
+        },
+      ),
+    );
   });
 
   test("the lead time of a target is the interpolated p90 of its own start-ups, or what was configured", () => {

@@ -11,13 +11,13 @@
 import { probit } from "simple-statistics";
 import type { Policy } from "../policy.ts";
 import { type ForecastMethod, type History, METHODS, predict } from "./methods.ts";
-import { emptySeason, recordInSeason, type SeasonMemory } from "./season.ts";
+import { emptySeason, recordInSeason, rounded, type SeasonMemory } from "./season.ts";
 
 export interface ForecastMemory {
   readonly history: History;
   readonly season: SeasonMemory;
-  /** Forecasts whose time has not come: due monotonic ms, then the replicas by each of `METHODS`. */
-  readonly open: readonly (readonly number[])[];
+  /** Forecasts whose time has not come, one after the other: due monotonic ms, then the replicas by each of `METHODS`. Flat, as there is one of each target. */
+  readonly open: readonly number[];
   /** Exponentially weighted sums of the absolute error of each of `METHODS`, and of the demand, for the WAPE. */
   readonly errorSums: readonly number[];
   readonly demandSum: number;
@@ -47,6 +47,8 @@ const MAX_SAMPLES = 60;
 const MIN_SPACING_MS = 5_000;
 /** Forecasts that wait for their time; made at a pace that keeps them this few. */
 const MAX_OPEN = 32;
+/** When it is due, and what each method says. */
+const OPEN_LENGTH = 1 + METHODS.length;
 /** Weight of the past in the rolling error, per scored forecast. */
 const ERROR_MEMORY = 0.95;
 /** A method is left only for one that is better by this factor: between equals the choice would flutter. */
@@ -83,18 +85,71 @@ export function forecastDemand(
   nowMs: number,
   horizonMs: number,
   options: Policy["forecast"],
-  known: ForecastMemory = noForecasts(options.seasonMs),
+  known?: ForecastMemory,
 ): ForecastResult {
-  const memory = known.season.seasonMs === options.seasonMs ? known : noForecasts(options.seasonMs);
+  const memory = memoryOf(known, options);
   if (!options.enabled) {
     return { replicas: demandReplicas, horizonMs, method: "LastValue", isTrusted: true, memory };
   }
-  const scores = score(memory, demandReplicas, nowMs, SHORTFALL_HALF_LIFE_HORIZONS * horizonMs);
-  const { errorSums, demandSum } = scores;
   const history = withSample(memory.history, nowMs, demandReplicas);
   const season = recordInSeason(memory.season, nowMs, demandReplicas, history[0] as number);
   const dueMs = nowMs + horizonMs;
   const predictions = METHODS.map((method) => Math.max(0, predict(method, history, season, dueMs)));
+  const { scores, ...followed } = follow(memory, demandReplicas, predictions, { nowMs, horizonMs, options });
+
+  const open = withOpen(stillOpen(memory.open, nowMs), [dueMs, ...predictions.map(rounded)], horizonMs / MAX_OPEN);
+  return { horizonMs, ...followed, memory: { history, season, open, ...scores } };
+}
+
+/**
+ * What would be forecast for another demand measured now, for those who look for the demand behind a forecast: `forecastDemand` by the same rules, without
+ * what it leaves for the next. What every method predicts is linear in the last sample, so that the history is gone through twice and not once a demand.
+ *
+ * @param scale a demand of the magnitude that is asked about: at it no digit is lost
+ */
+export function forecaster(
+  nowMs: number,
+  horizonMs: number,
+  options: Policy["forecast"],
+  known: ForecastMemory | undefined,
+  scale: number,
+): (demandReplicas: number) => number {
+  if (!options.enabled) return (demandReplicas) => demandReplicas;
+  const memory = memoryOf(known, options);
+  const unit = Math.max(1, scale);
+  const at = (demandReplicas: number): readonly number[] => {
+    const history = withSample(memory.history, nowMs, demandReplicas);
+    const season = recordInSeason(memory.season, nowMs, demandReplicas, history[0] as number);
+    return METHODS.map((method) => predict(method, history, season, nowMs + horizonMs));
+  };
+  const [none, some] = [at(0), at(unit)];
+  const slopes = none.map((base, index) => ((some[index] as number) - base) / unit);
+  return (demandReplicas) => {
+    const sample = rounded(demandReplicas);
+    const predictions = none.map((base, index) => Math.max(0, base + (slopes[index] as number) * sample));
+    return follow(memory, demandReplicas, predictions, { nowMs, horizonMs, options }).replicas;
+  };
+}
+
+function memoryOf(known: ForecastMemory | undefined, { seasonMs }: Policy["forecast"]): ForecastMemory {
+  return known?.season.seasonMs === seasonMs ? known : noForecasts(seasonMs);
+}
+
+interface Ahead {
+  readonly nowMs: number;
+  readonly horizonMs: number;
+  readonly options: Policy["forecast"];
+}
+
+/** Which method is followed, whether it is trusted, and what is kept on top of it. */
+function follow(
+  memory: ForecastMemory,
+  demandReplicas: number,
+  predictions: readonly number[],
+  { nowMs, horizonMs, options }: Ahead,
+): Omit<ForecastResult, "horizonMs" | "memory"> & { readonly scores: Scores } {
+  const scores = score(memory, demandReplicas, nowMs, SHORTFALL_HALF_LIFE_HORIZONS * horizonMs);
+  const { errorSums, demandSum } = scores;
   const method = options.method === "Auto" ? best(scores.seasonErrors) : options.method;
   const index = METHODS.indexOf(method);
   const errorRatio = demandSum > 0 ? (errorSums[index] as number) / demandSum : undefined;
@@ -102,31 +157,24 @@ export function forecastDemand(
   const followed = isTrusted ? index : METHODS.indexOf("LastValue");
   const headroomRatio = headroomOf(scores, followed, options.quantile);
   const foreseenReplicas = Math.min(predictions[followed] as number, MAX_RAISE * demandReplicas);
-
-  const open = memory.open.filter(([atMs = 0]) => atMs > nowMs);
-  const lastDueMs = open.at(-1)?.[0] ?? Number.NEGATIVE_INFINITY;
-  if (open.length < MAX_OPEN && dueMs - lastDueMs >= horizonMs / MAX_OPEN) open.push([dueMs, ...predictions]);
   return {
     replicas: Math.max(demandReplicas, foreseenReplicas * (1 + headroomRatio)),
-    horizonMs,
     method,
     foreseenReplicas,
     headroomRatio,
     ...(errorRatio === undefined ? {} : { errorRatio }),
     isTrusted,
-    memory: { history, season, open, ...scores },
+    scores,
   };
 }
 
-function score(
-  memory: ForecastMemory,
-  demandReplicas: number,
-  nowMs: number,
-  halfLifeMs: number,
-): Omit<ForecastMemory, "history" | "season" | "open"> {
+type Scores = Omit<ForecastMemory, "history" | "season" | "open">;
+
+function score(memory: ForecastMemory, demandReplicas: number, nowMs: number, halfLifeMs: number): Scores {
   let { errorSums, demandSum, seasonErrors, scoredMs, shortfalls, shortfallWeight } = memory;
-  for (const [atMs = 0, ...predictions] of memory.open) {
-    if (atMs > nowMs) continue;
+  for (let at = 0; at < memory.open.length; at += OPEN_LENGTH) {
+    if ((memory.open[at] as number) > nowMs) continue;
+    const predictions = memory.open.slice(at + 1, at + OPEN_LENGTH);
     const errors = predictions.map((replicas) => Math.abs(replicas - demandReplicas));
     const kept = Math.exp(Math.min(0, scoredMs - nowMs) / memory.season.seasonMs);
     seasonErrors = seasonErrors.map((sum, index) => sum * kept + (errors[index] as number));
@@ -156,10 +204,24 @@ function headroomOf(
   return Math.min(MAX_HEADROOM, Math.max(0, probit(quantile)) * Math.sqrt(2 * halfVariance));
 }
 
+// What grows by pushing has room for half as much again, in the memory of ten thousand policies; what is concatenated has not.
+
+function stillOpen(open: readonly number[], nowMs: number): readonly number[] {
+  const isOpen = (_: number, at: number): boolean => (open[at - (at % OPEN_LENGTH)] as number) > nowMs;
+  return open.every(isOpen) ? open : open.filter(isOpen);
+}
+
+function withOpen(open: readonly number[], next: readonly number[], leastBetweenMs: number): readonly number[] {
+  const [dueMs = 0] = next;
+  const lastDueMs = open.at(-OPEN_LENGTH) ?? Number.NEGATIVE_INFINITY;
+  const isRoom = open.length < MAX_OPEN * OPEN_LENGTH && dueMs - lastDueMs >= leastBetweenMs;
+  return isRoom ? open.concat(next) : open;
+}
+
 function withSample(history: History, nowMs: number, demandReplicas: number): History {
   const lastMs = history.length === 0 ? Number.NEGATIVE_INFINITY : (history[history.length - 2] as number);
   const kept = nowMs - lastMs < MIN_SPACING_MS ? history.slice(0, -2) : history;
-  return [...kept.slice(-2 * (MAX_SAMPLES - 1)), nowMs, demandReplicas];
+  return kept.slice(-2 * (MAX_SAMPLES - 1)).concat(nowMs, rounded(demandReplicas));
 }
 
 /** The earlier of `METHODS` unless a later one is clearly better: trends anticipate, so they come first while nothing is known. */

@@ -74,4 +74,4 @@ export function usualDemand({ seasonMs, bins }: SeasonMemory, atMs: number): num
 }
 
 /** Thousandths of a replica: keeps the checkpoint short. */
-const rounded = (replicas: number): number => Math.round(replicas * 1000) / 1000;
+export const rounded = (replicas: number): number => Math.round(replicas * 1000) / 1000;
