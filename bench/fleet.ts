@@ -9,8 +9,6 @@ import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { GPU_BUDGETS } from "../src/api/autoscaling/gpu-budget.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../src/api/autoscaling/scaling-policy.ts";
-import { keyOf } from "../src/api/kubernetes/meta.ts";
-import { formatTime } from "../src/api/kubernetes/time.ts";
 import { startAutoscaler } from "../src/autoscaler/controller.ts";
 import { wallClock } from "../src/clock.ts";
 import { statusCheckpoints } from "../src/jobs/checkpoint-store.ts";
@@ -19,13 +17,13 @@ import type { KubeApi } from "../src/kube/kube-api.ts";
 import type { MetricsSource } from "../src/observe/metrics-source.ts";
 import { createPrometheusClient } from "../src/observe/prometheus-client.ts";
 import { seededRandom } from "../src/random.ts";
-import { type FleetBudget, fleetOf, GPUS_PER_POLICY, PODS_PER_POLICY } from "./fleet-objects.ts";
+import { type Fleet, type FleetBudget, fleetOf, GPUS_PER_POLICY, PODS_PER_POLICY } from "./fleet-objects.ts";
 import { megabytes, type Row } from "./measure.ts";
 
 const INTERVAL_SECONDS = 15;
 /** The first tick meets cold code, empty memories and a status to write for every policy. */
-const WARM_UP_INTERVALS = 2;
-const MEASURED_INTERVALS = 3;
+const WARM_UP_INTERVALS = 6;
+const MEASURED_INTERVALS = 4;
 
 interface FleetFigures {
   readonly decisions: number;
@@ -92,7 +90,7 @@ async function measureFleet(policies: number, budget: FleetBudget): Promise<Flee
       return prometheus.query(promql, options);
     },
   };
-  const api = new ListedFleet(fleetOf(policies, budget, formatTime(clock.nowMs() - 3_600_000)));
+  const api = new ListedFleet(fleetOf(policies, budget, clock.nowMs()));
   let decisions = 0;
   const { ready } = startAutoscaler({
     api: api as unknown as KubeApi,
@@ -136,19 +134,16 @@ async function measureFleet(policies: number, budget: FleetBudget): Promise<Flee
 class ListedFleet implements Pick<KubeApi, "list" | "watch" | "patch" | "create"> {
   statusWrites = 0;
   #version = 1_000;
-  readonly #fleet: (plural: string) => Generator<string>;
+  readonly #fleet: Fleet;
   readonly #listings = new Map<string, Generator<string>>();
-  /** As the API server has them, by `namespace/name`. */
-  readonly #policies: ReadonlyMap<string, string>;
 
-  constructor(fleet: (plural: string) => Generator<string>) {
+  constructor(fleet: Fleet) {
     this.#fleet = fleet;
-    this.#policies = new Map(this.#fleet(SCALING_POLICIES.plural).map((text) => [keyOf(JSON.parse(text)), text]));
   }
 
   readonly list: KubeApi["list"] = async (resource, { limit = 500, continue: token } = {}) => {
     const key = token ?? `${resource.plural}/${this.#listings.size}`;
-    const texts = this.#listings.get(key) ?? this.#fleet(resource.plural);
+    const texts = this.#listings.get(key) ?? this.#fleet.texts(resource.plural);
     this.#listings.set(key, texts);
     const items = [];
     for (let next = texts.next(); next.done !== true; next = texts.next()) {
@@ -164,12 +159,10 @@ class ListedFleet implements Pick<KubeApi, "list" | "watch" | "patch" | "create"
 
   readonly patch: KubeApi["patch"] = async (resource, key, patch) => {
     this.statusWrites++;
-    const stored = this.#policies.get(`${key.namespace}/${key.name}`);
     if (resource.plural === GPU_BUDGETS.plural) return patch as never;
-    if (stored === undefined || resource.plural !== SCALING_POLICIES.plural)
-      throw new TypeError(`no ${resource.plural} is patched here`);
+    if (resource.plural !== SCALING_POLICIES.plural) throw new TypeError(`no ${resource.plural} is patched here`);
     const { status } = patch as ScalingPolicy;
-    const policy = JSON.parse(stored) as ScalingPolicy;
+    const policy = JSON.parse(this.#fleet.policyText(key.name)) as ScalingPolicy;
     return {
       ...policy,
       status: JSON.parse(JSON.stringify(status)),
