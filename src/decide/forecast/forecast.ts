@@ -95,7 +95,8 @@ export function forecastDemand(
   const season = recordInSeason(memory.season, nowMs, demandReplicas, history[0] as number);
   const dueMs = nowMs + horizonMs;
   const predictions = METHODS.map((method) => Math.max(0, predict(method, history, season, dueMs)));
-  const { scores, ...followed } = follow(memory, demandReplicas, predictions, { nowMs, horizonMs, options });
+  const ahead = { nowMs, horizonMs, options };
+  const { scores, ...followed } = follow(memory, demandReplicas, (method) => predictions[method] as number, ahead);
 
   const open = withOpen(stillOpen(memory.open, nowMs), [dueMs, ...predictions.map(rounded)], horizonMs / MAX_OPEN);
   return { horizonMs, ...followed, memory: { history, season, open, ...scores } };
@@ -117,17 +118,32 @@ export function forecaster(
   if (!options.enabled) return (demandReplicas) => demandReplicas;
   const memory = memoryOf(known, options);
   const unit = Math.max(1, scale);
-  const at = (demandReplicas: number): readonly number[] => {
+  const [none, some] = [0, unit].map((demandReplicas) => {
     const history = withSample(memory.history, nowMs, demandReplicas);
     const season = recordInSeason(memory.season, nowMs, demandReplicas, history[0] as number);
-    return METHODS.map((method) => predict(method, history, season, nowMs + horizonMs));
-  };
-  const [none, some] = [at(0), at(unit)];
-  const slopes = none.map((base, index) => ((some[index] as number) - base) / unit);
+    return (method: ForecastMethod) => predict(method, history, season, nowMs + horizonMs);
+  }) as [(method: ForecastMethod) => number, (method: ForecastMethod) => number];
+  // Of the methods that are followed: mostly one.
+  const lines = METHODS.map((method) =>
+    once(() => {
+      const base = none(method);
+      return { base, slope: (some(method) - base) / unit };
+    }),
+  );
   return (demandReplicas) => {
-    const sample = rounded(demandReplicas);
-    const predictions = none.map((base, index) => Math.max(0, base + (slopes[index] as number) * sample));
-    return follow(memory, demandReplicas, predictions, { nowMs, horizonMs, options }).replicas;
+    const predicted = (method: number): number => {
+      const { base, slope } = (lines[method] as () => { base: number; slope: number })();
+      return Math.max(0, base + slope * rounded(demandReplicas));
+    };
+    return follow(memory, demandReplicas, predicted, { nowMs, horizonMs, options }).replicas;
+  };
+}
+
+function once<T extends object>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
   };
 }
 
@@ -141,11 +157,15 @@ interface Ahead {
   readonly options: Policy["forecast"];
 }
 
-/** Which method is followed, whether it is trusted, and what is kept on top of it. */
+/**
+ * Which method is followed, whether it is trusted, and what is kept on top of it.
+ *
+ * @param predicted replicas, by index in `METHODS`
+ */
 function follow(
   memory: ForecastMemory,
   demandReplicas: number,
-  predictions: readonly number[],
+  predicted: (method: number) => number,
   { nowMs, horizonMs, options }: Ahead,
 ): Omit<ForecastResult, "horizonMs" | "memory"> & { readonly scores: Scores } {
   const scores = score(memory, demandReplicas, nowMs, SHORTFALL_HALF_LIFE_HORIZONS * horizonMs);
@@ -156,7 +176,7 @@ function follow(
   const isTrusted = errorRatio === undefined || errorRatio <= options.maxErrorRatio;
   const followed = isTrusted ? index : METHODS.indexOf("LastValue");
   const headroomRatio = headroomOf(scores, followed, options.quantile);
-  const foreseenReplicas = Math.min(predictions[followed] as number, MAX_RAISE * demandReplicas);
+  const foreseenReplicas = Math.min(predicted(followed), MAX_RAISE * demandReplicas);
   return {
     replicas: Math.max(demandReplicas, foreseenReplicas * (1 + headroomRatio)),
     method,
@@ -171,22 +191,26 @@ function follow(
 type Scores = Omit<ForecastMemory, "history" | "season" | "open">;
 
 function score(memory: ForecastMemory, demandReplicas: number, nowMs: number, halfLifeMs: number): Scores {
-  let { errorSums, demandSum, seasonErrors, scoredMs, shortfalls, shortfallWeight } = memory;
-  for (let at = 0; at < memory.open.length; at += OPEN_LENGTH) {
-    if ((memory.open[at] as number) > nowMs) continue;
-    const predictions = memory.open.slice(at + 1, at + OPEN_LENGTH);
-    const errors = predictions.map((replicas) => Math.abs(replicas - demandReplicas));
-    const kept = Math.exp(Math.min(0, scoredMs - nowMs) / memory.season.seasonMs);
-    seasonErrors = seasonErrors.map((sum, index) => sum * kept + (errors[index] as number));
-    const remembered = 2 ** (Math.min(0, scoredMs - nowMs) / halfLifeMs);
-    shortfalls = shortfalls.map((sum, index) => {
-      const replicas = predictions[index] as number;
+  const { open, season } = memory;
+  let { demandSum, scoredMs, shortfallWeight } = memory;
+  const errorSums = [...memory.errorSums];
+  const seasonErrors = [...memory.seasonErrors];
+  const shortfalls = [...memory.shortfalls];
+  for (let at = 0; at < open.length; at += OPEN_LENGTH) {
+    if ((open[at] as number) > nowMs) continue;
+    const agedMs = Math.min(0, scoredMs - nowMs);
+    const kept = Math.exp(agedMs / season.seasonMs);
+    const remembered = 2 ** (agedMs / halfLifeMs);
+    for (let index = 0; index < METHODS.length; index++) {
+      const replicas = open[at + 1 + index] as number;
+      const error = Math.abs(replicas - demandReplicas);
       const shortfall = Math.max(0, demandReplicas - replicas) / Math.max(1, replicas);
-      return sum * remembered + Math.min(MAX_SHORTFALL, shortfall) ** 2;
-    });
+      errorSums[index] = (errorSums[index] as number) * ERROR_MEMORY + error;
+      seasonErrors[index] = (seasonErrors[index] as number) * kept + error;
+      shortfalls[index] = (shortfalls[index] as number) * remembered + Math.min(MAX_SHORTFALL, shortfall) ** 2;
+    }
     shortfallWeight = shortfallWeight * remembered + 1;
     scoredMs = nowMs;
-    errorSums = errorSums.map((sum, index) => sum * ERROR_MEMORY + (errors[index] as number));
     // Below one replica a large relative error is a small absolute one: it costs at most one replica.
     demandSum = demandSum * ERROR_MEMORY + Math.max(1, demandReplicas);
   }
