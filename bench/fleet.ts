@@ -7,6 +7,7 @@ import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
+import packageJson from "../package.json" with { type: "json" };
 import { GPU_BUDGETS } from "../src/api/autoscaling/gpu-budget.ts";
 import { SCALING_POLICIES, type ScalingPolicy } from "../src/api/autoscaling/scaling-policy.ts";
 import { startAutoscaler } from "../src/autoscaler/controller.ts";
@@ -21,9 +22,12 @@ import { type Fleet, type FleetBudget, fleetOf, GPUS_PER_POLICY, PODS_PER_POLICY
 import { megabytes, type Row } from "./measure.ts";
 
 const INTERVAL_SECONDS = 15;
-/** The first tick meets cold code, empty memories and a status to write for every policy. */
+/** The first minute meets cold code, checkpoints to read and a status to write for every policy. */
 const WARM_UP_INTERVALS = 6;
 const MEASURED_INTERVALS = 4;
+
+/** As the service is started. */
+const HEAP_FLAGS = packageJson.scripts.start.split(" ").filter((word) => word.startsWith("--"));
 
 interface FleetFigures {
   readonly decisions: number;
@@ -44,7 +48,7 @@ export async function benchFleet(): Promise<readonly Row[]> {
     [10_000, "own"],
     [10_000, "shared"],
   ] as const) {
-    const child = fork(fileURLToPath(import.meta.url), [`${policies}`, budget]);
+    const child = fork(fileURLToPath(import.meta.url), [`${policies}`, budget], { execArgv: HEAP_FLAGS });
     const [figures] = (await once(child, "message")) as [FleetFigures];
     await once(child, "exit");
     rows.push(...rowsOf(policies, budget, figures));

@@ -104,7 +104,7 @@ describe("the image", () => {
     expect(dockerfile.match(/^USER \d+:\d+$/gm)).toHaveLength(2);
     expect(dockerfile.match(/^ENTRYPOINT .*$/gm)).toEqual([
       'ENTRYPOINT ["node", "src/initc/main.ts"]',
-      'ENTRYPOINT ["node", "--max-semi-space-size=8", "src/main.ts"]',
+      'ENTRYPOINT ["node", "--max-semi-space-size=16", "--heap-growing-percent=15", "src/main.ts"]',
     ]);
     expect(dockerfile).not.toMatch(/^(HEALTHCHECK|VOLUME)/m);
     expect(packageJson.dependencies).not.toHaveProperty("node");
