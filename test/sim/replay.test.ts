@@ -110,7 +110,7 @@ describe("a recorded run", () => {
     expect(next("{")).toThrow(RecordingError);
     expect(next("[]")).toThrow('it has no field "recording"');
     expect(next('{"recording":99}')).toThrow("this program replays version 2");
-    expect(next('{"recording":1,"key":"a/b"}')).toThrow('it needs "key", "observation" and "decision"');
+    expect(next('{"recording":2,"key":"a/b"}')).toThrow('it needs "key", "observation" and "decision"');
     expect(next(lines[3] ?? "")).toThrow("must be replayed from its first line");
   });
 });
