@@ -1,6 +1,6 @@
 /** A metrics server of its own process for a whole fleet: one series a pod for every query, in Prometheus's format over HTTP. Started by fleet.ts. */
 import { createServer } from "node:http";
-import { podsOf, type Role } from "./fleet-objects.ts";
+import { podsOf, type Role, usageOf } from "./fleet-objects.ts";
 
 const [policies = 0] = process.argv.slice(2).map(Number);
 
@@ -17,7 +17,9 @@ interface Kept {
 }
 
 /** As if all had been scraped when it was made. */
-const KEPT_MS = 5_000;
+const AGES_KEPT_MS = 5_000;
+/** In which nobody's usage changes by a thousandth. */
+const VALUES_KEPT_MS = 60_000;
 const answers = new Map<string, Kept>();
 
 function answerTo(query: string): Buffer {
@@ -26,14 +28,14 @@ function answerTo(query: string): Buffer {
   const key = `${isAge} ${roles.join()}`;
   const known = answers.get(key);
   const madeAtMs = Date.now();
-  // Values are the same for ever, and nobody looks at when they were evaluated.
-  if (known !== undefined && (!isAge || madeAtMs - known.madeAtMs < KEPT_MS)) return known.body;
+  // Nobody looks at when values were evaluated.
+  if (known !== undefined && madeAtMs - known.madeAtMs < (isAge ? AGES_KEPT_MS : VALUES_KEPT_MS)) return known.body;
   const now = (madeAtMs / 1000).toFixed(3);
   const series: string[] = [];
-  let count = 0;
-  for (const { namespace, name, role } of podsOf(policies)) {
+  for (const pod of podsOf(policies)) {
+    const { namespace, name, role } = pod;
     if (!roles.includes(role)) continue;
-    const value = isAge ? now : `${((count++ * 7919) % 1000) / 1500}`;
+    const value = isAge ? now : `${usageOf(pod, madeAtMs)}`;
     series.push(
       `{"metric":{"namespace":"${namespace}","pod":"${name}","container":"main"},"value":[${now},"${value}"]}`,
     );

@@ -31,6 +31,8 @@ export interface FleetPod {
   readonly policy: string;
   readonly role: Role;
   readonly name: string;
+  /** From 0, among those of its role. */
+  readonly index: number;
 }
 
 const namespaceOf = (policy: number): string => `team-${Math.floor(policy / POLICIES_PER_NAMESPACE)}`;
@@ -42,10 +44,24 @@ export function* podsOf(policies: number): Generator<FleetPod> {
     for (const [role, replicas] of Object.entries(ROLES)) {
       for (let index = 0; index < replicas; index++) {
         const name = `${policyName(policy)}-0-${role}-${(policy * 16 + index).toString(36).padStart(5, "x")}`;
-        yield { namespace: namespaceOf(policy), policy: policyName(policy), role: role as Role, name };
+        yield { namespace: namespaceOf(policy), policy: policyName(policy), role: role as Role, name, index };
       }
     }
   }
+}
+
+/** What every metric of a pod says: half, more by day and less at night, each pod a little more or less than the others. */
+export function usageOf({ role, index }: Pick<FleetPod, "role" | "index">, atMs: number): number {
+  const usage = 0.5 + 0.1 * Math.sin((2 * Math.PI * atMs) / DAY_MS);
+  return Number((usage * (0.8 + (0.4 * (index + 0.5)) / ROLES[role])).toFixed(6));
+}
+
+/** What one replica may have, in `policies/prefill-decode`. */
+const TARGET_USAGE = { frontend: 25, prefill: 5, decode: 0.7 } as const satisfies Record<Role, number>;
+
+function demandOf(role: Role, atMs: number): number {
+  const pods = Array.from({ length: ROLES[role] }, (_, index) => usageOf({ role, index }, atMs));
+  return pods.reduce((sum, usage) => sum + usage, 0) / TARGET_USAGE[role];
 }
 
 export interface Fleet {
@@ -196,11 +212,10 @@ export function fleetOf(policies: number, budget: FleetBudget, nowMs: number): F
 
 /** What a policy that was followed for a day has in its status: a full history, and forecasts that know the day. */
 function statusAfterADay({ spec }: ScalingPolicy, nowMs: number): Pick<ScalingPolicyStatus, "history" | "checkpoint"> {
-  const replicasAt = (atMs: number): number => 5 + 3 * Math.sin((2 * Math.PI * atMs) / DAY_MS);
   const forecasts = spec.scaleTargets.map(({ name }) => {
     let memory = noForecasts(DAY_MS);
     for (let atMs = nowMs - 1.1 * DAY_MS; atMs < nowMs; atMs += MINUTE_MS / 4)
-      ({ memory } = forecastDemand(replicasAt(atMs), atMs, START_UP_MS, readPolicy(spec).forecast, memory));
+      ({ memory } = forecastDemand(demandOf(name as Role, atMs), atMs, START_UP_MS, readPolicy(spec).forecast, memory));
     return [name, memory] as const;
   });
   const history = Array.from({ length: HISTORY_MAX_ENTRIES }, (_, at) => ({

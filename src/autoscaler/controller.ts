@@ -27,6 +27,7 @@ import { Pace } from "./pace.ts";
 import { ALWAYS_SAID, EventLimiter } from "./policy-events.ts";
 import { withCheckpointRead } from "./slim.ts";
 import { isMaterialChange, renderStatus, withCheckpoint } from "./status.ts";
+import { StatusPace } from "./status-pace.ts";
 import { createWriteGate, FIELD_MANAGER } from "./write-gate.ts";
 
 export interface AutoscalerOptions {
@@ -59,8 +60,6 @@ export interface Autoscaler {
   readonly informers: AutoscalerInformers;
 }
 
-/** A status that only differs in times and checkpoint is written at this pace: what a restart may lose. */
-const CHECKPOINT_INTERVAL_MS = 60_000;
 /** Metrics have 0.8 intervals, 12 s by default; what hangs for longer gives its worker back to the others. */
 export const TURN_TIMEOUT_MS = 30_000;
 /** A policy whose turns fail is tried again at least this often: by then what failed may be back, and its load is. */
@@ -114,7 +113,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
     clock,
     metrics,
   });
-  const statusWrittenMs = new Map<string, number>();
+  const statusPace = new StatusPace();
   const pace = new Pace();
 
   const ready = informers.synced.then(() => {
@@ -157,7 +156,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
     if (policy === undefined) {
       loop.forget(key);
       eventLimiter.forget(key);
-      statusWrittenMs.delete(key);
+      statusPace.forget(key);
       pace.forget(key);
       return undefined;
     }
@@ -202,9 +201,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
       ...(turn.decision === undefined ? {} : { decision: turn.decision }),
       ...(turn.shadow === undefined ? {} : { shadow: turn.shadow }),
     });
-    const isDue =
-      clock.monotonicMs() - (statusWrittenMs.get(key) ?? Number.NEGATIVE_INFINITY) >= CHECKPOINT_INTERVAL_MS;
-    if (!isDue && !isMaterialChange(stored.status, status)) return;
+    if (!isMaterialChange(stored.status, status) && !statusPace.take(key, clock.monotonicMs())) return;
     const checkpoint = turn.checkpoint?.();
     const written = await api.patch(
       SCALING_POLICIES,
@@ -217,7 +214,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
       },
       { type: "apply", subresource: "status", fieldManager: FIELD_MANAGER, force: true },
     );
-    statusWrittenMs.set(key, clock.monotonicMs());
+    statusPace.wrote(key, clock.monotonicMs());
     informers.policies.observeWrite(checkpoint === undefined ? written : withCheckpointRead(written));
   }
 
