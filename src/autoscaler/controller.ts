@@ -26,7 +26,7 @@ import { expiryMs } from "./observe.ts";
 import { Pace } from "./pace.ts";
 import { ALWAYS_SAID, EventLimiter } from "./policy-events.ts";
 import { withCheckpointRead } from "./slim.ts";
-import { isMaterialChange, renderStatus, withCheckpoint } from "./status.ts";
+import { isMaterialChange, renderStatus, withCheckpoint, withExplanation } from "./status.ts";
 import { StatusPace } from "./status-pace.ts";
 import { createWriteGate, FIELD_MANAGER } from "./write-gate.ts";
 
@@ -210,7 +210,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
         apiVersion: apiVersionOf(SCALING_POLICIES),
         kind: SCALING_POLICIES.kind,
         metadata: parseKey(key),
-        status: withCheckpoint(status, checkpoint),
+        status: withCheckpoint(withExplanation(status, turn.decision), checkpoint),
       },
       { type: "apply", subresource: "status", fieldManager: FIELD_MANAGER, force: true },
     );

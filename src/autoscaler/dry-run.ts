@@ -22,7 +22,7 @@ import type { Granted } from "./budget-ledger.ts";
 import { startAutoscalerInformers } from "./informers.ts";
 import { PolicyLoop, type Turn } from "./loop.ts";
 import { needsProfile } from "./profile-of.ts";
-import { renderStatus } from "./status.ts";
+import { renderStatus, withExplanation } from "./status.ts";
 import type { WriteGate } from "./write-gate.ts";
 
 export interface DryRunOptions {
@@ -82,7 +82,7 @@ export async function dryRun(options: DryRunOptions): Promise<DryRun> {
       nowMs: clock.nowMs(),
       ...(decision === undefined ? {} : { decision }),
     });
-    return { turn, status };
+    return { turn, status: withExplanation(status, decision) };
   } finally {
     end.abort();
   }

@@ -30,7 +30,7 @@ type DevicesOfPod = Pick<PodSpec, "containers" | "initContainers" | "resourceCla
  * @returns undefined for a claim whose template is not there, devices of an unknown kind, and a quantity that is none: a budget fails closed on it
  */
 export function gpusOfPod(spec: DevicesOfPod, namespace: string, templateGpus: TemplateGpus): Gpus {
-  const main = sumOf(spec.containers, gpusOfContainer);
+  const main = gpusOfContainers(spec.containers);
   const init = initGpus(spec.initContainers ?? []);
   const claimed = sumOf(spec.resourceClaims ?? [], ({ resourceClaimTemplateName: name }) =>
     typeof name === "string" ? templateGpus(namespace, name) : 0,
@@ -49,6 +49,17 @@ function initGpus(containers: readonly Container[]): { readonly sidecars: number
     else most = Math.max(most, sidecars + gpus);
   }
   return { sidecars, most };
+}
+
+/** Lists of containers never change, and the pods of a clique share one. */
+const knownGpus = new WeakMap<readonly Container[], { readonly gpus: Gpus }>();
+
+function gpusOfContainers(containers: readonly Container[]): Gpus {
+  const known = knownGpus.get(containers);
+  if (known !== undefined) return known.gpus;
+  const gpus = sumOf(containers, gpusOfContainer);
+  knownGpus.set(containers, { gpus });
+  return gpus;
 }
 
 function gpusOfContainer({ resources = {} }: Container): Gpus {

@@ -71,7 +71,11 @@ export function viewReplicas(pods: readonly Pod[], options: ReplicaViewOptions):
 }
 
 function groupPods(pods: readonly Pod[], { level, replicas }: ReplicaViewOptions): ReadonlyMap<string, readonly Pod[]> {
-  if (level === "PodClique") return new Map(pods.map((pod) => [pod.metadata.name, [pod]]));
+  if (level === "PodClique") {
+    const single = new Map<string, readonly Pod[]>();
+    for (const pod of pods) single.set(pod.metadata.name, [pod]);
+    return single;
+  }
   const groups = Map.groupBy(pods, ({ metadata }) => metadata.labels?.[GROUP_REPLICA_INDEX] ?? "");
   for (const index of groups.keys()) if (index === "" || Number(index) >= replicas) groups.delete(index);
   return groups;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import { CHAIN_MAX_ENTRIES } from "../api/autoscaling/scaling-policy-status.ts";
 import type { Decision, StageRecord } from "../decide/decision.ts";
-import { renderStatus, withCheckpoint } from "./status.ts";
+import { renderStatus, withCheckpoint, withExplanation } from "./status.ts";
 
 const policy: ScalingPolicy = {
   apiVersion: "autoscaling.grove.io/v1alpha1",
@@ -28,6 +28,9 @@ const decisionOf = (stages: readonly StageRecord[]): Decision => ({
   schedules: { active: [], early: [] },
 });
 
+const explained = (decision: Decision) =>
+  withExplanation(renderStatus({ policy, conditions: [], nowMs: 0, decision }), decision);
+
 describe("a chain that is too long for the status", () => {
   test("loses what weighs least, keeps demand, goal and step, and says how many are left off", () => {
     const many = Array.from(
@@ -37,12 +40,7 @@ describe("a chain that is too long for the status", () => {
     const heavy = (["demand", "solve", "step"] as const).map(
       (stage): StageRecord => ({ stage, target: "decode", reason: "Kept" }),
     );
-    const last = renderStatus({
-      policy,
-      conditions: [],
-      nowMs: 0,
-      decision: decisionOf([...many, ...heavy]),
-    }).lastDecision;
+    const last = explained(decisionOf([...many, ...heavy])).lastDecision;
     expect(last?.chain).toHaveLength(CHAIN_MAX_ENTRIES);
     expect(last?.chainLeftOff).toBe(103);
     expect(last?.chain?.slice(-3).map(({ stage }) => stage)).toEqual(["demand", "solve", "step"]);
@@ -61,7 +59,7 @@ describe("a chain that is too long for the status", () => {
       ),
       ...Array.from({ length: 300 }, (): StageRecord => ({ stage: "collect", target: "t0", reason: "Stale" })),
     ];
-    const chain = renderStatus({ policy, conditions: [], nowMs: 0, decision: decisionOf(stages) }).lastDecision?.chain;
+    const { chain } = explained(decisionOf(stages)).lastDecision ?? {};
     expect(chain).toHaveLength(CHAIN_MAX_ENTRIES);
     const of = (stage: string) => chain?.filter((entry) => entry.stage === stage) ?? [];
     expect(of("demand").map(({ target }) => target)).toEqual(names);
@@ -75,7 +73,7 @@ describe("a chain that is too long for the status", () => {
     const stages = names.flatMap((target) =>
       Array.from({ length: 20 }, (_, at): StageRecord => ({ stage: "step", target: `${target}/0`, reason: `R${at}` })),
     );
-    const chain = renderStatus({ policy, conditions: [], nowMs: 0, decision: decisionOf(stages) }).lastDecision?.chain;
+    const { chain } = explained(decisionOf(stages)).lastDecision ?? {};
     expect(chain).toHaveLength(CHAIN_MAX_ENTRIES);
     expect(new Set(chain?.map(({ target }) => target)).size).toBe(12);
   });
@@ -107,7 +105,7 @@ describe("a status is of one decision", () => {
         },
       ],
     };
-    const decided = renderStatus({ policy, conditions: [], nowMs: 0, decision });
+    const decided = explained(decision);
     expect(decided.lastDecision?.neighbours).toEqual([
       { target: "decode", oneMore: { ...answer, change: "maxReplicas 5 or more on decode" }, oneLess: answer },
     ]);

@@ -24,6 +24,7 @@ export interface StatusInput {
   readonly shadow?: ShadowComparison;
 }
 
+/** All but the explanation, which most decisions need not have: it is written with a status, or asked for. */
 export function renderStatus({ policy, conditions, nowMs, decision, shadow }: StatusInput): ScalingPolicyStatus {
   const old = policy.status;
   const { generation = 0 } = policy.metadata;
@@ -48,6 +49,12 @@ export function renderStatus({ policy, conditions, nowMs, decision, shadow }: St
   // Its numbers are of replicas that are not shown any more; that there was one still says something.
   const { chain: _chain, chainLeftOff: _leftOff, neighbours: _neighbours, ...summary } = lastDecision;
   return { ...undecided, lastDecision: summary };
+}
+
+/** With the chain of the decision and why its numbers are not one more or one less. */
+export function withExplanation(status: ScalingPolicyStatus, decision: Decision | undefined): ScalingPolicyStatus {
+  if (decision === undefined || status.lastDecision === undefined) return status;
+  return { ...status, lastDecision: { ...status.lastDecision, ...renderExplanation(decision) } };
 }
 
 /** @param checkpoint absent: what is stored stays, where the cache still has it */
@@ -82,13 +89,34 @@ function mergeConditions(
   );
 }
 
+type Explanation = Pick<NonNullable<ScalingPolicyStatus["lastDecision"]>, "chain" | "chainLeftOff" | "neighbours">;
+
+function renderExplanation({ stages, targets }: Decision): Explanation {
+  const chain = weightiest(stages);
+  return {
+    chain: chain.map(({ stage, target, before, after, reason: why, detail }) => ({
+      stage,
+      reason: why,
+      ...(target === undefined ? {} : { target }),
+      ...(before === undefined ? {} : { before }),
+      ...(after === undefined ? {} : { after }),
+      ...(detail === undefined ? {} : { detail: detail.slice(0, 1024) }),
+    })),
+    ...(chain.length === stages.length ? {} : { chainLeftOff: stages.length - chain.length }),
+    neighbours: targets.flatMap(({ name, neighbours }) =>
+      neighbours === undefined
+        ? []
+        : [{ target: name, oneMore: bounded(neighbours.oneMore), oneLess: bounded(neighbours.oneLess) }],
+    ),
+  };
+}
+
 function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined): Partial<ScalingPolicyStatus> {
-  const { id, atMs, outcome, reason, message, targets, stages, budget, override } = decision;
+  const { id, atMs, outcome, reason, message, targets, budget, override } = decision;
   const time = formatTime(atMs);
   const summary = { id, time, outcome, reason, message: message.slice(0, 4096) };
   const changed = decision.changes === undefined ? {} : { changes: decision.changes };
   const desired = Object.fromEntries(targets.map(({ name, desired: replicas }) => [name, replicas]));
-  const chain = weightiest(stages);
   const history = old?.history ?? [];
   const isNews = outcome === "Scaled" || history.at(-1)?.reason !== reason || history.at(-1)?.outcome !== outcome;
   const horizonMs = targets.find(({ forecast }) => forecast !== undefined)?.forecast?.horizonMs;
@@ -107,23 +135,7 @@ function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined
       desired: to,
       minViable,
     })),
-    lastDecision: {
-      ...summary,
-      chain: chain.map(({ stage, target, before, after, reason: why, detail }) => ({
-        stage,
-        reason: why,
-        ...(target === undefined ? {} : { target }),
-        ...(before === undefined ? {} : { before }),
-        ...(after === undefined ? {} : { after }),
-        ...(detail === undefined ? {} : { detail: detail.slice(0, 1024) }),
-      })),
-      ...(chain.length === stages.length ? {} : { chainLeftOff: stages.length - chain.length }),
-      neighbours: targets.flatMap(({ name, neighbours }) =>
-        neighbours === undefined
-          ? []
-          : [{ target: name, oneMore: bounded(neighbours.oneMore), oneLess: bounded(neighbours.oneLess) }],
-      ),
-    },
+    lastDecision: summary,
     ratios: decision.ratios.map(({ name, ready, min, max, desiredWithinBand, readyWithinSlack }) => ({
       name,
       current: ready,

@@ -24,17 +24,19 @@ export interface Totals {
 
 /** Sums of one target over the set replicas. */
 export function totalsOf(observation: Observation, index: number): Totals {
-  const objects = observation.targets[index]?.objects ?? [];
-  const sum = (count: (object: ScaledObject) => number): number =>
-    objects.reduce((total, object) => total + count(object), 0);
+  const { objects = [], templateReplicas = 0 } = observation.targets[index] ?? {};
   let current = 0;
-  for (let set = 0; set < observation.set.replicas; set++) current += vectorOf(observation, set)[index] ?? 0;
-  return {
-    current,
-    ready: sum(({ ready }) => ready),
-    starting: sum(({ starting }) => starting),
-    pending: sum(({ pending }) => pending),
-  };
+  for (let set = 0; set < observation.set.replicas; set++)
+    current += objectOf(observation, index, set)?.replicas ?? templateReplicas;
+  let ready = 0;
+  let starting = 0;
+  let pending = 0;
+  for (const object of objects) {
+    ready += object.ready;
+    starting += object.starting;
+    pending += object.pending;
+  }
+  return { current, ready, starting, pending };
 }
 
 /** GPUs of a whole state, fixed parts included; unknown costs count as 0 and forbid growth elsewhere. */

@@ -58,7 +58,7 @@ export interface TargetDecision {
   readonly forecast?: Omit<ForecastResult, "memory">;
   /** Only where both are known: the p99 of how long a request takes, and what its pod has to finish it. */
   readonly drain?: { readonly requestMs: number; readonly graceMs: number };
-  /** Absent inside set replicas where there is none. */
+  /** Worked out when it is read, from what was decided on. Absent inside set replicas where there is none. */
   readonly neighbours?: Neighbours;
 }
 

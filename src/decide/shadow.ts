@@ -1,5 +1,5 @@
 /** A policy in Shadow beside the one that is active: what it would have done, decision by decision. Pure. */
-import type { Decision } from "./decision.ts";
+import type { Decision, TargetDecision } from "./decision.ts";
 
 export interface ShadowTally {
   readonly sinceMs: number;
@@ -19,9 +19,13 @@ export interface ShadowComparison {
   readonly tally: ShadowTally;
 }
 
+interface WantedReplicas extends Pick<Decision, "budget"> {
+  readonly targets: readonly Pick<TargetDecision, "name" | "desired">[];
+}
+
 export interface ShadowInput {
   readonly shadow: Decision;
-  readonly active: { readonly name: string; readonly decision: Pick<Decision, "targets" | "budget"> };
+  readonly active: { readonly name: string; readonly decision: WantedReplicas };
   /** From a target of the shadow to the active policy's name of the same level and part. */
   readonly counterparts: ReadonlyMap<string, string>;
   readonly tally: ShadowTally | undefined;

@@ -6,7 +6,9 @@ import type { Demand } from "./demand.ts";
 import type { ForecastResult } from "./forecast/forecast.ts";
 import type { Vector } from "./lattice.ts";
 import type { Eased, LimitResult } from "./limit-step.ts";
+import type { Neighbours } from "./neighbours.ts";
 import type { Observation, TargetObservation } from "./observation.ts";
+import { once } from "./once.ts";
 import type { Policy } from "./policy.ts";
 import { isWithinBand, type RatioBand } from "./ratio.ts";
 import type { Solution } from "./solve.ts";
@@ -55,6 +57,11 @@ export interface TargetsInput {
   readonly desired: { readonly sets: number; readonly perSet: readonly Vector[] };
 }
 
+/** As if it had been worked out: the same data to whoever reads, writes or compares it. */
+function withNeighbours(target: TargetDecision, answer: () => Neighbours): TargetDecision {
+  return Object.defineProperty(target, "neighbours", { enumerable: true, get: once(answer) });
+}
+
 export function targetDecisions({
   policy,
   observation,
@@ -70,9 +77,9 @@ export function targetDecisions({
   const sum = (perSet: readonly Vector[], index: number): number =>
     perSet.reduce((total, vector) => total + (vector[index] as number), 0);
   const inside = policy.targets.map((target, index): TargetDecision => {
-    const neighbours = why.inside[index];
+    const { inside: neighboursOf } = why;
     const { memory: _, ...forecast } = forecasts[index] as ForecastResult;
-    return {
+    const decided = {
       name: target.name,
       level: target.level,
       ...totalsOf(observation, index),
@@ -83,8 +90,8 @@ export function targetDecisions({
       demand: demands[index] as Demand,
       forecast,
       ...drainOf(observation.targets[index]),
-      ...(neighbours === undefined ? {} : { neighbours }),
     };
+    return neighboursOf === undefined ? decided : withNeighbours(decided, () => neighboursOf(index));
   });
   if (policy.set === undefined) return inside;
   const { replicas, ready } = observation.set;
@@ -100,7 +107,6 @@ export function targetDecisions({
     desired: desired.sets,
     minViable: Math.max(policy.set.minReplicas, policy.set.minViableOverride),
     ...(setDemand === undefined ? {} : { demand: setDemand }),
-    ...(why.set === undefined ? {} : { neighbours: why.set }),
   };
-  return [set, ...inside];
+  return [why.set === undefined ? set : withNeighbours(set, why.set), ...inside];
 }

@@ -11,6 +11,7 @@ import type { LimitResult } from "./limit-step.ts";
 import { type Memory, objectKey, SETS_KEY } from "./memory.ts";
 import { type Neighbour, type Neighbours, neighbourhood, type Weighed } from "./neighbours.ts";
 import type { Observation } from "./observation.ts";
+import { once } from "./once.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
 import type { Reach } from "./reach.ts";
 import type { ZeroState } from "./scale-to-zero.ts";
@@ -38,24 +39,27 @@ export interface WhyInput {
   readonly zero: ZeroState | undefined;
 }
 
+/** Worked out when it is asked for: of a decision that nobody reads it is not. */
 export interface WhyNumbers {
   /** By the index of the target; absent where there is no set replica. */
-  readonly inside: readonly (Neighbours | undefined)[];
+  readonly inside?: (index: number) => Neighbours;
   /** Only when the policy scales the set. */
-  readonly set?: Neighbours;
+  readonly set?: () => Neighbours;
 }
 
 export function whyNumbers(input: WhyInput): WhyNumbers {
   const { policy, desired } = input;
-  const changes = changeInput(input);
+  const changes = once(() => changeInput(input));
+  const around = once(() => insideOf(input));
   const withChanges = (index: number, { oneMore, oneLess }: { oneMore: Weighed; oneLess: Weighed }): Neighbours => ({
-    oneMore: answered(changes, index, oneMore, true),
-    oneLess: answered(changes, index, oneLess, false),
+    oneMore: answered(changes(), index, oneMore, true),
+    oneLess: answered(changes(), index, oneLess, false),
   });
-  const around = desired.perSet.length === 0 ? undefined : insideOf(input);
-  const inside = policy.targets.map((_, index) => around && withChanges(index, around(index)));
-  if (policy.set === undefined) return { inside };
-  return { inside, set: withChanges(policy.targets.length, setOf(input, policy.set)) };
+  const { set } = policy;
+  return {
+    ...(desired.perSet.length === 0 ? {} : { inside: (index) => withChanges(index, around()(index)) }),
+    ...(set === undefined ? {} : { set: () => withChanges(policy.targets.length, setOf(input, set)) }),
+  };
 }
 
 function answered(changes: ChangeInput, index: number, answer: Weighed, isUp: boolean): Neighbour {

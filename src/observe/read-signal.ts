@@ -1,5 +1,6 @@
 /** From a ready-made signal to a reading: query, join with the live pods, add up per replica. */
 import type { MetricReading, ReplicaSample } from "../decide/observation.ts";
+import type { Sample } from "./metrics-source.ts";
 import type { SharedAnswer } from "./shared-answer.ts";
 import type { SharedQueries } from "./shared-queries.ts";
 import type { SignalQuery } from "./signal-query.ts";
@@ -104,10 +105,14 @@ export function ageOf(
   { heldMs }: Pick<SharedQueries, "heldMs">,
 ): number | undefined {
   if (times === undefined) return undefined;
-  const agesMs = pods.flatMap((pod) =>
-    times.byPod.get(pod).map(({ value, timestampSeconds }) => (timestampSeconds - value) * 1000),
-  );
-  return agesMs.length === 0 ? undefined : Math.min(...agesMs) + heldMs(times);
+  let latestMs: number | undefined;
+  for (const pod of pods) {
+    for (const { value, timestampSeconds } of times.byPod.get(pod)) {
+      const ageMs = (timestampSeconds - value) * 1000;
+      latestMs = latestMs === undefined ? ageMs : Math.min(latestMs, ageMs);
+    }
+  }
+  return latestMs === undefined ? undefined : latestMs + heldMs(times);
 }
 
 function valuesOf(
@@ -115,12 +120,16 @@ function valuesOf(
   answer: SharedAnswer | undefined,
   labelProducts: SignalQuery["labelProducts"] = [],
 ): readonly number[] {
-  return pods.flatMap((pod) =>
-    (answer?.byPod.get(pod) ?? []).map(({ labels, value }) => {
-      const names = labelProducts.find((one) => one.every((name) => (labels[name] ?? "") !== ""));
-      return names === undefined ? value : names.reduce((product, name) => product * Number(labels[name]), 1);
-    }),
-  );
+  if (answer === undefined) return [];
+  const values: number[] = [];
+  for (const pod of pods) for (const sample of answer.byPod.get(pod)) values.push(readingOf(sample, labelProducts));
+  return values;
+}
+
+function readingOf({ labels, value }: Sample, labelProducts: NonNullable<SignalQuery["labelProducts"]>): number {
+  if (labelProducts.length === 0) return value;
+  const names = labelProducts.find((one) => one.every((name) => (labels[name] ?? "") !== ""));
+  return names === undefined ? value : names.reduce((product, name) => product * Number(labels[name]), 1);
 }
 
 export function addUp(

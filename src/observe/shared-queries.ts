@@ -27,6 +27,8 @@ export interface OwnAnswer extends SharedAnswer {
 export interface SharedQueries {
   /** @param maxAgeMs an answer as old as this will do, where that is more than the age within which all are shared */
   query(promql: string, maxAgeMs?: number): Promise<SharedAnswer>;
+  /** What `query` would resolve to, where it is there already. */
+  known(promql: string, maxAgeMs?: number): SharedAnswer | undefined;
   /** @throws RangeError for a placeholder that does not exist */
   ask(template: string, scope: QueryScope): Promise<OwnAnswer>;
   /** How long ago the answer was asked for. */
@@ -51,6 +53,8 @@ interface Kept {
   /** Monotonic, like the next. */
   readonly askedAtMs: number;
   readonly answer: Promise<SharedAnswer>;
+  /** Once it is there. */
+  settled?: SharedAnswer;
   sharedUntilMs: number;
 }
 
@@ -69,14 +73,22 @@ export function shareQueries({
   const answers = new Map<string, Kept>();
   const plans = new Map<string, CompiledQuery>();
 
+  const isShared = ({ sharedUntilMs, askedAtMs }: Kept, now: number, oldestMs: number): boolean =>
+    now <= sharedUntilMs || now - askedAtMs <= oldestMs;
+
+  function known(promql: string, oldestMs = 0): SharedAnswer | undefined {
+    const kept = answers.get(promql);
+    return kept !== undefined && isShared(kept, clock.monotonicMs(), oldestMs) ? kept.settled : undefined;
+  }
+
   function query(promql: string, oldestMs = 0): Promise<SharedAnswer> {
     const now = clock.monotonicMs();
-    const known = answers.get(promql);
-    if (known !== undefined && (now <= known.sharedUntilMs || now - known.askedAtMs <= oldestMs)) return known.answer;
+    const before = answers.get(promql);
+    if (before !== undefined && isShared(before, now, oldestMs)) return before.answer;
     forgetUnasked(now);
     const answer = source
       .query(promql)
-      .then(async (samples) => answerOf(samples, now, await known?.answer.catch(() => undefined)));
+      .then(async (samples) => answerOf(samples, now, await before?.answer.catch(() => undefined)));
     // Whoever asks while it is on its way waits for it, however long it takes.
     const kept: Kept = { askedAtMs: now, answer, sharedUntilMs: Number.POSITIVE_INFINITY };
     // Deleted first, so that the oldest come first.
@@ -87,7 +99,10 @@ export function shareQueries({
       kept.sharedUntilMs = now + Math.max(maxAgeMs, slowMs);
     };
     // A failure is shared within its tick too: a server that is down is not asked once per policy. The caller handles it.
-    answer.then(settle, settle);
+    answer.then((there) => {
+      kept.settled = there;
+      settle();
+    }, settle);
     return answer;
   }
 
@@ -160,7 +175,7 @@ export function shareQueries({
   }
 
   const heldMs = ({ askedAtMs }: SharedAnswer): number => clock.monotonicMs() - askedAtMs;
-  const shared: SharedQueries = { query, ask, heldMs, within: (timeoutMs) => patient(shared, clock, timeoutMs) };
+  const shared: SharedQueries = { query, known, ask, heldMs, within: (timeoutMs) => patient(shared, clock, timeoutMs) };
   return shared;
 }
 
@@ -172,7 +187,11 @@ function patient(queries: SharedQueries, clock: Clock, timeoutMs: number): Share
       answer.then(resolve, reject).finally(() => timer.cancel());
     });
   return {
-    query: (promql, oldestMs) => limited(queries.query(promql, oldestMs)),
+    // Most answers are there when a policy asks: no clock need run for them.
+    async query(promql, oldestMs) {
+      return queries.known(promql, oldestMs) ?? limited(queries.query(promql, oldestMs));
+    },
+    known: (promql, oldestMs) => queries.known(promql, oldestMs),
     ask: (template, scope) => limited(queries.ask(template, scope)),
     heldMs: (answer) => queries.heldMs(answer),
     within: (shorterMs) => patient(queries, clock, Math.min(shorterMs, timeoutMs)),

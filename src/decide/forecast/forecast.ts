@@ -9,6 +9,7 @@
  * in a quiet hour all are right; whichever is followed is ignored while its recent error (rolling WAPE) is more than the policy allows.
  */
 import { probit } from "simple-statistics";
+import { once } from "../once.ts";
 import type { Policy } from "../policy.ts";
 import { type ForecastMethod, type History, METHODS, predict } from "./methods.ts";
 import { emptySeason, recordInSeason, rounded, type SeasonMemory } from "./season.ts";
@@ -136,14 +137,6 @@ export function forecaster(
       return Math.max(0, base + slope * rounded(demandReplicas));
     };
     return follow(memory, demandReplicas, predicted, { nowMs, horizonMs, options }).replicas;
-  };
-}
-
-function once<T extends object>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => {
-    made ??= make();
-    return made;
   };
 }
 

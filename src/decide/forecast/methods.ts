@@ -1,5 +1,4 @@
 /** How the demand of the future follows from that of the past. Each method: recent history and season in, replicas at a time out. */
-import { linearRegression, linearRegressionLine } from "simple-statistics";
 import { type SeasonMemory, usualDemand } from "./season.ts";
 
 /** Monotonic ms and demand by turns, by time: `[ms, replicas, ms, replicas, …]`. Flat, because there are many of them. */
@@ -30,13 +29,30 @@ export function predict(method: ForecastMethod, history: History, season: Season
   }
 }
 
+/**
+ * Least squares, as `linearRegression` of simple-statistics in the same order of operations, on a history as it lies: pairs of it were a thirtieth of all
+ * memory that a decision takes and lets go. Relative to the end: squares of milliseconds since the epoch have no digits left for the slope.
+ */
 function linearTrend(history: History, atMs: number): number {
-  const points: [number, number][] = [];
-  // Relative to the end: squares of milliseconds since the epoch have no digits left for the slope.
+  const count = history.length / 2;
   const endMs = history[history.length - 2] as number;
-  for (let at = 0; at < history.length; at += 2)
-    points.push([(history[at] as number) - endMs, history[at + 1] as number]);
-  return linearRegressionLine(linearRegression(points))(atMs - endMs);
+  let sumMs = 0;
+  let sum = 0;
+  for (let at = 0; at < history.length; at += 2) {
+    sumMs += (history[at] as number) - endMs;
+    sum += history[at + 1] as number;
+  }
+  const meanMs = sumMs / count;
+  const mean = sum / count;
+  let covariance = 0;
+  let variance = 0;
+  for (let at = 0; at < history.length; at += 2) {
+    const deviationMs = (history[at] as number) - endMs - meanMs;
+    covariance += deviationMs * ((history[at + 1] as number) - mean);
+    variance += deviationMs * deviationMs;
+  }
+  const perMs = covariance / variance;
+  return mean - perMs * meanMs + perMs * (atMs - endMs);
 }
 
 /**
