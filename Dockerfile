@@ -11,6 +11,8 @@ LABEL org.opencontainers.image.title="grove-initc" \
       org.opencontainers.image.description="Starts the pods of a PodClique after those of its parents" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV NODE_ENV=production
+# Answers about a fleet come and go by the megabyte: what is free is given back, not kept between what stays (bench/README.md).
+ENV MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=131072
 WORKDIR /app
 COPY --from=install /app/node_modules ./node_modules
 COPY package.json ./

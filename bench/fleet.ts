@@ -5,6 +5,7 @@
  */
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import packageJson from "../package.json" with { type: "json" };
@@ -26,8 +27,12 @@ const INTERVAL_SECONDS = 15;
 const WARM_UP_INTERVALS = 6;
 const MEASURED_INTERVALS = 4;
 
-/** As the service is started. */
+/** As the service is started, and what its image says to the allocator. */
 const HEAP_FLAGS = packageJson.scripts.start.split(" ").filter((word) => word.startsWith("--"));
+const DOCKERFILE = readFileSync(new URL("../Dockerfile", import.meta.url), "utf8");
+const ALLOCATOR = Object.fromEntries(
+  DOCKERFILE.matchAll(/\b(MALLOC_\w+)=(\d+)/g).map(([, name, value]) => [name, value]),
+);
 
 interface FleetFigures {
   readonly decisions: number;
@@ -48,7 +53,10 @@ export async function benchFleet(): Promise<readonly Row[]> {
     [10_000, "own"],
     [10_000, "shared"],
   ] as const) {
-    const child = fork(fileURLToPath(import.meta.url), [`${policies}`, budget], { execArgv: HEAP_FLAGS });
+    const child = fork(fileURLToPath(import.meta.url), [`${policies}`, budget], {
+      execArgv: HEAP_FLAGS,
+      env: { ...process.env, ...ALLOCATOR },
+    });
     const [figures] = (await once(child, "message")) as [FleetFigures];
     await once(child, "exit");
     rows.push(...rowsOf(policies, budget, figures));

@@ -17,7 +17,7 @@ export interface CheckpointStore {
 export type CheckpointWriter = () => string | undefined;
 
 /** Bumped when the shape of `Memory` changes; an older checkpoint is then dropped. */
-const VERSION = 3;
+const VERSION = 4;
 
 export const serializeMemory = (memory: Memory): string => JSON.stringify({ version: VERSION, memory });
 

@@ -12,7 +12,7 @@ import type { Evaluation } from "./evaluation-queue.ts";
 import { decodeExact, encodeExact } from "./exact-json.ts";
 
 /** Bumped when a line changes its shape, or `Policy`, `Observation` or `Memory` change theirs. */
-const VERSION = 2;
+const VERSION = 3;
 
 interface RecordedTurn {
   readonly recording: typeof VERSION;

@@ -106,6 +106,7 @@ describe("the image", () => {
       'ENTRYPOINT ["node", "src/initc/main.ts"]',
       'ENTRYPOINT ["node", "--max-semi-space-size=16", "--heap-growing-percent=15", "src/main.ts"]',
     ]);
+    expect(dockerfile.match(/^ENV MALLOC_.*$/gm)).toEqual(["ENV MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=131072"]);
     expect(dockerfile).not.toMatch(/^(HEALTHCHECK|VOLUME)/m);
     expect(packageJson.dependencies).not.toHaveProperty("node");
   });

@@ -109,8 +109,8 @@ describe("a recorded run", () => {
     const next = (line: string) => () => startReplay().next(line);
     expect(next("{")).toThrow(RecordingError);
     expect(next("[]")).toThrow('it has no field "recording"');
-    expect(next('{"recording":99}')).toThrow("this program replays version 2");
-    expect(next('{"recording":2,"key":"a/b"}')).toThrow('it needs "key", "observation" and "decision"');
+    expect(next('{"recording":99}')).toThrow("this program replays version 3");
+    expect(next('{"recording":3,"key":"a/b"}')).toThrow('it needs "key", "observation" and "decision"');
     expect(next(lines[3] ?? "")).toThrow("must be replayed from its first line");
   });
 });
