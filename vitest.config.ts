@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Those that wait for processes and whole systems: one that starts last is waited for by an idle core. */
-const SLOW = ["/test/e2e/", "/test/sim/", "/test/grove/scenarios/"];
+const SLOW = ["/test/e2e/", "/test/sim/", "/test/failure-modes/", "/test/grove/scenarios/", "/test/cli/"];
 
 /** Another order at every run, by the seed that it prints, the slow ones first. */
 class SlowFirst extends BaseSequencer {

@@ -117,6 +117,8 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
   const pace = new Pace();
 
   const ready = informers.synced.then(() => {
+    // The first status says when the next one comes, which depends on how many there are.
+    for (const policy of informers.policies.list()) statusPace.know(keyOf(policy));
     const controller = startController({
       name: POLICY_CONTROLLER,
       clock,
@@ -198,6 +200,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
       policy: stored,
       conditions: turn.conditions,
       nowMs: clock.nowMs(),
+      nextStatusByMs: clock.nowMs() + statusPace.withinMs,
       ...(turn.decision === undefined ? {} : { decision: turn.decision }),
       ...(turn.shadow === undefined ? {} : { shadow: turn.shadow }),
     });

@@ -44,3 +44,14 @@ test("one that could not be written is due as before", () => {
   expect(pace.take("a/b", 0)).toBe(true);
   expect(pace.take("a/b", 15_000)).toBe(true);
 });
+
+test("the next one comes within what is said: a minute for a few policies, minutes for a large fleet", () => {
+  const written = (policies: number): number => {
+    const pace = new StatusPace();
+    for (let at = 0; at < policies; at++) pace.wrote(`serving/llama-${at}`, 0);
+    return pace.withinMs;
+  };
+  expect(written(3)).toBe(60_000);
+  expect(written(1_500)).toBe(60_000);
+  expect(written(10_000)).toBe(740_000);
+});

@@ -15,16 +15,31 @@ export class StatusPace {
   /** The time up to which writes have used up what they may. */
   #usedUpToMs = Number.NEGATIVE_INFINITY;
 
+  /** It is one of those that share the rate. */
+  know(key: string): void {
+    if (!this.#writtenMs.has(key)) this.#writtenMs.set(key, Number.NEGATIVE_INFINITY);
+  }
+
   /** @returns whether to write it now, which counts as one of those that may be written */
   take(key: string, nowMs: number): boolean {
-    const writtenMs = this.#writtenMs.get(key);
-    if (writtenMs === undefined) this.#writtenMs.set(key, Number.NEGATIVE_INFINITY);
-    const intervalMs = Math.max(INTERVAL_MS, this.#writtenMs.size * EACH_MS);
-    if (writtenMs !== undefined && nowMs - writtenMs < intervalMs) return false;
+    this.know(key);
+    if (nowMs - (this.#writtenMs.get(key) as number) < this.#intervalMs) return false;
     // Those of a process that has just started are all due at once.
     if (this.#usedUpToMs > nowMs) return false;
     this.#usedUpToMs = Math.max(this.#usedUpToMs, nowMs - BURST * EACH_MS) + EACH_MS;
     return true;
+  }
+
+  get #intervalMs(): number {
+    return Math.max(INTERVAL_MS, this.#writtenMs.size * EACH_MS);
+  }
+
+  /**
+   * How long after a status the next one comes at the latest, turns aside: in a process that takes over a large fleet all are due at once, and one that was
+   * about to be written by the last process may be the last of them.
+   */
+  get withinMs(): number {
+    return 2 * this.#intervalMs - INTERVAL_MS;
   }
 
   /** For whatever reason it was. */

@@ -11,7 +11,7 @@ import { isInPanic } from "./panic.ts";
 import { type Policy, readPolicy } from "./policy.ts";
 
 /** Policies, each with one to four observations one after the other; `npm run test:nightly` judges more than 100,000 decisions in the properties together. */
-const RUNS = Number(process.env["DECIDE_RUNS"] ?? 150);
+const RUNS = Number(process.env["DECIDE_RUNS"] ?? 100);
 const MAX_TURNS = 4;
 /** The nightly tier takes minutes. */
 const TIMEOUT_MS = 3_600_000;

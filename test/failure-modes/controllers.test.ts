@@ -412,7 +412,7 @@ describe("many policies", () => {
       seed: 310,
       onDecision: (policy) => turns.push({ policy, atMs: simulation.clock.nowMs() }),
     });
-    const count = 30;
+    const count = 16;
     for (let index = 0; index < count; index++)
       await simulation.world.api.create(SCALING_POLICIES, {
         ...simulation.policy,

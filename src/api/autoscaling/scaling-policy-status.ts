@@ -135,6 +135,12 @@ export const SCALING_POLICY_STATUS = object({
       maxItems: HISTORY_MAX_ENTRIES,
     }),
   ),
+  nextStatusBy: optional(
+    dateTime({
+      description:
+        "When the status is written again at the latest, a few intervals aside: silence beyond that means that nobody decides.",
+    }),
+  ),
   checkpoint: optional(
     string({ maxLength: 262_144, description: "What the controller must remember over a restart." }),
   ),
