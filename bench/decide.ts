@@ -13,21 +13,28 @@ export async function benchDecide(): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (const example of ["multinode-prefill-decode", "prefill-decode", "prefill-decode-slo"]) {
     const evaluations = await evaluationsOf(example);
-    const microseconds: number[][] = evaluations.map(() => []);
+    const decided: number[][] = evaluations.map(() => []);
+    const explained: number[][] = evaluations.map(() => []);
     for (let round = 0; round < ROUNDS; round++) {
       evaluations.forEach(({ policy, observation, memory }, index) => {
         const start = performance.now();
-        decide(policy, observation, memory);
+        const { decision } = decide(policy, observation, memory);
+        const decidedAt = performance.now();
+        // They are worked out when they are read.
+        decision.targets.map(({ neighbours }) => neighbours);
         // The first rounds meet code that is not compiled yet.
-        if (round >= ROUNDS / 4) microseconds[index]?.push((performance.now() - start) * 1000);
+        if (round < ROUNDS / 4) return;
+        decided[index]?.push((decidedAt - start) * 1000);
+        explained[index]?.push((performance.now() - start) * 1000);
       });
     }
-    const medians = microseconds.map((times) => percentile(times, 0.5));
-    rows.push({
-      what: `decide, ${example} (${evaluations[0]?.policy.targets.length} targets)`,
-      value: `p50 ${percentile(medians, 0.5).toFixed(0)} µs, slowest of ${medians.length} situations ${Math.max(...medians).toFixed(0)} µs`,
-      aim: "< 500 µs",
-    });
+    const figures = (times: number[][]): string => {
+      const medians = times.map((one) => percentile(one, 0.5));
+      return `p50 ${percentile(medians, 0.5).toFixed(0)} µs, slowest of ${medians.length} situations ${Math.max(...medians).toFixed(0)} µs`;
+    };
+    const targets = `${evaluations[0]?.policy.targets.length} targets`;
+    rows.push({ what: `decide, ${example} (${targets})`, value: figures(decided), aim: "< 500 µs" });
+    rows.push({ what: `decide, ${example}, with why not one more and one less`, value: figures(explained) });
   }
   return rows;
 }
