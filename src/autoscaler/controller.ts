@@ -5,6 +5,7 @@ import { SCALING_OVERRIDES, type ScalingOverride } from "../api/autoscaling/scal
 import { SCALING_POLICIES, type ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
 import { apiVersionOf, keyOf, parseKey } from "../api/kubernetes/meta.ts";
+import { formatTime } from "../api/kubernetes/time.ts";
 import type { Clock } from "../clock.ts";
 import type { Decision } from "../decide/decision.ts";
 import type { CheckpointStore } from "../jobs/checkpoint-store.ts";
@@ -27,7 +28,7 @@ import { Pace } from "./pace.ts";
 import { ALWAYS_SAID, EventLimiter } from "./policy-events.ts";
 import { withCheckpointRead } from "./slim.ts";
 import { isMaterialChange, renderStatus, withCheckpoint, withExplanation } from "./status.ts";
-import { StatusPace } from "./status-pace.ts";
+import { isStatusDue, nextStatusInMs } from "./status-pace.ts";
 import { createWriteGate, FIELD_MANAGER } from "./write-gate.ts";
 
 export interface AutoscalerOptions {
@@ -113,12 +114,9 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
     clock,
     metrics,
   });
-  const statusPace = new StatusPace();
   const pace = new Pace();
 
   const ready = informers.synced.then(() => {
-    // The first status says when the next one comes, which depends on how many there are.
-    for (const policy of informers.policies.list()) statusPace.know(keyOf(policy));
     const controller = startController({
       name: POLICY_CONTROLLER,
       clock,
@@ -158,7 +156,6 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
     if (policy === undefined) {
       loop.forget(key);
       eventLimiter.forget(key);
-      statusPace.forget(key);
       pace.forget(key);
       return undefined;
     }
@@ -200,11 +197,10 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
       policy: stored,
       conditions: turn.conditions,
       nowMs: clock.nowMs(),
-      nextStatusByMs: clock.nowMs() + statusPace.withinMs,
       ...(turn.decision === undefined ? {} : { decision: turn.decision }),
       ...(turn.shadow === undefined ? {} : { shadow: turn.shadow }),
     });
-    if (!isMaterialChange(stored.status, status) && !statusPace.take(key, clock.monotonicMs())) return;
+    if (!isMaterialChange(stored.status, status) && !isStatusDue(stored.status, clock.nowMs())) return;
     const checkpoint = turn.checkpoint?.();
     const written = await api.patch(
       SCALING_POLICIES,
@@ -213,11 +209,13 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
         apiVersion: apiVersionOf(SCALING_POLICIES),
         kind: SCALING_POLICIES.kind,
         metadata: parseKey(key),
-        status: withCheckpoint(withExplanation(status, turn.decision), checkpoint),
+        status: {
+          ...withCheckpoint(withExplanation(status, turn.decision), checkpoint),
+          nextStatusBy: formatTime(clock.nowMs() + nextStatusInMs(informers.policies.list().length, random)),
+        },
       },
       { type: "apply", subresource: "status", fieldManager: FIELD_MANAGER, force: true },
     );
-    statusPace.wrote(key, clock.monotonicMs());
     informers.policies.observeWrite(checkpoint === undefined ? written : withCheckpointRead(written));
   }
 

@@ -1,57 +1,68 @@
 import { expect, test } from "vitest";
-import { StatusPace } from "./status-pace.ts";
+import { formatTime } from "../api/kubernetes/time.ts";
+import { isSilent } from "../cli/explain/silence.ts";
+import { seededRandom } from "../random.ts";
+import { isStatusDue, nextStatusInMs } from "./status-pace.ts";
 
 const TURN_MS = 15_000;
 
-/** @returns when each policy's status was written, by policy, where all turn every 15 s, spread over these */
-function writesOf(policies: number, forMs: number): readonly (readonly number[])[] {
-  const pace = new StatusPace();
-  const written = Array.from({ length: policies }, (): number[] => []);
-  for (let turnMs = 0; turnMs < forMs; turnMs += TURN_MS)
-    written.forEach((times, policy) => {
-      const nowMs = turnMs + (TURN_MS * policy) / policies;
-      if (!pace.take(`serving/llama-${policy}`, nowMs)) return;
-      pace.wrote(`serving/llama-${policy}`, nowMs);
-      times.push(nowMs);
-    });
-  return written;
+interface Fleet {
+  /** At a moment. */
+  readonly policies: (atMs: number) => number;
+  readonly forMs: number;
+  /** Nobody turns in it: another process takes over. */
+  readonly gapMs?: readonly [number, number];
 }
 
-test("a few policies are written once a minute, also where they turn in the same moment", () => {
-  for (const times of writesOf(50, 600_000))
-    expect(times.map((ms) => Math.floor(ms / 60_000))).toEqual([...times.keys()]);
+/** Every policy turns each 15 s, by itself. @returns the times of all writes, and how many looks found a policy silent */
+function play({ policies, forMs, gapMs = [0, 0] }: Fleet) {
+  const random = seededRandom(1);
+  const statuses = new Map<number, { nextStatusBy: string; lastDecision: { time: string } }>();
+  const written: number[] = [];
+  let silent = 0;
+  for (let nowMs = 0; nowMs < forMs; nowMs += 1_000) {
+    const count = policies(nowMs);
+    for (let policy = (nowMs / 1_000) % (TURN_MS / 1_000); policy < count; policy += TURN_MS / 1_000) {
+      const status = statuses.get(policy);
+      if (isSilent({ spec: {}, status } as never, nowMs) === true) silent++;
+      if (nowMs >= gapMs[0] && nowMs < gapMs[1]) continue;
+      if (status !== undefined && !isStatusDue(status as never, nowMs)) continue;
+      const nextStatusBy = formatTime(nowMs + nextStatusInMs(count, random));
+      statuses.set(policy, { nextStatusBy, lastDecision: { time: formatTime(nowMs) } });
+      written.push(nowMs);
+    }
+  }
+  return { written, silent };
+}
+
+test("a few policies are written once a minute", () => {
+  const { written, silent } = play({ policies: () => 50, forMs: 600_000 });
+  expect(written).toHaveLength(50 * 10);
+  expect(silent).toBe(0);
 });
 
-test("ten thousand are written 25 times a second, and each of them in its turn", () => {
-  const written = writesOf(10_000, 1_800_000);
-  const minutes = Map.groupBy(written.flat(), (ms) => Math.floor(ms / 60_000));
-  expect(Math.max(...[...minutes.values()].map(({ length }) => length))).toBeLessThanOrEqual(60 * 25 + 100);
-  const waits = written.flatMap((times) => [...times, 1_800_000].map((ms, at) => ms - (times[at - 1] ?? 0)));
-  expect(Math.max(...waits)).toBeLessThanOrEqual(450_000);
+test("thousands come to 25 writes a second, however much all began at once", () => {
+  const { written, silent } = play({ policies: () => 2_000, forMs: 900_000 });
+  const settled = written.filter((ms) => ms >= 450_000);
+  const minutes = [...Map.groupBy(settled, (ms) => Math.floor(ms / 60_000)).values()].map(({ length }) => length / 60);
+  // Each is written at its next turn.
+  expect(settled.length / 450).toBeCloseTo(2_000 / (80 + 7.5), 0);
+  expect(Math.max(...minutes)).toBeLessThan(35);
+  expect(silent).toBe(0);
 });
 
-test("one that was written because of what it says is not written again within a minute", () => {
-  const pace = new StatusPace();
-  expect(pace.take("a/b", 0)).toBe(true);
-  pace.wrote("a/b", 0);
-  pace.wrote("a/b", 50_000);
-  expect(pace.take("a/b", 60_000)).toBe(false);
-  expect(pace.take("a/b", 110_000)).toBe(true);
+test("nobody is silent who is decided about: not in a fleet that grows, nor when another process takes over", () => {
+  const grows = (atMs: number): number => (atMs < 300_000 ? 1_000 : 2_000);
+  expect(play({ policies: grows, forMs: 900_000 }).silent).toBe(0);
+  for (const count of [1_500, 2_000])
+    expect(play({ policies: () => count, forMs: 600_000, gapMs: [300_000, 325_000] }).silent).toBe(0);
+  expect(play({ policies: () => 500, forMs: 600_000, gapMs: [200_000, 500_000] }).silent).toBeGreaterThan(500);
 });
 
-test("one that could not be written is due as before", () => {
-  const pace = new StatusPace();
-  expect(pace.take("a/b", 0)).toBe(true);
-  expect(pace.take("a/b", 15_000)).toBe(true);
-});
-
-test("the next one comes within what is said: a minute for a few policies, minutes for a large fleet", () => {
-  const written = (policies: number): number => {
-    const pace = new StatusPace();
-    for (let at = 0; at < policies; at++) pace.wrote(`serving/llama-${at}`, 0);
-    return pace.withinMs;
-  };
-  expect(written(3)).toBe(60_000);
-  expect(written(1_500)).toBe(60_000);
-  expect(written(10_000)).toBe(740_000);
+test("a status that does not say when, or says what no clock of now says, is due", () => {
+  expect(isStatusDue(undefined, 0)).toBe(true);
+  expect(isStatusDue({ nextStatusBy: "soon" }, 0)).toBe(true);
+  expect(isStatusDue({ nextStatusBy: formatTime(2 * 3_600_000) }, 0)).toBe(true);
+  expect(isStatusDue({ nextStatusBy: formatTime(60_000) }, 59_000)).toBe(false);
+  expect(isStatusDue({ nextStatusBy: formatTime(60_000) }, 60_000)).toBe(true);
 });

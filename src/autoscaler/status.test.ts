@@ -109,7 +109,10 @@ describe("a status is of one decision", () => {
     expect(decided.lastDecision?.neighbours).toEqual([
       { target: "decode", oneMore: { ...answer, change: "maxReplicas 5 or more on decode" }, oneLess: answer },
     ]);
-    const undecided = renderStatus({ policy: { ...policy, status: decided }, conditions: [], nowMs: 60_000 });
+    const status = { ...decided, nextStatusBy: "1970-01-01T00:00:30Z" };
+    const undecided = renderStatus({ policy: { ...policy, status }, conditions: [], nowMs: 60_000 });
+    // Of the last one, and not what a dry run could say.
+    expect(undecided.nextStatusBy).toBeUndefined();
     expect(undecided.targets).toBeUndefined();
     expect(undecided.lastDecision).toEqual({
       id: "7",

@@ -22,28 +22,18 @@ export interface StatusInput {
   readonly nowMs: number;
   readonly decision?: Decision;
   readonly shadow?: ShadowComparison;
-  /** When the next status is written at the latest; absent: nobody says. */
-  readonly nextStatusByMs?: number;
 }
 
 /** All but the explanation, which most decisions need not have: it is written with a status, or asked for. */
-export function renderStatus({
-  policy,
-  conditions,
-  nowMs,
-  decision,
-  shadow,
-  nextStatusByMs,
-}: StatusInput): ScalingPolicyStatus {
+export function renderStatus({ policy, conditions, nowMs, decision, shadow }: StatusInput): ScalingPolicyStatus {
   const old = policy.status;
   const { generation = 0 } = policy.metadata;
-  const { override: _, schedule: __, zero: ___, shadow: ____, ...kept } = old ?? {};
+  const { override: _, schedule: __, zero: ___, shadow: ____, nextStatusBy: _____, ...kept } = old ?? {};
   const base = {
     ...kept,
     observedGeneration: generation,
     conditions: mergeConditions(old?.conditions, conditions, generation, formatTime(nowMs)),
     ...(shadow === undefined ? {} : { shadow: renderShadow(shadow) }),
-    ...(nextStatusByMs === undefined ? {} : { nextStatusBy: formatTime(nextStatusByMs) }),
   };
   if (decision !== undefined) return { ...base, ...renderDecision(decision, old) };
   const {

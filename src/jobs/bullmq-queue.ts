@@ -24,7 +24,7 @@ export interface BullmqQueueOptions {
 }
 
 /** Bumped when the shape of an evaluation or of its result changes: replicas of two versions do not take each other's jobs. */
-const QUEUE_NAME = "evaluations-v1";
+const QUEUE_NAME = "evaluations-v2";
 /** A job that is older than a turn's patience is of no use to anybody. */
 const JOB_TTL_MS = 1_000;
 /** Finished jobs that are kept for a leader that has not read them yet: 1,000 × some 30 kB. */

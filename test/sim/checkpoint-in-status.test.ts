@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { SCALING_POLICIES, type ScalingPolicy } from "../../src/api/autoscaling/scaling-policy.ts";
+import { parseTime } from "../../src/api/kubernetes/time.ts";
 import { parseMemory } from "../../src/jobs/checkpoint-store.ts";
 import { simulate } from "./simulation.ts";
 
@@ -18,6 +19,8 @@ test("a checkpoint that was read is kept by the server alone, through turns that
     simulation.autoscaler().informers.policies.get(namespace, name)?.status?.checkpoint;
   const before = decisionsIn(await stored());
   expect(before).toBeGreaterThan(5);
+  const { nextStatusBy = "", lastDecision } = (await stored()).status ?? {};
+  expect(parseTime(nextStatusBy) - parseTime(lastDecision?.time ?? "")).toBe(MINUTE_MS);
   expect(cached()).toBe("");
 
   await world.api.patch(SCALING_POLICIES, key, { metadata: { labels: { team: "a" } } }, { type: "merge" });

@@ -138,7 +138,7 @@ export const SCALING_POLICY_STATUS = object({
   nextStatusBy: optional(
     dateTime({
       description:
-        "When the status is written again at the latest, a few intervals aside: silence beyond that means that nobody decides.",
+        "When the status is written again, a few intervals aside: silence beyond that means that nobody looks at the policy.",
     }),
   ),
   checkpoint: optional(

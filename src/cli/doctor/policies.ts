@@ -31,7 +31,9 @@ export function checkPolicies({ policies, around, nowMs, where }: PolicyInput): 
   return [ok("policies", `${count} should be`)];
 }
 
-export const isDecidedLately = (policy: ScalingPolicy, nowMs: number): boolean => isSilent(policy, nowMs) === false;
+/** One that is not ready is looked at, which says nothing about when it was decided about last. */
+export const isDecidedLately = (policy: ScalingPolicy, nowMs: number): boolean =>
+  isSilent(policy, nowMs) === false && !isFalse(policy.status?.conditions, "Ready");
 
 const nameOf = (policy: ScalingPolicy): string => `policy ${keyOf(policy)}`;
 
