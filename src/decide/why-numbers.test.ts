@@ -24,6 +24,13 @@ const alone = (overrides: Partial<TargetPolicy> = {}, more: Partial<Policy> = {}
 const one = (replicas: number, load: number, gpus = 1): Plant =>
   new Plant({ replicas: [replicas], loads: [load], gpus: [gpus] });
 
+test("what is worked out when it is read is data all the same: in JSON, in a copy, and never worked out twice", () => {
+  const written = JSON.parse(JSON.stringify(one(4, 3.5).tick(alone()))) as Decision;
+  const decision = one(4, 3.5).tick(alone());
+  expect(of(written, "decode")).toEqual(of(decision, "decode"));
+  expect({ ...decision.targets[0] }.neighbours).toBe(of(decision, "decode"));
+});
+
 describe("one target by itself", () => {
   test("demand is met: the metric's value on either side", () => {
     expect(said(of(one(4, 3.5).tick(alone()), "decode"))).toEqual({

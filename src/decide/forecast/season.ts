@@ -5,7 +5,7 @@
 
 export interface SeasonMemory {
   readonly seasonMs: number;
-  /** Mean demand by bin, packed: of ten thousand policies these are most of the memory. Empty until the first that is complete is no part of the recent history. */
+  /** Mean demand by bin, packed, as there are 288 of each target. Empty until the first that is complete is no part of the recent history. */
   readonly bins: string;
   /** The bin that is being filled: its number since the epoch, the sum and the count of its samples. */
   readonly current: readonly [bin: number, sum: number, count: number];
