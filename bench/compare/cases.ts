@@ -136,14 +136,14 @@ export const CASES: readonly Case[] = [
 ];
 
 /** Requests a second of which all rates of a shape are multiples. */
-const SYNTHETIC_RATE = 40;
+const SYNTHETIC_RATE = 10;
 
 /** Known answers: nothing is tuned on them. */
 export const SYNTHETIC_CASES: readonly Case[] = SYNTHETIC_SCENARIOS.map((synthetic) => ({
   name: synthetic,
   about: `generated: ${syntheticScenario(synthetic, SYNTHETIC_RATE).about}`,
   traffic: { synthetic, requestsPerSecond: SYNTHETIC_RATE },
-  profile: "llama-3.1-8b-bf16-h100-tp1.json",
+  profile: "llama-3.3-70b-fp8-h100-tp4.json",
   ttftMs: 500,
   itlMs: 50,
   maxPrefill: 16,

@@ -155,7 +155,7 @@ describe("any policy, any observation", () => {
           }
           // Most moves are exempt; fewer cases would not notice.
         },
-        Math.max(RUNS, 500),
+        Math.max(RUNS, 250),
       );
     },
     TIMEOUT_MS,

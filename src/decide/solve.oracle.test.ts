@@ -9,7 +9,7 @@ import { problemWithSetsArbitrary, smallProblemArbitrary } from "../../test/orac
 import { satisfies } from "./lattice.ts";
 import { solve } from "./solve.ts";
 
-const RUNS = Number(process.env["ORACLE_RUNS"] ?? 40);
+const RUNS = Number(process.env["ORACLE_RUNS"] ?? 25);
 const SEED = Number(process.env["ORACLE_SEED"] ?? 1);
 
 describe("the goal against the MILP solver HiGHS", () => {

@@ -12,7 +12,7 @@ import type { Policy } from "./policy.ts";
 import { bandConstraints, isWithinBand, type RatioBand } from "./ratio.ts";
 import { planTransition, type ScaleWrite } from "./transition.ts";
 
-const RUNS = Number(process.env["TRANSITION_RUNS"] ?? 2_000);
+const RUNS = Number(process.env["TRANSITION_RUNS"] ?? 1_200);
 const TIMEOUT_MS = 3_600_000;
 const NAMES = ["prefill", "decode", "frontend"] as const;
 const MOST = 24;

@@ -525,7 +525,7 @@ describe("what is said to change a number changes it", () => {
           }
         }
       }),
-      { numRuns: Number(process.env["WHY_RUNS"] ?? 800), seed: 9 },
+      { numRuns: Number(process.env["WHY_RUNS"] ?? 500), seed: 9 },
     );
     expect([...kinds.keys()].toSorted()).toEqual([
       "oneLess GPUFloor",

@@ -134,6 +134,15 @@ describe("plan", () => {
     expect(await planJson(policyFile(), "--memory", "empty")).toMatchObject({ memory: "none", decision: { id: "1" } });
   });
 
+  test("of a policy that nobody has written to for long, it does not say that of itself", async () => {
+    const key = { namespace: "serving", name: "llama-70b" };
+    const status = { status: { nextStatusBy: "2020-01-01T00:00:00Z" } };
+    await world.simulation.world.api.patch(SCALING_POLICIES, key, status, { type: "merge", subresource: "status" });
+    const SILENT = "is the autoscaler running";
+    expect((await world.run(["explain", "llama-70b", "-n", "serving"])).out).toContain(SILENT);
+    expect((await world.run(["plan", "-f", policyFile()])).out).not.toContain(SILENT);
+  });
+
   test("a shared budget counts as it is granted now, and a newcomer gets what is left", async () => {
     const { api } = world.simulation.world;
     await api.create(GPU_BUDGETS, {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { runCli } from "../cli/cli.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), "grove-demo-test-"));
@@ -48,8 +49,14 @@ beforeAll(() => {
 
 describe("demo", { shuffle: false }, () => {
   describe("bad input is one line that says what to do, and exit code 2", () => {
+    test("of the process too", async () => {
+      const { code, stdout, stderr } = await demo("--speed", "fast");
+      expect(stderr).toMatch(/^error: --speed: "fast" is not a number above 0.*\n$/);
+      expect(stdout).toBe("");
+      expect(code).toBe(2);
+    });
+
     test.each([
-      { name: "speed", args: ["--speed", "fast"], want: /--speed: "fast" is not a number above 0/ },
       { name: "duration", args: ["--for", "90"], want: /--for: "90" is not a duration such as 90s/ },
       { name: "unknown option", args: ["--sped", "3"], want: /unknown option '--sped'.*--speed/s },
       {
@@ -91,10 +98,10 @@ describe("demo", { shuffle: false }, () => {
         want: /spec\.targetRef\.name: the policy scales serving\/other.*give both --policy and --workload/,
       },
     ])("$name", async ({ args, want }) => {
-      const { code, stdout, stderr } = await demo(...(typeof args === "function" ? args() : args));
-      expect(stderr).toMatch(want);
-      expect(stderr).not.toMatch(/\n\s+at /);
-      expect(stdout).toBe("");
+      const { code, out, err } = await runCli(["demo", ...(typeof args === "function" ? args() : args)]);
+      expect(err).toMatch(want);
+      expect(err).not.toMatch(/\n\s+at /);
+      expect(out).toBe("");
       expect(code).toBe(2);
     });
   });
@@ -102,7 +109,7 @@ describe("demo", { shuffle: false }, () => {
   test("replays a trace of its own, and says so with exit code 1 when not every level had to move", async () => {
     const rows = Array.from({ length: 40 }, (_, second) => `${second},500,50`);
     const trace = file("trace.csv", `arrival_seconds,input_tokens,output_tokens\n${rows.join("\n")}\n`);
-    const { code, stdout } = await demo("--headless", "--for", "6s", "--speed", "30", "--trace", trace);
+    const { code, stdout } = await demo("--headless", "--for", "9s", "--speed", "30", "--trace", trace);
     const summary = JSON.parse(stdout);
     expect(summary.requests.arrived).toBe(40);
     expect(summary.problems).toContain("PodCliqueSet never scaled up");

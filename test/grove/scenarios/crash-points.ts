@@ -2,7 +2,7 @@
 import { type EmbeddedWorld, type EmbeddedWorldOptions, startEmbeddedWorld } from "./embedded-world.ts";
 import { type ObjectSet, objectSet } from "./object-set.ts";
 
-const CRASH_EVERY = Number(process.env["CRASH_EVERY"] ?? 3);
+const CRASH_EVERY = Number(process.env["CRASH_EVERY"] ?? 5);
 
 export interface CrashStory {
   readonly world?: EmbeddedWorldOptions;
