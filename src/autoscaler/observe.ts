@@ -26,6 +26,7 @@ import { type ReplicaView, viewReplicas } from "./replicas.ts";
 import type { RequestDurations } from "./request-durations.ts";
 import type { Resolution, ResolvedTarget } from "./resolve.ts";
 import type { TargetLives } from "./startups.ts";
+import { podRegexOf } from "./target-pods.ts";
 
 /** What an observation asks of the caches. */
 export interface ObservedCaches {
@@ -190,8 +191,7 @@ async function observeTarget(
 ): Promise<TargetObservation> {
   const { namespace = "default", name } = set.metadata;
   const spec = policy.spec.scaleTargets.find((one) => one.name === target.name);
-  const ref = escapeRegex(spec?.ref ?? "");
-  const scope = { namespace, podRegex: `${escapeRegex(name)}-[0-9]+-${ref}-.*` };
+  const scope = { namespace, podRegex: podRegexOf(name, spec) };
   const [metrics, load] = await Promise.all([
     Promise.all(
       (spec?.metrics ?? []).map((metric) =>

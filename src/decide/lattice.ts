@@ -23,6 +23,14 @@ export interface LatticeConstraint {
 
 export type Vector = readonly number[];
 
+/**
+ * Of the loops below. Constraints of one policy take a few; ratios of six-digit sides that meet only at millions of replicas would take as many
+ * as there are replicas.
+ */
+const MAX_ROUNDS = 1_000;
+/** Of one search; many times what the constraints of a kept rule can take. */
+const MOST_ROUNDS = 20 * MAX_ROUNDS;
+
 /** What `x[raised]` must at least be for the constraint to hold at `x[by] = value`; Infinity where nothing suffices. */
 export function required({ numerator, denominator, step }: LatticeConstraint, value: number): number {
   const product = numerator * value;
@@ -43,8 +51,29 @@ export function satisfies(vector: Vector, constraints: readonly LatticeConstrain
 }
 
 /**
+ * Whether the loops below end soon from wherever they start: what satisfies the constraints may be added up, so that none is further from
+ * the next vector that does than the vector of ones is from the first. Without that a rule cannot be kept.
+ */
+export function settlesSoon(constraints: readonly LatticeConstraint[], ceiling: Vector): boolean {
+  const vector = ceiling.map(() => 1);
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    let changed = false;
+    for (const constraint of constraints) {
+      const needed = required(constraint, at(vector, constraint.by));
+      if (at(vector, constraint.raised) >= needed) continue;
+      if (needed > at(ceiling, constraint.raised)) return true;
+      vector[constraint.raised] = needed;
+      changed = true;
+    }
+    if (!changed) return true;
+  }
+  return false;
+}
+
+/**
  * The least vector that is ≥ `start` and satisfies the constraints.
- * @returns undefined when it would pass `ceiling` in some component; then no vector between `start` and `ceiling` satisfies them
+ * @returns undefined when it would pass `ceiling` in some component; then no vector between `start` and `ceiling` satisfies them. Also
+ *   when it is too far to be looked for, which it is not for constraints that {@link settlesSoon}
  */
 export function leastAbove(
   start: Vector,
@@ -53,8 +82,10 @@ export function leastAbove(
 ): Vector | undefined {
   const vector = [...start];
   if (vector.some((value, index) => value > at(ceiling, index))) return undefined;
+  let rounds = 0;
   for (let changed = true; changed; ) {
     changed = false;
+    if (++rounds > MOST_ROUNDS) return undefined;
     for (const constraint of constraints) {
       const needed = required(constraint, at(vector, constraint.by));
       if (at(vector, constraint.raised) >= needed) continue;
@@ -101,8 +132,10 @@ export function greatestBelow(
   const vector = [...start];
   if (causes !== undefined) for (let index = 0; index < vector.length; index++) causes[index] = index;
   if (vector.some((value, index) => value < at(floor, index))) return undefined;
+  let rounds = 0;
   for (let changed = true; changed; ) {
     changed = false;
+    if (++rounds > MOST_ROUNDS) return undefined;
     for (const constraint of constraints) {
       const most = permitted(constraint, at(vector, constraint.raised));
       if (at(vector, constraint.by) <= most) continue;

@@ -311,6 +311,22 @@ describe("what gives way is named, and is as little as possible", () => {
     expect(solution.kept).toEqual(ratios[0]?.constraints);
   });
 
+  test("rules that meet only at millions of replicas are given up, not looked for", () => {
+    const all = [target(3), target(7), target(5)].map((one) => ({ ...one, max: 2 ** 31 - 1 }));
+    const exactly = (name: string, [a, b]: readonly [number, number], first: number, second: number) =>
+      rule(name, [
+        { raised: a, by: b, numerator: first, denominator: second, step: 1 },
+        { raised: b, by: a, numerator: second, denominator: first, step: 1 },
+      ]);
+    const hard = [exactly("first", [0, 1], 46_338, 46_337), exactly("second", [1, 2], 46_327, 46_328)];
+    expect(solve(input(all, { hard }))).toMatchObject({
+      perSet: [[3, 7, 5]],
+      givenUp: [{ name: "first" }, { name: "second" }],
+    });
+    const near = [exactly("first", [0, 1], 4, 3), exactly("second", [1, 2], 5, 7)];
+    expect(solve(input(all, { hard: near }))).toMatchObject({ perSet: [[20, 15, 21]], givenUp: [] });
+  });
+
   test("the target whose maximum cuts the demand is named, not the one it holds down", () => {
     expect(solve(input([target(1, { max: 2 }), target(16)])).atMax).toEqual([0]);
     expect(solve(input([target(1), target(16, { max: 9 })])).atMax).toEqual([1]);

@@ -13,7 +13,7 @@
 import { backlogLast } from "./backlog-last.ts";
 import { deal, dealtGpus, expand, type Field, vectorGpus } from "./deal.ts";
 import { growToFloor } from "./gpu-floor.ts";
-import { greatestBelow, type LatticeConstraint, leastAbove, type Vector } from "./lattice.ts";
+import { greatestBelow, type LatticeConstraint, leastAbove, settlesSoon, type Vector } from "./lattice.ts";
 import { canServe, EPSILON, greatestServed, type Served } from "./served-fraction.ts";
 
 export interface SolveTarget {
@@ -206,6 +206,7 @@ function fieldOf(
     mins.push(target.min);
     maxs.push(target.max);
   }
+  if (constraints.length > 1 && !settlesSoon(constraints, maxs)) return undefined;
   const ceiling = greatestBelow(maxs, constraints, mins);
   if (ceiling === undefined) return undefined;
   const least = constraints.length === 0 ? mins : leastAbove(mins, constraints, ceiling);

@@ -85,26 +85,45 @@ function ofScope(answer: SharedAnswer | undefined, { namespace, podRegex }: Quer
   return found;
 }
 
-const SET_PODS = /^((?:[\w-]|\\[.-])+-)\[0-9\]\+(-(?:[\w-]|\\[.-])*)\.\*$/;
+const SET_PODS = /^((?:[\w-]|\\[.-])+-)\[0-9\]\+(-(?:[\w-]|\\[.-])*)(\.\*|\[0-9\]\+-\.\*|\[a-z0-9\]\+)$/;
 
-/** The pods of a target have a pattern of one form, which is read by hand: thousands of policies would each have theirs compiled. */
+/** The pods of a set and of a target have patterns of three forms, which are read by hand: thousands of policies would each have theirs compiled. */
 function podMatcher(podRegex: string): (pod: string) => boolean {
   const form = SET_PODS.exec(podRegex);
   if (form === null) {
     const pattern = compileRe2(podRegex);
     return (pod) => pattern.test(pod);
   }
-  const [before = "", after = ""] = form.slice(1).map((literal) => literal.replace(/\\(.)/g, "$1"));
+  const [before = "", after = ""] = form.slice(1, 3).map((literal) => literal.replace(/\\(.)/g, "$1"));
+  const isRest = REST[form[3] ?? ""] ?? isLine;
   return (pod) => {
     if (!pod.startsWith(before)) return false;
     let at = before.length;
     while (isDigit(pod.charCodeAt(at))) at++;
-    // A dot does not match the end of a line.
-    return at > before.length && pod.startsWith(after, at) && !pod.includes("\n", at);
+    return at > before.length && pod.startsWith(after, at) && isRest(pod, at + after.length);
   };
 }
 
+/** A dot does not match the end of a line. */
+const isLine = (text: string, from: number): boolean => !text.includes("\n", from);
+
+/** What follows the name of a target, from a place in the pod's. */
+const REST: Readonly<Record<string, (pod: string, from: number) => boolean>> = {
+  ".*": isLine,
+  "[0-9]+-.*": (pod, from) => {
+    let at = from;
+    while (isDigit(pod.charCodeAt(at))) at++;
+    return at > from && pod[at] === "-" && isLine(pod, at);
+  },
+  "[a-z0-9]+": (pod, from) => {
+    let at = from;
+    while (isDigit(pod.charCodeAt(at)) || isSmallLetter(pod.charCodeAt(at))) at++;
+    return at > from && at === pod.length;
+  },
+};
+
 const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
+const isSmallLetter = (code: number): boolean => code >= 0x61 && code <= 0x7a;
 
 /** Index of the first pod that is not before `prefix`. */
 function firstFrom(bucket: readonly { readonly pod: string }[], prefix: string): number {

@@ -66,18 +66,19 @@ export const GROUPED_SCOPES = [
   { namespace: "team-a", podRegex: "llama-[0-9]+-decode-.*" },
   { namespace: "team-a", podRegex: "llama-[0-9]+-prefill-.*" },
   { namespace: "team-a", podRegex: "llama-[0-9]+-.*" },
+  { namespace: "team-a", podRegex: "llama-[0-9]+-prefill-[a-z0-9]+" },
+  { namespace: "team-a", podRegex: "llama-[0-9]+-decode-[0-9]+-.*" },
   { namespace: "team-b", podRegex: "llama-[0-9]+-decode-.*" },
   { namespace: "team-b", podRegex: "qwen\\.7b-[0-9]+-decode-.*" },
   { namespace: "team-c", podRegex: "nothing-[0-9]+-.*" },
 ];
 
 const PODS = [
-  ...["llama-0-decode-a", "llama-0-decode-b", "llama-1-decode-a", "llama-0-prefill-a", "llama2-0-decode-a"].map(
-    (pod) => ({
-      namespace: "team-a",
-      pod,
-    }),
-  ),
+  ...[
+    ...["llama-0-decode-a", "llama-0-decode-b", "llama-1-decode-a", "llama-0-prefill-a", "llama2-0-decode-a"],
+    // Of other targets whose names begin alike, and of a scaling group.
+    ...["llama-0-prefill-long-a", "llama-0-decode-12-worker-a", "llama-0-decode-12", "llama-0-decode-x-1-a"],
+  ].map((pod) => ({ namespace: "team-a", pod })),
   ...["llama-0-decode-a", "qwen.7b-0-decode-a", "qwenx7b-0-decode-a", "qwen.7b-10-decode-b"].map((pod) => ({
     namespace: "team-b",
     pod,

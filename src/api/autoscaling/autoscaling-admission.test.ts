@@ -337,6 +337,22 @@ describe("ScalingPolicy rules", () => {
       want: ["spec.ratios"],
     },
     {
+      name: "a ratio that only huge numbers of replicas satisfy",
+      change: {
+        ...targets({ maxReplicas: 2 ** 31 - 1 }, { maxReplicas: 2 ** 31 - 1 }),
+        ratios: [{ between: ["prefill", "decode"], min: "99998:99999", max: "99999:100000" }],
+      },
+      want: ["spec.ratios[0]"],
+    },
+    {
+      name: "one of six-digit sides that one state satisfies at once",
+      change: {
+        ...targets({ maxReplicas: 2 ** 31 - 1 }, { maxReplicas: 2 ** 31 - 1 }),
+        ratios: [{ between: ["prefill", "decode"], min: "99999:100000", max: "100000:99999" }],
+      },
+      want: [],
+    },
+    {
       name: "two ratios of one name",
       change: {
         ratios: [

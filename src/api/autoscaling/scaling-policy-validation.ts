@@ -9,7 +9,7 @@ import { type DurationField, LONGEST_DURATIONS, tooLong } from "./duration-limit
 import { inactiveFieldWarnings } from "./inactive-fields.ts";
 import { leastReplicas } from "./least-replicas.ts";
 import { validateMetric } from "./metric-validation.ts";
-import { type Band, type Bounds, leastState, type Tuple } from "./ratio-feasibility.ts";
+import { type Band, type Bounds, feasibility, type Tuple } from "./ratio-feasibility.ts";
 import { MAX_GPUS_PER_REPLICA, MAX_SET_REPLICAS, type PolicyMetric, type ScaleTarget } from "./scale-target.ts";
 import type { PolicySchedule, RatioConstraint, ScalingPolicy, ScalingPolicySpec } from "./scaling-policy.ts";
 import { overlapWarnings } from "./schedule-overlap.ts";
@@ -143,7 +143,7 @@ function scheduledRatioWarnings(
 ): readonly string[] {
   if (hardBands.length === 0) return [];
   return spec.schedules.flatMap(({ name, bounds }, index) =>
-    leastState(boundsOf(spec, targets, bounds), hardBands) === undefined
+    feasibility(boundsOf(spec, targets, bounds), hardBands) !== "Possible"
       ? [
           `spec.schedules[${index}].bounds: no state inside them satisfies the hard ratios (${hardBands.map(({ a, b }) => `${a}:${b}`).join(", ")}), which are given up while ${name} lasts; widen them`,
         ]
@@ -171,20 +171,37 @@ function checkRatios(
     const pair = new Map([...bounds].filter(([name]) => name === band.a || name === band.b));
     // Bounds that exclude one another are reported where they stand.
     if ([...pair.values()].some(({ min, max }) => min > max)) continue;
-    if (leastState(pair, [band]) === undefined) {
+    const possible = feasibility(pair, [band]);
+    if (possible === "Impossible") {
       report(
         path,
         `no whole numbers of ${band.a} and ${band.b} inside their bounds satisfy it; widen the band or the bounds`,
       );
+    } else if (possible === "TooFar") {
+      report(
+        path,
+        `only very large numbers of ${band.a} and ${band.b} satisfy it, if any; widen the band or use rounder numbers`,
+      );
     } else if (ratio.enforcement === "Hard") hardBands.push(band);
   }
-  if (hardBands.length > 1 && leastState(bounds, hardBands) === undefined) {
+  const together = hardBands.length > 1 ? feasibility(bounds, hardBands) : "Possible";
+  if (together === "Impossible") {
     report("spec.ratios", "no state inside the bounds satisfies all hard ratios together; widen one or make it Soft");
-  } else if (couplings.length > 0 && hardBands.length > 0 && leastState(bounds, hardBands, couplings) === undefined) {
+  } else if (together === "TooFar") {
     report(
-      "spec.coupling",
-      "no state inside the bounds satisfies the couplings and the hard ratios together; change a step, widen a ratio or make it Soft",
+      "spec.ratios",
+      "only very large numbers of replicas satisfy all hard ratios together, if any; use rounder numbers, widen one or make it Soft",
     );
+  } else if (couplings.length > 0 && hardBands.length > 0) {
+    const coupled = feasibility(bounds, hardBands, couplings);
+    if (coupled !== "Possible") {
+      report(
+        "spec.coupling",
+        coupled === "Impossible"
+          ? "no state inside the bounds satisfies the couplings and the hard ratios together; change a step, widen a ratio or make it Soft"
+          : "only very large numbers of replicas satisfy the couplings and the hard ratios together, if any; change a step, widen a ratio or make it Soft",
+      );
+    }
   }
   return hardBands;
 }
