@@ -429,16 +429,16 @@ function withInvalid(conditions: readonly ConditionDraft[], invalid: Problem | u
 /** The older policy of a set is the one that scales it; of two of the same second the first by name. */
 const rankOf = ({ metadata }: ScalingPolicy): string => `${metadata.creationTimestamp}/${metadata.name}`;
 
-/** What sleeps is at zero; nothing in between is viable. */
+/** What sleeps is at zero; nothing in between is viable. Of the set replicas that a window takes down no less is viable than the window says. */
 function minViableOf(
   target: string,
   level: string,
   policy: Policy,
   resolution: Resolution,
-  { zero }: Decision,
+  { zero, targets }: Decision,
 ): number {
   if (zero?.isAsleep === true && policy.scaleToZero?.targets.includes(target) === true) return 0;
-  if (level === "PodCliqueSet") return policy.set?.minReplicas ?? 0;
+  if (level === "PodCliqueSet") return targets.find(({ name }) => name === target)?.minViable ?? 0;
   return resolution.targets.find(({ name }) => name === target)?.minAvailable ?? 0;
 }
 

@@ -95,6 +95,15 @@ const metric = fc.oneof(
   }),
 );
 
+const behavior = fc.record(
+  {
+    scaleUp: rules,
+    scaleDown: rules,
+    panic: fc.record({ thresholdPercent: fc.integer({ min: 101, max: 400 }) }, optional),
+  },
+  optional,
+);
+
 const target = (name: string) =>
   fc
     .record({
@@ -106,14 +115,7 @@ const target = (name: string) =>
       ),
       gpusPerReplica: fc.oneof(fc.constant("auto"), fc.integer({ min: 0, max: 8 })),
       metrics: fc.array(metric, { maxLength: 2 }),
-      behavior: fc.record(
-        {
-          scaleUp: rules,
-          scaleDown: rules,
-          panic: fc.record({ thresholdPercent: fc.integer({ min: 101, max: 400 }) }, optional),
-        },
-        optional,
-      ),
+      behavior,
     })
     .map(({ spread, minReplicas, ...rest }) => ({
       ...rest,
@@ -128,13 +130,14 @@ const set = fc
     minReplicas: fc.integer({ min: 0, max: 2 }),
     spread: fc.integer({ min: 0, max: 3 }),
     metrics: fc.array(metric, { maxLength: 1 }),
+    behavior,
   })
-  .map(({ minReplicas, spread, metrics }) => ({
+  .map(({ minReplicas, spread, ...rest }) => ({
+    ...rest,
     name: "instances",
     level: "PodCliqueSet",
     minReplicas,
     maxReplicas: Math.max(1, minReplicas + spread),
-    metrics,
   }));
 
 const targetCounts = fc.oneof(
@@ -221,9 +224,14 @@ const spec = targetCounts.chain((count) => {
           schedule: fc.constantFrom("* * * * *", "0 7 * * 1-5", "30 2 29 2 *"),
           timeZone: fc.constantFrom("UTC", "Europe/Berlin", "America/New_York"),
           duration,
-          bounds: fc.dictionary(name, fc.record({ minReplicas: fc.integer({ min: 0, max: 2 }) }, optional), {
-            maxKeys: 2,
-          }),
+          bounds: fc.dictionary(
+            name,
+            fc.record(
+              { minReplicas: fc.integer({ min: 0, max: 2 }), maxReplicas: fc.integer({ min: 1, max: 3 }) },
+              optional,
+            ),
+            { maxKeys: 2 },
+          ),
           gpuBudgetMax: fc.integer({ min: 0, max: 80 }),
         }),
         { maxLength: 1 },

@@ -41,13 +41,24 @@ export function setBounds(
   { set: target }: Policy,
   { set }: Observation,
   { scheduled, zero }: BoundsContext = UNSCHEDULED,
-): { readonly min: number; readonly max: number } {
-  if (target === undefined) return { min: set.replicas, max: set.replicas };
+): SetBounds {
+  if (target === undefined) return { min: set.replicas, max: set.replicas, minViable: 0 };
   const isInZeroSet = zero?.targets.has(target.name) === true;
-  if (isInZeroSet && zero.isAsleep) return { min: 0, max: 0 };
+  if (isInZeroSet && zero.isAsleep) return { min: 0, max: 0, minViable: 0 };
   const { lo, hi } = withSchedule(target, scheduled);
   const min = Math.max(lo, target.minViableOverride, isInZeroSet ? 1 : 0);
-  return { min, max: Math.max(min, hi) };
+  return {
+    min,
+    max: Math.max(min, hi),
+    minViable: Math.max(Math.min(target.minReplicas, hi), target.minViableOverride),
+  };
+}
+
+export interface SetBounds {
+  readonly min: number;
+  readonly max: number;
+  /** Nothing goes below it: the policy's minimum, which a window with a lower maximum takes down. */
+  readonly minViable: number;
 }
 
 /** A window's minimum raises and its maximum lowers; where both pass one another the maximum is kept. */

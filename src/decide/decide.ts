@@ -30,6 +30,7 @@ import { type ProblemInput, solveInput } from "./problem.ts";
 import { reachOf, replacementsFor } from "./reach.ts";
 import { asleepDemand, heldAwake, zeroStateOf } from "./scale-to-zero.ts";
 import { scheduledAt } from "./schedule.ts";
+import { setAsk } from "./set-demand.ts";
 import { type Solution, type SolveInput, solve } from "./solve.ts";
 import {
   recordBounds,
@@ -40,6 +41,7 @@ import {
   recordReach,
   recordReplacements,
   recordSchedules,
+  recordSetAsk,
   recordZero,
 } from "./stage-records.ts";
 import { ratioDecision, targetDecisions } from "./target-decisions.ts";
@@ -151,7 +153,8 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
       caps: reach.caps,
       ...limits,
     });
-  const problem = problemOf({ bounds, gpus: budget.gpus, setBounds: setBounds(policy, observation, context) });
+  const setRange = setBounds(policy, observation, context);
+  const problem = problemOf({ bounds, gpus: budget.gpus, setBounds: setRange });
   const goal = solve(problem);
   const givenUpWithout = (names: ReadonlySet<string>): ReadonlySet<string> => {
     const others = policy.schedules.filter(({ name }) => !names.has(name));
@@ -173,6 +176,8 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     windowsBehind: windowsBehind(hardRulesGivenUp(goal), scheduled.windows, givenUpWithout),
   });
 
+  recordSetAsk(stages, policy, problem.sets.current, setAsk(policy.set, setDemand, problem.sets.current, problem.sets));
+
   // 7: step
   const limited = limitStep({
     policy,
@@ -192,7 +197,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     loadFor: (sets) => solve(withSets(loadOf(problem), sets)).perSet,
     gpuBudget: budget.gpus,
     isGrowthForbidden: budget.isUnknown,
-    setBounds: setBounds(policy, observation, context),
+    setBounds: setRange,
     inFlight,
     isCapped: (name) => reach.caps[name] !== undefined,
   });
@@ -255,6 +260,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     goal,
     limited,
     desired,
+    setMinViable: setRange.minViable,
     why,
   });
   const gpusRequested = gpusWanted(observation, desired.perSet);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Demand, demandOf } from "./demand.ts";
-import type { MetricPolicy, TargetPolicy } from "./policy.ts";
+import type { FallbackPolicy, MetricPolicy, TargetPolicy } from "./policy.ts";
 
 const rules = { stabilizationWindowMs: 0, toleranceRatio: 0.1, selectPolicy: "Max", policies: [] } as const;
 
@@ -92,6 +92,37 @@ describe("a brake", () => {
   test("when nothing else is known it does not stand for a measurement: the fallback counts", () => {
     expect(of([metric("load"), BRAKE], [undefined, 0.1])).toMatchObject({ replicas: 4, isUnknown: true });
     expect(of([metric("load"), BRAKE], [undefined, 0.1], 2)).toMatchObject({ replicas: 9, reason: "Fallback" });
+  });
+});
+
+describe("fallback, at the third tick without a measurement", () => {
+  const unreachable = (behavior: FallbackPolicy["behavior"], replicas: number | undefined, failures = 2) =>
+    demandOf({
+      target: target({}),
+      readings: [{ kind: "Error", reason: "Unreachable", message: "down" }],
+      currentReplicas: 4,
+      readyReplicas: 4,
+      staleAfterMs: 60_000,
+      minCoverageRatio: 0.7,
+      failures,
+      fallback: { failureThreshold: 3, behavior, replicas: replicas === undefined ? {} : { decode: replicas } },
+    });
+
+  test.each<{ behavior: FallbackPolicy["behavior"]; replicas: number | undefined; want: number }>([
+    { behavior: "static", replicas: 2, want: 2 },
+    { behavior: "static", replicas: 9, want: 9 },
+    { behavior: "static", replicas: undefined, want: 4 },
+    { behavior: "currentReplicas", replicas: 9, want: 4 },
+    { behavior: "currentReplicasIfHigher", replicas: 2, want: 4 },
+    { behavior: "currentReplicasIfHigher", replicas: 9, want: 9 },
+    { behavior: "currentReplicasIfLower", replicas: 2, want: 2 },
+    { behavior: "currentReplicasIfLower", replicas: 9, want: 4 },
+  ])("$behavior with $replicas and 4 there is $want", ({ behavior, replicas, want }) => {
+    expect(unreachable(behavior, replicas)).toMatchObject({ replicas: want, reason: "Fallback" });
+  });
+
+  test("not before", () => {
+    expect(unreachable("static", 9, 1)).toMatchObject({ replicas: 4, holdsDown: true });
   });
 });
 

@@ -5,6 +5,7 @@ import type { Demand } from "./demand.ts";
 import type { Observation } from "./observation.ts";
 import type { Policy } from "./policy.ts";
 import { bandConstraints, type RatioBand } from "./ratio.ts";
+import { setAsk } from "./set-demand.ts";
 import type { Rule, SetRange, SolveInput } from "./solve.ts";
 
 /** A set replica goes only when the others would serve 10 % more than the demand: HPA's default tolerance, on the solver's output. */
@@ -80,7 +81,7 @@ function setRange(policy: Policy, observation: Observation, input: ProblemInput)
   const { demands, setDemand, indexOf } = input;
   const { min, max } = input.setBounds;
   const current = observation.set.replicas;
-  const measured = Math.min(max, Math.ceil((setDemand?.replicas ?? 0) - 1e-9));
+  const { replicas: measured } = setAsk(policy.set, setDemand, current, input.setBounds);
   const holdsDown = demands.some((demand) => demand.holdsDown) || setDemand?.holdsDown === true;
   const { overflowAfter } = policy.set ?? {};
   return {

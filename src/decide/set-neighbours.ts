@@ -1,6 +1,7 @@
 /** Why not one set replica more and why not one less: the joint problem solved for that number, held against the decision. Pure. */
 import { greatestBelow } from "./lattice.ts";
 import { type Neighbour, percent, type Weighed } from "./neighbours.ts";
+import type { SetAsk } from "./set-demand.ts";
 import { type Solution, type SolveInput, solve } from "./solve.ts";
 
 export interface SetNeighboursInput {
@@ -14,8 +15,9 @@ export interface SetNeighboursInput {
   readonly isGrowthForbidden: boolean;
   /** What an override or another writer says of the set; absent: nothing. */
   readonly word: Neighbour | undefined;
-  /** What the metrics of the set itself ask for; absent: it has none. */
+  /** What the metrics of the set itself say, and what is asked for by them; absent: it has none. */
   readonly ownDemand?: number;
+  readonly ownAsk?: SetAsk;
   /** A target whose replicas are kept for want of a measurement, and why: nothing of the set goes either. */
   readonly heldDown?: string;
   /** What the step says of the set, with windows and rates. */
@@ -65,6 +67,7 @@ function oneMore(input: SetNeighboursInput, base: Solution): Weighed {
   if (waiting !== "")
     return { constraint: "Overflow", detail: `it grows only when ${waiting} is at its maximum in every set replica` };
   if (input.word !== undefined) return input.word;
+  if ((input.ownAsk?.tolerated ?? 0) >= sets) return { constraint: "Tolerance", detail: toleratedText(input), ...rest };
   if (after <= before + EPSILON) {
     const more = next.gpus - base.gpus;
     const cost = more > 0 ? `cost ${more} GPUs and serve` : "serve";
@@ -77,7 +80,7 @@ function oneMore(input: SetNeighboursInput, base: Solution): Weighed {
 }
 
 function oneLess(input: SetNeighboursInput, base: Solution): Weighed {
-  const { problem, ownDemand = 0, heldDown } = input;
+  const { problem, ownDemand = 0, ownAsk, heldDown } = input;
   const sets = input.sets - 1;
   if (sets < problem.sets.min)
     return { constraint: "MinReplicas", detail: `the set is at its minimum of ${problem.sets.min}` };
@@ -93,6 +96,8 @@ function oneLess(input: SetNeighboursInput, base: Solution): Weighed {
       detail: `the demand of the set itself asks for ${Math.round(ownDemand * 100) / 100}`,
       ...rest,
     };
+  if (ownAsk?.tolerated !== undefined && ownAsk.replicas > sets)
+    return { constraint: "Tolerance", detail: toleratedText(input), ...rest };
   if (heldDown !== undefined && (problem.sets.asked ?? 0) > sets)
     return { constraint: "MetricUnknown", detail: `no set replica goes while ${heldDown}`, ...rest };
   if (after < before - EPSILON)
@@ -117,6 +122,9 @@ function oneLess(input: SetNeighboursInput, base: Solution): Weighed {
       : `${sets} set replicas would serve as much with ${next.gpus} GPUs instead of ${base.gpus}`;
   return { constraint: "None", detail, ...rest };
 }
+
+const toleratedText = ({ ownDemand = 0, problem }: SetNeighboursInput): string =>
+  `the demand of the set itself asks for ${Math.round(ownDemand * 100) / 100}, which its tolerance takes as the ${problem.sets.current} that are there`;
 
 function newlyGivenUp(base: Solution, next: Solution): { readonly isOverBudget: boolean; readonly rules: string } {
   const fresh = next.givenUp.filter(

@@ -10,6 +10,7 @@ import type { Policy, TargetPolicy } from "./policy.ts";
 import type { Reach } from "./reach.ts";
 import type { ZeroState } from "./scale-to-zero.ts";
 import type { OpenWindow, Scheduled } from "./schedule.ts";
+import type { SetAsk } from "./set-demand.ts";
 import type { GivenUp, Solution } from "./solve.ts";
 import { windowsText } from "./windows-behind.ts";
 
@@ -136,6 +137,21 @@ export interface GoalContext {
   readonly reach: Reach;
   /** By hard rule that is given up: the windows without which it could be kept. */
   readonly windowsBehind: ReadonlyMap<string, readonly OpenWindow[]>;
+}
+
+/** A demand of the set itself that its tolerance takes as what is there. */
+export function recordSetAsk(stages: StageRecord[], { set }: Policy, current: number, { tolerated }: SetAsk): void {
+  if (set === undefined || tolerated === undefined) return;
+  const { toleranceRatio } = tolerated > current ? set.behavior.scaleUp : set.behavior.scaleDown;
+  const detail = `the demand is within ${Math.round(toleranceRatio * 100)} % of what is there`;
+  stages.push({
+    stage: "step",
+    target: set.name,
+    before: current,
+    after: tolerated,
+    reason: "WithinTolerance",
+    detail,
+  });
 }
 
 export function recordGoal(stages: StageRecord[], goal: Solution, context: GoalContext): void {

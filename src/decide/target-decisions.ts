@@ -55,6 +55,7 @@ export interface TargetsInput {
   readonly why: WhyNumbers;
   readonly limited: Pick<LimitResult, "eased" | "easedSets">;
   readonly desired: { readonly sets: number; readonly perSet: readonly Vector[] };
+  readonly setMinViable: number;
 }
 
 /** As if it had been worked out: the same data to whoever reads, writes or compares it. */
@@ -72,6 +73,7 @@ export function targetDecisions({
   goal,
   limited,
   desired,
+  setMinViable,
   why,
 }: TargetsInput): TargetDecision[] {
   const sum = (perSet: readonly Vector[], index: number): number =>
@@ -105,7 +107,7 @@ export function targetDecisions({
     goal: goal.perSet.length,
     ...limited.easedSets,
     desired: desired.sets,
-    minViable: Math.max(policy.set.minReplicas, policy.set.minViableOverride),
+    minViable: setMinViable,
     ...(setDemand === undefined ? {} : { demand: setDemand }),
   };
   return [why.set === undefined ? set : withNeighbours(set, why.set), ...inside];

@@ -91,7 +91,7 @@ export function changeOf(input: ChangeInput, index: number, answer: Weighed, isU
     case "Goal":
       return isSet ? setMetricChange(input, isUp) : metricChange(input, index, answer, isUp);
     case "Tolerance":
-      return toleranceChange(input, index, answer, isUp);
+      return isSet ? setMetricChange(input, isUp) : toleranceChange(input, index, answer, isUp);
     case "MetricUnknown":
       return term("a measurement");
     case "GPUCostUnknown":
@@ -218,9 +218,15 @@ function setMetricChange(input: ChangeInput, isUp: boolean): Change {
   const index = problem.targets.length;
   const target = input.targets[index] as ChangeTarget;
   const sets = goal.perSet.length;
-  const replicas = isUp ? sets : sets - 1;
   const { demand } = target;
-  const asked = isUp ? sets + 1 : sets - 1;
+  const { current, min, max } = problem.sets;
+  const { scaleUp, scaleDown } = target.target.behavior;
+  // Bounds move the set whatever its metrics say.
+  const [up, down] = current < min || current > max ? [0, 0] : [scaleUp.toleranceRatio, scaleDown.toleranceRatio];
+  const replicas = isUp
+    ? Math.max(sets, current * (1 + up))
+    : Math.min(sets - 1, current * (1 - down) * (down === 0 ? 1 : 1 - EPSILON));
+  const asked = isUp ? Math.ceil(justAbove(replicas)) : Math.ceil(replicas);
   const threshold = demand.metrics.length === 0 || demand.isHold ? undefined : thresholdOf(target, replicas, isUp);
   if (
     threshold !== undefined &&

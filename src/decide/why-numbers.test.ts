@@ -381,6 +381,8 @@ const WORLD = fc.record({
   rate: fc.option(fc.integer({ min: 1, max: 300 }), { nil: undefined, freq: 2 }),
   sets: fc.constantFrom(1, 1, 2),
   scalesSet: fc.boolean(),
+  /** What a metric of the set itself asks for, in hundredths of a set replica. */
+  setLoad: fc.option(fc.integer({ min: 0, max: 400 }), { nil: undefined, freq: 2 }),
 });
 
 describe("what is said to change a number changes it", () => {
@@ -408,7 +410,13 @@ describe("what is said to change a number changes it", () => {
           ...(drawn.rate === undefined ? {} : { slo: GOALS }),
           ...(drawn.hasRatio ? {} : { ratios: [] }),
           ...(drawn.scalesSet
-            ? { set: targetPolicy("sets", { level: "PodCliqueSet", metrics: [], maxReplicas: 3 }) }
+            ? {
+                set: targetPolicy("sets", {
+                  level: "PodCliqueSet",
+                  maxReplicas: 3,
+                  ...(drawn.setLoad === undefined ? { metrics: [] } : {}),
+                }),
+              }
             : {}),
           ...(drawn.budget === undefined ? {} : { gpuBudgetMax: drawn.budget }),
           ...(drawn.floor === undefined ? {} : { gpuBudgetMin: drawn.floor }),
@@ -441,8 +449,10 @@ describe("what is said to change a number changes it", () => {
         const value = (at: 0 | 1): number => (drawn.loads[at] / 100) * targetValue;
         const own = (at: 0 | 1): MetricReading => reading(at, value(at), drawn.isPerReplica[at]);
         const extra = reading(1, ((drawn.second ?? 0) / 100) * targetValue, false);
+        const ofSet = (of: number): readonly MetricReading[] => [{ kind: "Total", sample: { value: of, ageMs: 0 } }];
         const observation: Observation = {
           ...base,
+          set: { ...base.set, metrics: drawn.setLoad === undefined ? [] : ofSet(drawn.setLoad / 100) },
           targets: base.targets.map((target, at) => ({
             ...target,
             ...(drawn.rate === undefined ? {} : { load }),
@@ -504,6 +514,8 @@ describe("what is said to change a number changes it", () => {
             case "Metric": {
               const at = before.targets.findIndex(({ name }) => name === change.target) as 0 | 1;
               const to = change.is === "Above" ? change.value * 1.00001 + 1e-9 : change.value;
+              if (change.target === "sets")
+                return { ...same, observation: { ...seen, set: { ...seen.set, metrics: ofSet(to) } } };
               const which = before.targets[at]?.metrics.findIndex(({ label }) => label === change.label) as number;
               const isPerReplica = which === 0 && drawn.isPerReplica[at];
               // A value for the whole target that is read from its replicas is their sum.
@@ -540,6 +552,7 @@ describe("what is said to change a number changes it", () => {
       "oneMore through forecast",
       "set GPUBudget",
       "set MaxReplicas",
+      "set Metric",
       "set MinReplicas",
     ]);
   }, 3_600_000);

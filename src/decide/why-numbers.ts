@@ -15,6 +15,7 @@ import { once } from "./once.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
 import type { Reach } from "./reach.ts";
 import type { ZeroState } from "./scale-to-zero.ts";
+import { setAsk } from "./set-demand.ts";
 import { setNeighboursOf } from "./set-neighbours.ts";
 import type { Solution, SolveInput } from "./solve.ts";
 import { type ChangeInput, type ChangeTarget, changeOf } from "./what-would-change.ts";
@@ -135,7 +136,9 @@ function setOf(
     ...(zero?.isAsleep === true ? { asleep: zero.detail } : {}),
     isGrowthForbidden: budget.isUnknown,
     word,
-    ...(setDemand === undefined || setDemand.metrics.length === 0 ? {} : { ownDemand: setDemand.replicas }),
+    ...(setDemand === undefined || setDemand.metrics.length === 0
+      ? {}
+      : { ownAsk: setAsk(set, setDemand, observation.set.replicas, problem.sets), ownDemand: setDemand.replicas }),
     ...(heldDown === undefined ? {} : { heldDown }),
     holdOf: (to) => {
       const history = limited.objects[SETS_KEY];

@@ -203,6 +203,26 @@ describe("bounds that people set", () => {
     expect((await api.get(GPU_BUDGETS, { name: "missing" })).status?.observedGeneration).toBe(2);
   });
 
+  test("a window takes the set below its own minimum, and back when it ends", async () => {
+    const simulation = await start({ seed: 57 });
+    const { spec } = await policyOf(simulation);
+    const scaleTargets = spec.scaleTargets.map((one) => (one.name === "instances" ? { ...one, minReplicas: 2 } : one));
+    const change = async (schedules: readonly object[]): Promise<void> => {
+      const changed = { spec: { scaleTargets, schedules } };
+      await simulation.world.api.patch(SCALING_POLICIES, key, changed, { type: "merge" });
+      await simulation.clock.advance(600_000);
+    };
+    await change([]);
+    expect(totals(simulation)["instances"]).toBe(2);
+    await change([{ name: "quiet", schedule: "* * * * *", duration: "1h", bounds: { instances: { maxReplicas: 1 } } }]);
+    expect(totals(simulation)["instances"]).toBe(1);
+    expect(conditionOf((await policyOf(simulation)).status?.conditions, "AbleToScale")).toMatchObject({
+      status: "True",
+    });
+    await change([]);
+    expect(totals(simulation)["instances"]).toBe(2);
+  });
+
   test("an override holds until it expires, then metrics decide again", async () => {
     const simulation = await start({ seed: 61 });
     simulation.attach(steady(3, 3_600, 61));

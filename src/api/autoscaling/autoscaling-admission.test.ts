@@ -657,3 +657,22 @@ test("a schedule whose bounds no hard ratio can keep is said", () => {
     "spec.schedules[0].bounds: no state inside them satisfies the hard ratios (prefill:decode), which are given up while night lasts; widen them",
   ]);
 });
+
+test("fields that do not act where they stand are said: what panics and costs GPUs is inside the set", () => {
+  const { scaleTargets } = SMALLEST.spec;
+  const set = {
+    name: "instances",
+    level: "PodCliqueSet",
+    maxReplicas: 3,
+    behavior: { panic: { thresholdPercent: 200 } },
+    gpusPerReplica: 8,
+  };
+  const warningsOf = (targets_: readonly Json[]): readonly string[] =>
+    admit({ operation: "CREATE", object: policy({ scaleTargets: targets_ }) }).warnings;
+  expect(warningsOf([...scaleTargets, set])).toEqual([
+    "spec.scaleTargets[2].behavior.panic: without effect on level PodCliqueSet; set it on the targets inside, or raise scaleUp",
+    "spec.scaleTargets[2].gpusPerReplica: without effect on level PodCliqueSet, whose replica has the GPUs of what is inside",
+  ]);
+  const { behavior, gpusPerReplica, ...plain } = set;
+  expect(warningsOf([{ ...scaleTargets[0], behavior, gpusPerReplica }, ...scaleTargets.slice(1), plain])).toEqual([]);
+});
