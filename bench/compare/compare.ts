@@ -73,7 +73,7 @@ const tuned = readTuned();
 const plan = cases.flatMap((one) => {
   const specs = [
     ...contestants(one, tuned).filter(({ spec }) => isWanted(spec.name)),
-    ...(chosen.get(one.name) ?? []).map((spec) => ({ spec, parameters: "default" as const })),
+    ...(chosen.get(one.name) ?? []).map((spec) => ({ spec, parameters: "hindsight" as const })),
   ];
   return seeds.flatMap((seed) =>
     specs.map(({ spec, parameters }) => ({ one, spec, parameters, job: jobOf(one, spec, seed) })),
@@ -148,7 +148,6 @@ const report = reportOf(entries, {
   generatedAt: new Date().toISOString(),
   versions: { "grove-autoscaler": packageJson.version, commit: commit(), Node: process.version },
   machine: `${cpus().length} × ${model?.model.trim() ?? "unknown"}; figures do not depend on the machine`,
-  tuned,
   validation: validationOf(join(data, "profiles", "validation")),
   notes: isCut ? ["Cut off: what was tried until then."] : [],
 });

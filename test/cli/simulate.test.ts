@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
+import type { ComparisonReport } from "../../src/report/comparison-report.ts";
 import { runCli, type Scratch, scratch } from "./cli.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -81,6 +82,21 @@ describe("a trial", () => {
     const { decisionP99Micros: _, ...values } = result?.measures.values ?? {};
     const { decisionP99Micros: __, ...same } = again.scenarios[0]?.results[0]?.measures.values ?? {};
     expect(same).toEqual(values);
+  });
+
+  test("as a document: what is known in hindsight is called so, with its replicas, what each seed gave, and what a miss is worth", async () => {
+    const { out } = await simulate(...SLO, "--trace", trace, "--against", "static:2,2", "--seeds", "2", "-o", "json");
+    const { scenarios, missWorths, tuning } = JSON.parse(out) as ComparisonReport;
+    expect(missWorths).toEqual([{ name: "low" }, { name: "mid" }, { name: "high" }]);
+    expect(tuning).toMatchObject({ trials: 0, scenarios: [] });
+    const [scenario] = scenarios;
+    expect(scenario?.gpuHoursPerMiss).toEqual({ low: 0.0001, mid: 0.001, high: 0.01 });
+    const each = { attainmentRatio: 1, allocatedGpuHours: expect.any(Number) };
+    const bySeed = [expect.objectContaining({ seed: 1, ...each }), expect.objectContaining({ seed: 2, ...each })];
+    expect(scenario?.results).toEqual([
+      expect.objectContaining({ autoscaler: "grove", parameters: "default", parameterValues: {}, bySeed }),
+      expect.objectContaining({ parameters: "hindsight", replicas: { prefill: 2, decode: 2 }, bySeed }),
+    ]);
   });
 
   test("of a mix of tenants: the share of each, on the screen, in the document and on the page", async () => {
