@@ -19,8 +19,8 @@ function dataFor(profile: string): string {
 }
 
 describe("fixed replicas at the peak", () => {
-  const stepped = SYNTHETIC_CASES.find(({ name }) => name === "step-x5") ?? expect.fail("no such case");
-  const one = { ...stepped, traffic: { synthetic: "step-x5", requestsPerSecond: 40 } };
+  const waves = SYNTHETIC_CASES.find(({ name }) => name === "sine-30") ?? expect.fail("no such case");
+  const one = { ...waves, traffic: { synthetic: "sine-30", requestsPerSecond: 40 } };
   const hindsight = hindsightOf(one, dataFor(one.profile));
   const candidatesOf = (name: string) => hindsight.find((each) => each.name === name)?.candidates ?? [];
 
