@@ -141,10 +141,8 @@ const isCut = stop.signal.aborted;
 const report = reportOf(entries, {
   cases,
   seeds,
-  command: `npm run bench:compare${process.argv
-    .slice(2)
-    .map((word) => ` ${word}`)
-    .join("")}`,
+  // Without the dashes npm keeps the flags for itself.
+  command: ["npm run bench:compare --", ...process.argv.slice(2)].join(" "),
   generatedAt: new Date().toISOString(),
   versions: { "grove-autoscaler": packageJson.version, commit: commit(), Node: process.version },
   machine: `${cpus().length} × ${model?.model.trim() ?? "unknown"}; figures do not depend on the machine`,
