@@ -73,7 +73,7 @@ const tuned = readTuned();
 const plan = cases.flatMap((one) => {
   const specs = [
     ...contestants(one, tuned).filter(({ spec }) => isWanted(spec.name)),
-    ...(chosen.get(one.name) ?? []).map((spec) => ({ spec, parameters: "default" as const })),
+    ...(chosen.get(one.name) ?? []).map((spec) => ({ spec, parameters: "hindsight" as const })),
   ];
   return seeds.flatMap((seed) =>
     specs.map(({ spec, parameters }) => ({ one, spec, parameters, job: jobOf(one, spec, seed) })),
@@ -141,14 +141,11 @@ const isCut = stop.signal.aborted;
 const report = reportOf(entries, {
   cases,
   seeds,
-  command: `npm run bench:compare${process.argv
-    .slice(2)
-    .map((word) => ` ${word}`)
-    .join("")}`,
+  // Without the dashes npm keeps the flags for itself.
+  command: ["npm run bench:compare --", ...process.argv.slice(2)].join(" "),
   generatedAt: new Date().toISOString(),
   versions: { "grove-autoscaler": packageJson.version, commit: commit(), Node: process.version },
   machine: `${cpus().length} × ${model?.model.trim() ?? "unknown"}; figures do not depend on the machine`,
-  tuned,
   validation: validationOf(join(data, "profiles", "validation")),
   notes: isCut ? ["Cut off: what was tried until then."] : [],
 });

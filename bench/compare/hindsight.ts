@@ -28,6 +28,12 @@ export function hindsightOf(one: Case, data: string): readonly Hindsight[] {
     const whole = SHARES.map((share) => Math.min(most[role] ?? 1, Math.max(1, Math.ceil(at(share)))));
     return [...new Set(whole)];
   });
+  const peak: ContestantSpec = {
+    name: "static-peak",
+    parameters: {},
+    // The last share is the whole: the most that a role needs at any moment.
+    replicas: Object.fromEntries(roles.map((role, index) => [role, counts[index]?.at(-1) ?? 1])),
+  };
   const [first = [1], second = [undefined]] = counts as [number[], (number | undefined)[]?];
   const [a, b] = roles as [PeerRole, PeerRole?];
   const fixed = first.flatMap((prefill) =>
@@ -42,6 +48,7 @@ export function hindsightOf(one: Case, data: string): readonly Hindsight[] {
   const penaltyGpuSeconds = 50 * 3_600 * gpuHoursPerRequest(scenario);
   return [
     { name: "static", candidates: fixed },
+    { name: "static-peak", candidates: [peak] },
     {
       name: "clairvoyant",
       candidates: USED.flatMap((usedRatio) =>

@@ -7,11 +7,11 @@ import type { Fault } from "../../src/trial/scenario.ts";
 import type { TrialResult } from "../../src/trial/try-out.ts";
 
 export interface ContestantSpec {
-  /** `grove`, the name of a peer, `clairvoyant`, `reactive` or `static`. */
+  /** `grove`, the name of a peer, `clairvoyant`, `reactive`, `static` or `static-peak`. */
   readonly name: string;
   readonly parameters: Parameters;
   readonly ablation?: Ablation;
-  /** Of `static`. */
+  /** Of `static` and `static-peak`. */
   readonly replicas?: Readonly<Partial<Record<PeerRole, number>>>;
 }
 
@@ -39,6 +39,7 @@ export function contestantOf({ name, parameters, ablation, replicas = {} }: Cont
     case "reactive":
       return { kind: "Reactive", parameters };
     case "static":
+    case "static-peak":
       return { kind: "Static", replicas: new Map(Object.entries(replicas) as [PeerRole, number][]) };
     default: {
       const definition = PEERS.find((one) => one.name === name);

@@ -1,6 +1,7 @@
 /** From the results of all trials to the document of the report. Pure. */
 
 import { seededRandom } from "../../src/random.ts";
+import { bySeed, gpuHoursPerMiss } from "../../src/report/by-seed.ts";
 import type {
   AblationResult,
   ComparisonReport,
@@ -18,7 +19,7 @@ import type { Validation } from "../validate.ts";
 import { type Case, TUNING_TRIALS } from "./cases.ts";
 import type { ContestantSpec, JobResult } from "./job.ts";
 import { stepTimes } from "./steps.ts";
-import { AUTOSCALERS, type Tuned } from "./who.ts";
+import { AUTOSCALERS } from "./who.ts";
 
 interface Common {
   readonly case: Case;
@@ -38,10 +39,14 @@ export interface ReportFacts {
   readonly generatedAt: string;
   readonly versions: Readonly<Record<string, string>>;
   readonly machine: string;
-  readonly tuned: Tuned;
   readonly validation: Validation;
   readonly notes: readonly string[];
 }
+
+const PARAMETER_SETS = ["default", "tuned", "hindsight"] as const satisfies readonly ParameterSet[];
+
+/** By which trials price a miss, times the GPU time of an average request. Written down a second time: a change of worth.ts would try everything anew. */
+export const MISS_FACTORS: Readonly<Record<string, number>> = { low: 2, mid: 10, high: 50 };
 
 /** Of the bootstrap alone. */
 const BOOTSTRAP_SEED = 1;
@@ -54,9 +59,9 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
       .filter((one) => one.case.name === name && one.spec.name === autoscaler && one.parameters === parameters)
       .map(({ result }) => byOwnGoals(result.measures));
   const scenarios = facts.cases.flatMap((one) => {
-    const oracle = measuresOf(one.name, "clairvoyant", "default");
+    const oracle = measuresOf(one.name, "clairvoyant", "hindsight");
     const results = AUTOSCALERS.flatMap(({ name }) =>
-      (["default", "tuned"] as const).flatMap((parameters) => {
+      PARAMETER_SETS.flatMap((parameters) => {
         const mine = plain.filter(
           (entry) => entry.case === one && entry.spec.name === name && entry.parameters === parameters,
         );
@@ -71,7 +76,10 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
           {
             autoscaler: name,
             parameters,
+            parameterValues: first.spec.parameters,
+            ...(first.spec.replicas === undefined ? {} : { replicas: first.spec.replicas }),
             measures,
+            bySeed: bySeed(mine.map(({ result }) => result.measures)),
             clients: summarizeClients(
               mine.map(({ result }) => result.clients),
               random,
@@ -83,9 +91,17 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
     );
     const { fromSeconds, toSeconds } = one.report;
     const about = `${one.about}; ${trafficText(one)}; profile ${one.profile.replace(".json", "")}; TTFT ${one.ttftMs} ms, ITL ${one.itlMs} ms`;
-    return results.length === 0
-      ? []
-      : [{ name: one.name, about, windowHours: (toSeconds - fromSeconds) / 3_600, results }];
+    if (results.length === 0) return [];
+    const priced = plain.filter((entry) => entry.case === one).map(({ result }) => result.measures);
+    return [
+      {
+        name: one.name,
+        about,
+        windowHours: (toSeconds - fromSeconds) / 3_600,
+        gpuHoursPerMiss: gpuHoursPerMiss(priced, Object.keys(MISS_FACTORS)),
+        results,
+      },
+    ];
   });
   const changes = (
     one: Case,
@@ -93,9 +109,9 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
     changed: readonly JobResult[],
     read: (measures: TrialMeasures) => number | undefined,
   ): Estimate | null => {
-    const bySeed = (list: readonly TrialMeasures[]): BySeed => new Map(list.map((each) => [each.seed, read(each)]));
-    const with_ = bySeed(changed.map(({ measures }) => byOwnGoals(measures)));
-    return pairedDifference(with_, bySeed(measuresOf(one.name, autoscaler, "default")), random) ?? null;
+    const valuesOf = (list: readonly TrialMeasures[]): BySeed => new Map(list.map((each) => [each.seed, read(each)]));
+    const with_ = valuesOf(changed.map(({ measures }) => byOwnGoals(measures)));
+    return pairedDifference(with_, valuesOf(measuresOf(one.name, autoscaler, "default")), random) ?? null;
   };
   const faults = group(
     entries.filter((entry) => entry.kind === "Fault"),
@@ -143,6 +159,9 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
     });
   });
   const first = plain[0]?.result.measures.bySlo[0];
+  const tuned = scenarios
+    .filter(({ results }) => results.some(({ parameters }) => parameters === "tuned"))
+    .map(({ name }) => name);
   return {
     version: 1,
     title: "Autoscalers for disaggregated LLM inference, compared in simulation",
@@ -152,13 +171,10 @@ export function reportOf(entries: readonly Entry[], facts: ReportFacts): Compari
     machine: facts.machine,
     seeds: facts.seeds,
     sloSets: first === undefined ? [] : [{ ...first.slo, name: OWN_GOALS }],
-    missWorths: [
-      { name: "low", gpuHoursPerMiss: 2 },
-      { name: "mid", gpuHoursPerMiss: 10 },
-      { name: "high", gpuHoursPerMiss: 50 },
-    ],
+    missWorths: Object.entries(MISS_FACTORS).map(([name, timesAverageRequest]) => ({ name, timesAverageRequest })),
     tuning: {
-      trials: facts.tuned.size === 0 ? 0 : TUNING_TRIALS,
+      trials: tuned.length === 0 ? 0 : TUNING_TRIALS,
+      scenarios: tuned,
       tunedOn: "the first 40 % of each trace",
       reportedOn: "the rest",
     },

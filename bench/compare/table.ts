@@ -1,5 +1,5 @@
 /** The comparison as Markdown for bench/README.md: ours and the best peer of each case, faults, ablations, reactions. Every autoscaler is on the page. Pure. */
-import { ABLATION_HEAD, ablationCells, formatEstimate } from "../../src/report/columns.ts";
+import { ABLATION_HEAD, ablationCells, formatEstimate, formatNumber } from "../../src/report/columns.ts";
 import type {
   ComparisonReport,
   FaultResult,
@@ -8,11 +8,11 @@ import type {
   ScenarioResults,
 } from "../../src/report/comparison-report.ts";
 import { BEST_PEER_RULE, type Position, positions, type Verdict, verdictOf } from "../../src/report/verdict.ts";
-import type { Estimate } from "../../src/trial/measures/bootstrap.ts";
+import { type Estimate, MIN_SEEDS } from "../../src/trial/measures/bootstrap.ts";
 
 export function tableOf(report: ComparisonReport): string {
   return [
-    ...(report.scenarios.length === 0 ? [] : [INTRODUCTION]),
+    ...(report.scenarios.length === 0 ? [] : [overviewPart(report), INTRODUCTION]),
     ...report.scenarios.map((scenario) => scenarioPart(report, scenario)),
     ...(report.faults.length === 0 ? [] : [faultPart(report)]),
     ...(report.ablations.length === 0 ? [] : [ablationPart(report)]),
@@ -41,7 +41,75 @@ const PARAMETERS: readonly { readonly set: ParameterSet; readonly words: string 
 const ORACLES: readonly (readonly [name: string, title: string])[] = [
   ["clairvoyant", "clairvoyant"],
   ["static", "best fixed"],
+  ["static-peak", "fixed at the peak"],
 ];
+
+const OVERVIEW_HEAD: Row = [
+  "case",
+  "ours",
+  "best peer",
+  "ours / its GPU-hours",
+  "ours, tuned",
+  "best peer, tuned",
+  "ours / its GPU-hours",
+  "clairvoyant (hindsight)",
+  "best fixed (hindsight)",
+  "cheapest with misses (peer)",
+  "ours / its cost",
+];
+
+/** One row a case. */
+function overviewPart(report: ComparisonReport): string {
+  const rows = report.scenarios.map((scenario): Row => {
+    const all = positions(report, scenario, report.sloSets[0]?.name ?? "");
+    const sets = PARAMETERS.flatMap(({ set }) => {
+      const { ours, bestPeer } = verdictOf(all.filter(({ result }) => result.parameters === set));
+      return [at(ours), named(bestPeer), bestPeer === undefined ? "" : shareOf(ours, bestPeer)];
+    });
+    const oracle = (name: string): string => at(all.find(({ result }) => result.autoscaler === name));
+    const byDefault = all.filter(({ result }) => result.parameters === "default");
+    const cheapest = cheapestWithMisses(byDefault.filter(({ kind }) => kind === "peer"));
+    const ours = cheapestWithMisses(byDefault.filter(({ kind }) => kind === "ours"));
+    const share = ours === undefined || cheapest === undefined ? "" : (ours.cost / cheapest.cost).toFixed(2);
+    return [caseOf(scenario), ...sets, oracle("clairvoyant"), oracle("static"), named(cheapest?.position), share];
+  });
+  const alignment = OVERVIEW_HEAD.map((title) => (title.startsWith("ours / ") ? "---:" : "---"));
+  return `${table(OVERVIEW_HEAD, alignment, rows)}
+
+${COST_RULE}
+`;
+}
+
+const COST_RULE =
+  'Each cell is the requests in time at the GPU-hours. "Cheapest with misses" is the peer whose GPU-hours plus ten times the GPU time of an average request for each one missed are the fewest, by defaults; below 1 ours is cheaper by that measure.';
+
+/** Intervals, and what a mean is worth, begin at ten seeds. */
+function caseOf({ name, results }: ScenarioResults): string {
+  const seeds = Math.max(0, ...results.map(({ measures }) => measures.values.allocatedGpuHours?.seeds ?? 0));
+  return seeds === 0 || seeds >= MIN_SEEDS ? name : `${name} (${seeds} ${seeds === 1 ? "seed" : "seeds"})`;
+}
+
+const at = (position: Position | undefined): string =>
+  position === undefined
+    ? "–"
+    : `${(100 * position.attainmentRatio).toFixed(2)} % at ${formatNumber(position.gpuHours, "GPU-h")}`;
+
+const named = (position: Position | undefined): string =>
+  position === undefined ? at(position) : `${position.result.autoscaler}: ${at(position)}`;
+
+interface Priced {
+  readonly position: Position;
+  readonly cost: number;
+}
+
+function cheapestWithMisses(all: readonly Position[]): Priced | undefined {
+  return all
+    .flatMap((position): readonly Priced[] => {
+      const cost = position.result.measures.bySlo[0]?.costGpuHours["mid"];
+      return cost ? [{ position, cost: cost.mean }] : [];
+    })
+    .reduce<Priced | undefined>((best, one) => (best === undefined || one.cost < best.cost ? one : best), undefined);
+}
 
 function scenarioPart(report: ComparisonReport, scenario: ScenarioResults): string {
   const all = positions(report, scenario, report.sloSets[0]?.name ?? "");
@@ -61,7 +129,7 @@ function scenarioPart(report: ComparisonReport, scenario: ScenarioResults): stri
       if (oracle === undefined) return [];
       const [byDefault, asTuned] = verdicts.map(({ ours }) => shareOf(ours, oracle));
       const shares = [byDefault, asTuned === "" ? "" : `tuned ${asTuned}`].filter((share) => share !== "");
-      return [rowOf(oracle, title, shares.join(", "), "hindsight")];
+      return [rowOf(oracle, title, shares.join(", "))];
     }),
   ];
   return `### ${scenario.name}
@@ -74,11 +142,10 @@ ${goalSentence(verdicts)}
 `;
 }
 
-function rowOf(position: Position, title: string, share: string, parameters?: string): Row {
-  const { result } = position;
+function rowOf({ result }: Position, title: string, share: string): Row {
   return [
     title,
-    parameters ?? result.parameters,
+    result.parameters,
     percent(result.measures.bySlo[0]?.values.attainmentRatio),
     formatEstimate(result.measures.values.allocatedGpuHours, "GPU-h"),
     share,
@@ -143,7 +210,7 @@ function reactionPart({ reactions = [], autoscalers, seeds }: ComparisonReport):
       titleOf(name, autoscalers),
       ...steps.map((step) =>
         reactionCell(
-          mine.filter((one) => one.autoscaler === name && one.parameters === "default" && one.stepAtSeconds === step),
+          mine.filter((one) => one.autoscaler === name && one.parameters !== "tuned" && one.stepAtSeconds === step),
           seeds.length,
         ),
       ),

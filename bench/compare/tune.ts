@@ -1,7 +1,8 @@
 /**
  * `npm run bench:tune`: random search for everybody, ours included, with the same number of trials, on the part that is never reported.
  *
- * Judged by GPU hours plus the middling worth of each missed request. The defaults are one of the trials. Writes tuned.json.
+ * Judged by GPU hours plus the middling worth of each missed request. The defaults are one of the trials. Writes tuned.json; cut off, it leaves there what it
+ * has not tried to the end.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { PEERS } from "../../src/peers/all.ts";
@@ -9,8 +10,9 @@ import type { Parameters, PeerParameter } from "../../src/peers/peer.ts";
 import { seededRandom } from "../../src/random.ts";
 import { OUR_PARAMETERS } from "../../src/trial/our-parameters.ts";
 import { readArguments } from "./arguments.ts";
+import { type BestTrials, withBestTrials } from "./best-trials.ts";
 import { TUNING_SEED, TUNING_TRIALS } from "./cases.ts";
-import type { Job, JobResult } from "./job.ts";
+import type { Job } from "./job.ts";
 import { runJobs } from "./pool.ts";
 import { ResultStore } from "./store.ts";
 
@@ -20,6 +22,7 @@ const STORE = new URL("../../.cache/compare", import.meta.url).pathname;
 const { data, cases, workers, only } = readArguments();
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort());
+process.once("SIGTERM", () => stop.abort());
 
 const spaces: readonly (readonly [string, Readonly<Record<string, Omit<PeerParameter, "default">>>])[] = [
   ["grove", OUR_PARAMETERS],
@@ -48,31 +51,11 @@ const results = await runJobs(jobs, {
 });
 process.stderr.write("\n");
 
-const best: Record<string, Record<string, { parameters: Parameters; cost: number; defaultCost: number }>> = JSON.parse(
-  readFileSync(TUNED, { encoding: "utf8", flag: "a+" }) || "{}",
-);
-for (const [index, { case: name, contestant }] of jobs.entries()) {
-  const result = results[index];
-  if (result === undefined) continue;
-  const cost = costOf(result);
-  const ofCase = best[name] ?? {};
-  best[name] = ofCase;
-  const isDefault = Object.keys(contestant.parameters).length === 0;
-  const known = isDefault ? undefined : ofCase[contestant.name];
-  if (known !== undefined && known.cost <= cost) continue;
-  ofCase[contestant.name] = {
-    parameters: contestant.parameters,
-    cost,
-    defaultCost: isDefault ? cost : (known?.defaultCost ?? cost),
-  };
-}
+const known: BestTrials = JSON.parse(readFileSync(TUNED, { encoding: "utf8", flag: "a+" }) || "{}");
+const best = withBestTrials(known, jobs, results);
 writeFileSync(TUNED, `${JSON.stringify(best, undefined, 2)}\n`);
 process.stdout.write(`${TUNED.pathname}: ${Object.keys(best).length} cases\n`);
 process.exit(stop.signal.aborted ? 1 : 0);
-
-function costOf({ measures }: JobResult): number {
-  return measures.bySlo[0]?.costGpuHours["mid"] ?? Number.POSITIVE_INFINITY;
-}
 
 /** Rounded to three digits: nobody would write more into a policy. */
 function draw(space: Readonly<Record<string, Omit<PeerParameter, "default">>>, next: () => number): Parameters {

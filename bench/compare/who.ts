@@ -46,6 +46,12 @@ export const AUTOSCALERS: readonly ReportedAutoscaler[] = [
     kind: "oracle",
     source: "bench/compare/hindsight.ts",
   },
+  {
+    name: "static-peak",
+    title: "Peak-provisioned fixed replicas, in hindsight",
+    kind: "oracle",
+    source: "bench/compare/hindsight.ts",
+  },
   { name: "reactive", title: "Reactive oracle", kind: "oracle", source: "src/trial/oracles/reactive-plan.ts" },
   {
     name: "clairvoyant",

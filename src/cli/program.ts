@@ -1,6 +1,7 @@
 /** The command line: all commands, and what a failure looks like. */
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { commandLine } from "./command-line.ts";
 import { addCommands } from "./commands.ts";
 import { addDemoCommand } from "./demo/command.ts";
 import { CommandError, ExitError, UsageError } from "./errors.ts";
@@ -22,7 +23,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
       outputError: (text, write) => write(text.trimEnd().replaceAll("\n", " ")),
     });
   addDemoCommand(program, terminal);
-  addSimulateCommand(program, terminal);
+  addSimulateCommand(program, terminal, commandLine(args));
   addRunCommand(program, terminal);
   addOperatorCommand(program, terminal);
   addCommands(program, terminal);

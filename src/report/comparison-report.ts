@@ -1,7 +1,6 @@
 /** The JSON document of a comparison of autoscalers: what the page shows, and all that it shows. Unknown is null, never 0. */
 import type { Estimate } from "../trial/measures/bootstrap.ts";
 import type { ClientSummary } from "../trial/measures/by-client.ts";
-import type { MissWorth } from "../trial/measures/cost.ts";
 import type { SloTargets } from "../trial/measures/slo.ts";
 import type { MeasureSummary } from "../trial/measures/summarize.ts";
 import type { ReactionSummary } from "../trial/measures/summarize-reactions.ts";
@@ -21,10 +20,17 @@ export interface ComparisonReport {
   readonly seeds: readonly number[];
   /** The first is the one of the summaries. */
   readonly sloSets: readonly SloTargets[];
-  readonly missWorths: readonly MissWorth[];
+  /** What a missed request may be worth; how many GPU-hours that is each scenario says. */
+  readonly missWorths: readonly {
+    readonly name: string;
+    /** Of the GPU time of an average request of the scenario. Absent: the worth is the same in all of them. */
+    readonly timesAverageRequest?: number;
+  }[];
   readonly tuning: {
-    /** Random-search trials that each autoscaler had. 0: nothing was tuned. */
+    /** Random-search trials that each autoscaler had on each tuned scenario. 0: nothing was tuned. */
     readonly trials: number;
+    /** Their names; in the others are defaults alone. */
+    readonly scenarios: readonly string[];
     /** What they saw, and what is reported, in words. */
     readonly tunedOn: string;
     readonly reportedOn: string;
@@ -56,16 +62,33 @@ export interface ScenarioResults {
   readonly about: string;
   /** Of one seed. */
   readonly windowHours: number;
+  /** By the name of a worth, mean over the seeds; null: nobody missed a request, so nothing was priced by it. */
+  readonly gpuHoursPerMiss: Readonly<Record<string, number | null>>;
   readonly results: readonly AutoscalerResult[];
 }
 
-export type ParameterSet = "default" | "tuned";
+/** By hindsight: of an oracle or of fixed replicas, chosen with what is reported in view. */
+export type ParameterSet = "default" | "tuned" | "hindsight";
+
+/** What one seed gave, of the first SLO. */
+export interface SeedResult {
+  readonly seed: number;
+  readonly attainmentRatio: number | null;
+  readonly allocatedGpuHours: number;
+  /** GPU-hours and the misses, by each worth of a miss. */
+  readonly costGpuHours: Readonly<Record<string, number>>;
+}
 
 export interface AutoscalerResult {
   /** Name of one of the autoscalers. */
   readonly autoscaler: string;
   readonly parameters: ParameterSet;
+  /** Those that are not the autoscaler's own defaults. */
+  readonly parameterValues: Readonly<Record<string, number>>;
+  /** Of fixed replicas, by role. */
+  readonly replicas?: Readonly<Record<string, number>>;
   readonly measures: MeasureSummary;
+  readonly bySeed: readonly SeedResult[];
   /** By the first SLO; absent where the traffic does not tell clients apart. */
   readonly clients?: readonly ClientSummary[];
   /** Of one seed that stands for the others. */

@@ -140,19 +140,40 @@ rules, named as such; their numbers are those of the rules in this simulation, n
 <dt>Tuning</dt><dd>${
     tuning.trials === 0
       ? "Nothing was tuned: published defaults only."
-      : `${tuning.trials} random-search trials for each autoscaler, ours included, on ${tuning.tunedOn}.`
+      : `${tuning.trials} random-search trials for each autoscaler, ours included, on ${tuning.tunedOn}; ${tunedScenarios(report)}.`
   } Reported on ${tuning.reportedOn}.</dd>
 <dt>Intervals</dt><dd>95 % percentile bootstrap of the mean over seeds, 2,000 resamples; from ten seeds such an interval holds the true mean in about 90 % of cases. Fewer seeds have none. Changes are paired by seed.</dd>
 <dt>SLO sets</dt><dd>${report.sloSets.map(({ name }) => html`${name}<br>`)}The time to the first token is from the arrival at the gateway; the time between tokens is the mean of a request after its first.</dd>
 <dt>Flap</dt><dd>A reversal of direction on one target within five minutes or twice its median start, whichever is longer.</dd>
 <dt>Wasted start</dt><dd>A replica that was placed and told to go before it had served a request.</dd>
-<dt>Regret</dt><dd>Cost over the oracle's on the same seed, as a share of it; cost is GPU-hours and, for each request missed, ${report.missWorths
-    .map(({ name, gpuHoursPerMiss }) => `${gpuHoursPerMiss} (${name})`)
-    .join(", ")} GPU-hours more. The oracle is a fluid plan replayed in the simulator, not an optimum.</dd>
+<dt>Regret</dt><dd>Cost over the oracle's on the same seed, as a share of it; cost is GPU-hours and, for each request missed, ${missWorths(report)}. The oracle is a fluid plan replayed in the simulator, not an optimum.</dd>
 </dl>
 <h3>Autoscalers</h3>
 <ul>${report.autoscalers.map(({ name, title, kind, source }) => html`<li><strong>${name}</strong>: ${title}, ${kind}; ${source}</li>`)}</ul>`;
 }
+
+function tunedScenarios({ tuning, scenarios }: ComparisonReport): string {
+  const others = scenarios.map(({ name }) => name).filter((name) => !tuning.scenarios.includes(name));
+  return `tuned: ${tuning.scenarios.join(", ")}${others.length === 0 ? "" : `; by defaults alone: ${others.join(", ")}`}`;
+}
+
+function missWorths({ missWorths: worths, scenarios }: ComparisonReport): string {
+  const rule = worths.map(({ name, timesAverageRequest }) =>
+    timesAverageRequest === undefined
+      ? `${formatWorth(scenarios[0]?.gpuHoursPerMiss[name])} GPU-hours (${name})`
+      : `${timesAverageRequest} times (${name})`,
+  );
+  if (worths.every(({ timesAverageRequest }) => timesAverageRequest === undefined)) return `${rule.join(", ")} more`;
+  const each = scenarios.map(
+    ({ name, gpuHoursPerMiss }) =>
+      `${name} ${worths.map((worth) => formatWorth(gpuHoursPerMiss[worth.name])).join(", ")}`,
+  );
+  return `${rule.join(", ")} the GPU time of an average request of the scenario more; in GPU-hours: ${each.join("; ")}`;
+}
+
+/** A millionth of a GPU-hour is a number too. */
+const formatWorth = (gpuHours: number | null | undefined): string =>
+  gpuHours === null || gpuHours === undefined ? "–" : String(Number(gpuHours.toPrecision(3)));
 
 /** Those with the same words stand together. */
 function licences({ licences: all }: PageAssets): Markup {

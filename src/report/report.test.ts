@@ -17,7 +17,13 @@ const ASSETS = {
 };
 
 const at = (name: string, attainmentRatio: number, gpuHours: number, kind: Position["kind"] = "peer"): Position => ({
-  result: { autoscaler: name, parameters: "default", measures: summaryOf(attainmentRatio, gpuHours) },
+  result: {
+    autoscaler: name,
+    parameters: "default",
+    parameterValues: {},
+    bySeed: [],
+    measures: summaryOf(attainmentRatio, gpuHours),
+  },
   kind,
   label: `${name} (default)`,
   attainmentRatio,
@@ -82,9 +88,15 @@ describe("verdicts", () => {
 
   test("results without attainment or GPU-hours have no position", () => {
     const results = [summaryOf(null, 1), summaryOf(0.5, null), summaryOf(0.5, 2)].map(
-      (measures): AutoscalerResult => ({ autoscaler: "hpa", parameters: "tuned", measures }),
+      (measures): AutoscalerResult => ({
+        autoscaler: "hpa",
+        parameters: "tuned",
+        parameterValues: {},
+        bySeed: [],
+        measures,
+      }),
     );
-    const scenario = { name: "s", about: "", windowHours: 1, results };
+    const scenario = { name: "s", about: "", windowHours: 1, gpuHoursPerMiss: {}, results };
     expect(positions(comparisonOf(), scenario, "500 ms / 50 ms").map(({ gpuHours }) => gpuHours)).toEqual([2]);
   });
 });
@@ -147,7 +159,7 @@ describe("the page", () => {
           ...one,
           results: one.results.map(({ timeLine: _, ...rest }) => rest),
         })),
-        tuning: { trials: 0, tunedOn: "", reportedOn: "whole traces" },
+        tuning: { trials: 0, scenarios: [], tunedOn: "", reportedOn: "whole traces" },
       }),
       ASSETS,
     );
@@ -184,6 +196,32 @@ describe("the page", () => {
     }
   });
 
+  test("methods name the scenarios that were tuned and those that were not", () => {
+    expect(page).toContain(
+      "60 random-search trials for each autoscaler, ours included, on the first 40 % of each trace; tuned: azure-2023-code, servegen-m-large-d00; by defaults alone: step-x5.",
+    );
+  });
+
+  test("methods say what a miss is worth: by the average request of each scenario, or the same everywhere", () => {
+    expect(page).toContain(
+      "for each request missed, 2 times (low), 10 times (mid), 50 times (high) the GPU time of an average request of the scenario more; in GPU-hours: azure-2023-code 0.00012, 0.0006, 0.003; servegen-m-large-d00 0.00024, 0.0012, 0.003; step-x5 0.00036, 0.0018, –. The oracle",
+    );
+    const [scenario] = comparisonOf().scenarios;
+    const fixed = renderReport(
+      comparisonOf({
+        missWorths: [{ name: "low" }, { name: "mid" }],
+        scenarios: [{ ...scenario!, gpuHoursPerMiss: { low: 0.0001, mid: 0.001 } }],
+      }),
+      ASSETS,
+    );
+    expect(fixed).toContain("for each request missed, 0.0001 GPU-hours (low), 0.001 GPU-hours (mid) more. The oracle");
+  });
+
+  test("what an oracle gives is called hindsight, not a default", () => {
+    expect(page).toContain('<th scope="row">clairvoyant (hindsight)</th><td>oracle</td>');
+    expect(page).not.toContain("clairvoyant (default)");
+  });
+
   test("the document comes back whole from the page", () => {
     const [, text] = /<script type="application\/json" id="report">(.*?)<\/script>/s.exec(page) ?? [];
     expect(JSON.parse(text!)).toEqual(JSON.parse(JSON.stringify(comparisonOf())));
@@ -199,7 +237,7 @@ describe("the page", () => {
       machine: evil,
       versions: { [evil]: evil },
       notes: [evil],
-      tuning: { trials: 1, tunedOn: evil, reportedOn: evil },
+      tuning: { trials: 1, scenarios: [evil], tunedOn: evil, reportedOn: evil },
       sloSets: rest.sloSets.map((slo) => ({ ...slo, name: slo.name + evil })),
       missWorths: rest.missWorths.map((worth) => ({ ...worth, name: evil })),
       autoscalers: autoscalers.map((one) => ({ ...one, name: one.name + evil, title: evil, source: evil })),

@@ -20,6 +20,7 @@ import type { Random } from "../random.ts";
 import { type ApiServer, createApiServer } from "./api-server/api-server.ts";
 import { createDataPlane, type DataPlane } from "./engines/data-plane.ts";
 import type { EngineProfile } from "./engines/profiles.ts";
+import type { Routing } from "./engines/routing.ts";
 import { createNodes } from "./kubelet/create-nodes.ts";
 import { type Kubelet, startKubelet } from "./kubelet/kubelet.ts";
 import type { StartupTimes } from "./kubelet/startup.ts";
@@ -42,6 +43,12 @@ export interface WorldOptions {
   /** What a client waits for its first token. */
   readonly firstTokenTimeoutMs?: number;
   readonly scrapeIntervalMs?: number;
+  /** Default: least-loaded. */
+  readonly routing?: Routing;
+  /** Engines keep prompt blocks and reuse them. Default: false. */
+  readonly prefixCaching?: boolean;
+  /** What Prometheus gets of the targets at a scrape. Default: all. */
+  readonly scraped?: (targets: readonly ScrapeTarget[]) => readonly ScrapeTarget[];
   readonly namespaces?: readonly string[];
   readonly log?: Logger;
 }
@@ -66,11 +73,13 @@ export async function createWorld(options: WorldOptions, doors?: EngineDoor): Pr
   await apiServer.installCustomResources(customResourceDefinitions());
   for (const name of options.namespaces ?? []) await createNamespace(api, name);
 
-  const { profiles, firstTokenTimeoutMs, startup } = options;
+  const { profiles, firstTokenTimeoutMs, startup, routing, prefixCaching, scraped = (targets) => targets } = options;
   const dataPlane = createDataPlane({
     clock,
     ...(profiles === undefined ? {} : { profiles }),
     ...(firstTokenTimeoutMs === undefined ? {} : { firstTokenTimeoutMs }),
+    ...(routing === undefined ? {} : { routing }),
+    ...(prefixCaching === undefined ? {} : { prefixCaching }),
   });
   doors?.serve(dataPlane);
   const shared = { api, clock, random, signal, ...(log === undefined ? {} : { log }) };
@@ -91,7 +100,9 @@ export async function createWorld(options: WorldOptions, doors?: EngineDoor): Pr
     clock,
     scrapeIntervalMs: options.scrapeIntervalMs ?? DEFAULT_SCRAPE_INTERVAL_MS,
     targets: () =>
-      doors === undefined ? dataPlane.targets() : dataPlane.targets().map((target) => overHttp(target, doors.url)),
+      scraped(
+        doors === undefined ? dataPlane.targets() : dataPlane.targets().map((target) => overHttp(target, doors.url)),
+      ),
   });
   prometheus.run(signal).catch(() => undefined);
   return { apiServer, api, dataPlane, kubelet, prometheus, metricsSource: prometheus.source };

@@ -4,7 +4,7 @@ import type { LatencyGoal } from "../decide/capacity/replica-capacity.ts";
 import type { Parameters, PeerContext, PeerDefinition, PeerRole } from "../peers/peer.ts";
 import { type Ablation, ablated } from "./ablations.ts";
 import { bandsOf } from "./bands.ts";
-import { clairvoyantPlan, type PlannedRole } from "./oracles/clairvoyant-plan.ts";
+import { clairvoyantPlan, type PlanBounds, type PlannedRole, planningProblem } from "./oracles/clairvoyant-plan.ts";
 import { type Needs, needsOf } from "./oracles/needs.ts";
 import { ordersFor, plannedScaler } from "./oracles/planned-scaler.ts";
 import { reactivePlan } from "./oracles/reactive-plan.ts";
@@ -15,6 +15,8 @@ import { performanceOf } from "./performance.ts";
 import type { Stage } from "./run.ts";
 import type { Scaler } from "./scaler.ts";
 import type { Scenario } from "./scenario.ts";
+import { SystemError } from "./system.ts";
+import { trialTargets } from "./targets.ts";
 
 export type Contestant =
   | { readonly kind: "Ours"; readonly parameters: Parameters; readonly ablation?: Ablation }
@@ -77,6 +79,22 @@ export function scalerOf(contestant: Contestant, stage: Stage): Scaler {
   }
 }
 
+/** Before a trial of anybody is begun: what would be refused at its beginning. @throws SystemError */
+export function checkContestant(contestant: Contestant, scenario: Scenario): void {
+  if (contestant.kind !== "Clairvoyant") return;
+  const targets = trialTargets(scenario);
+  const roles = [...peerRoles(scenario).values()].map(({ name, minReplicas, maxReplicas }) => {
+    const target = targets.find((one) => one.name === name);
+    return {
+      minReplicas: Math.max(1, target?.minReplicas ?? minReplicas),
+      maxReplicas,
+      gpusPerReplica: target?.gpusPerReplica ?? 0,
+    };
+  });
+  const problem = planningProblem({ roles, ...boundsOf(scenario, roles.length) });
+  if (problem !== undefined) throw new SystemError(`the clairvoyant oracle: ${problem}, or leave it out`);
+}
+
 function peerContext(scenario: Scenario): PeerContext {
   const { ttft, itl } = goalsOf(scenario);
   return {
@@ -133,17 +151,21 @@ type OracleParameters = { readonly [K in keyof typeof ORACLE_PARAMETERS]: number
 function clairvoyant(stage: Stage, parameters: OracleParameters): Scaler {
   const { scenario } = stage;
   const roles = plannedRoles(stage);
-  const band = bandOf(scenario, roles.length);
   const ready = clairvoyantPlan({
     needs: scenarioNeeds(scenario, parameters.usedRatio),
     roles,
     penaltyGpuSeconds: parameters.penaltyGpuSeconds,
     drainMs: DRAIN_MS,
-    ...(band === undefined ? {} : { band }),
-    ...(scenario.policy.spec.gpuBudget?.max === undefined ? {} : { gpuBudget: scenario.policy.spec.gpuBudget.max }),
+    ...boundsOf(scenario, roles.length),
   });
   const leadsMs = roles.map(({ startMs }) => startMs * parameters.leadFactor);
   return planned(stage, ordersFor(ready, leadsMs, INTERVAL_MS));
+}
+
+function boundsOf(scenario: Scenario, roles: number): Pick<PlanBounds, "band" | "gpuBudget"> {
+  const band = bandOf(scenario, roles);
+  const gpuBudget = scenario.policy.spec.gpuBudget?.max;
+  return { ...(band === undefined ? {} : { band }), ...(gpuBudget === undefined ? {} : { gpuBudget }) };
 }
 
 /** Between the two roles that are planned, whichever way round it is written. */

@@ -40,7 +40,7 @@ export interface TrialOptions {
   readonly signal?: AbortSignal;
 }
 
-const SCRAPE_SEED_OFFSET = 1_000_003;
+export const SCRAPE_SEED_OFFSET = 1_000_003;
 /** A decision comes after the scrape of the same instant. */
 const DECISION_DELAY_MS = 500;
 /** Requests that arrived inside the window get at most this long to end. */

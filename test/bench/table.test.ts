@@ -2,19 +2,35 @@
 import { describe, expect, test } from "vitest";
 import { tableOf } from "../../bench/compare/table.ts";
 import { comparisonOf, known, summaryOf } from "../../src/report/comparison-report.fixture.ts";
-import type { AutoscalerResult, ComparisonReport, ReportedAutoscaler } from "../../src/report/comparison-report.ts";
+import type {
+  AutoscalerResult,
+  ComparisonReport,
+  ReportedAutoscaler,
+  ScenarioResults,
+} from "../../src/report/comparison-report.ts";
 
 const AUTOSCALERS: readonly ReportedAutoscaler[] = [
   { name: "grove", title: "grove", kind: "ours", source: "" },
   ...["hpa", "keda", "kthena"].map((name) => ({ name, title: name, kind: "peer" as const, source: "" })),
-  ...["static", "clairvoyant"].map((name) => ({ name, title: name, kind: "oracle" as const, source: "" })),
+  ...["static", "static-peak", "clairvoyant"].map((name) => ({
+    name,
+    title: name,
+    kind: "oracle" as const,
+    source: "",
+  })),
 ];
 const result = (
   autoscaler: string,
   parameters: AutoscalerResult["parameters"],
   attainment: number,
   gpuHours: number,
-): AutoscalerResult => ({ autoscaler, parameters, measures: summaryOf(attainment, gpuHours) });
+): AutoscalerResult => ({
+  autoscaler,
+  parameters,
+  parameterValues: {},
+  bySeed: [],
+  measures: summaryOf(attainment, gpuHours),
+});
 
 /** Attainment ± 0.4 points, GPU-hours ± 2 %. */
 const RESULTS = [
@@ -26,14 +42,23 @@ const RESULTS = [
   result("kthena", "default", 0.9, 5),
   result("hpa", "tuned", 0.985, 9),
   result("keda", "tuned", 0.95, 6),
-  result("clairvoyant", "default", 0.99, 7),
-  result("static", "default", 0.98, 9.5),
+  result("clairvoyant", "hindsight", 0.99, 7),
+  result("static", "hindsight", 0.98, 9.5),
+  result("static-peak", "hindsight", 0.995, 16),
 ];
+
+const scenario = (results: readonly AutoscalerResult[]): ScenarioResults => ({
+  name: "code",
+  about: "bursts of code completion",
+  windowHours: 0.4,
+  gpuHoursPerMiss: {},
+  results,
+});
 
 const reportWith = (more: Partial<ComparisonReport> = {}): ComparisonReport =>
   comparisonOf({
     autoscalers: AUTOSCALERS,
-    scenarios: [{ name: "code", about: "bursts of code completion", windowHours: 0.4, results: RESULTS }],
+    scenarios: [scenario(RESULTS)],
     faults: [],
     ablations: [],
     reactions: [],
@@ -41,12 +66,46 @@ const reportWith = (more: Partial<ComparisonReport> = {}): ComparisonReport =>
   });
 
 const rowsOf = (markdown: string): readonly string[] => markdown.split("\n").filter((line) => line.startsWith("|"));
+/** The parts of the cases come after the overview. */
+const casesOf = (markdown: string): readonly string[] => rowsOf(markdown.slice(markdown.indexOf("### ")));
+
+describe("the overview", () => {
+  const priced = (one: AutoscalerResult, costGpuHours: number): AutoscalerResult => ({
+    ...one,
+    measures: {
+      ...one.measures,
+      bySlo: one.measures.bySlo.map((each) => ({ ...each, costGpuHours: { mid: known(costGpuHours) } })),
+    },
+  });
+  const overviewOf = (results: readonly AutoscalerResult[]): readonly string[] =>
+    rowsOf(tableOf(reportWith({ scenarios: [scenario(results)] })).split("### ")[0] ?? "");
+
+  test("comes first, a row a case: ours and the best peer by defaults and as tuned, hindsight, the cheapest peer with misses", () => {
+    const costs = [12, 9, 23, 16, 13.5, 10, 11, 7.5, 10, 16];
+    expect(overviewOf(RESULTS.map((one, index) => priced(one, costs[index] ?? 0)))).toEqual([
+      "| case | ours | best peer | ours / its GPU-hours | ours, tuned | best peer, tuned | ours / its GPU-hours | clairvoyant (hindsight) | best fixed (hindsight) | cheapest with misses (peer) | ours / its cost |",
+      "|---|---|---|---:|---|---|---:|---|---|---|---:|",
+      "| code | 97.00 % at 10.0 | keda: 96.60 % at 12.0 | 0.83 | 98.00 % at 8.50 | hpa: 98.50 % at 9.00 | 0.94 | 99.00 % at 7.00 | 98.00 % at 9.50 | kthena: 90.00 % at 5.00 | 0.89 |",
+    ]);
+  });
+
+  test("has a dash where nothing was measured, and says how few the seeds were", () => {
+    const few = { ...known(673), seeds: 3 };
+    const [, , row] = overviewOf(
+      RESULTS.slice(0, 1).map((one) => ({
+        ...one,
+        measures: { ...one.measures, values: { ...one.measures.values, allocatedGpuHours: few } },
+      })),
+    );
+    expect(row).toBe("| code (3 seeds) | 97.00 % at 673 | – | | – | – | | – | – | – | |");
+  });
+});
 
 describe("a case", () => {
   const table = tableOf(reportWith());
 
   test("ours and the best peer by defaults and as tuned, the clairvoyant one and the best fixed replicas", () => {
-    expect(rowsOf(table)).toEqual([
+    expect(casesOf(table)).toEqual([
       "| | parameters | in time | GPU-hours | ours / its GPU-hours |",
       "|---|---|---:|---:|---:|",
       "| **grove** | default | 97.00 % (96.60 … 97.40) | 10.0 (9.8 … 10.2) | |",
@@ -55,6 +114,7 @@ describe("a case", () => {
       "| best peer: hpa | tuned | 98.50 % (98.10 … 98.90) | 9.00 (8.82 … 9.18) | 0.94 |",
       "| clairvoyant | hindsight | 99.00 % (98.60 … 99.40) | 7.00 (6.86 … 7.14) | 1.43, tuned 1.21 |",
       "| best fixed | hindsight | 98.00 % (97.60 … 98.40) | 9.50 (9.31 … 9.69) | 1.05, tuned 0.89 |",
+      "| fixed at the peak | hindsight | 99.50 % (99.10 … 99.90) | 16.0 (15.7 … 16.3) | 0.63, tuned 0.53 |",
     ]);
   });
 
@@ -70,9 +130,7 @@ describe("a case", () => {
     );
     expect(table).not.toContain("Better or equal at both");
     const beaten = reportWith({
-      scenarios: [
-        { name: "code", about: "x", windowHours: 1, results: [...RESULTS, result("kthena", "tuned", 0.99, 8)] },
-      ],
+      scenarios: [scenario([...RESULTS, result("kthena", "tuned", 0.99, 8)])],
     });
     expect(tableOf(beaten)).toContain("at 1.06 ×). Better or equal at both than grove (tuned): kthena (tuned).");
   });
@@ -82,18 +140,13 @@ describe("a case", () => {
       tableOf(
         reportWith({
           scenarios: [
-            {
-              name: "code",
-              about: "x",
-              windowHours: 1,
-              results: RESULTS.filter(
-                ({ autoscaler, parameters }) => names.includes(autoscaler) && parameters === "default",
-              ),
-            },
+            scenario(
+              RESULTS.filter(({ autoscaler, parameters }) => names.includes(autoscaler) && parameters !== "tuned"),
+            ),
           ],
         }),
       );
-    expect(rowsOf(only(["grove", "hpa"]))).toHaveLength(4);
+    expect(casesOf(only(["grove", "hpa"]))).toHaveLength(4);
     expect(only(["grove", "hpa"])).toContain("**yes** by defaults (+0.10 points at 0.50 ×).");
     expect(only(["grove", "static"])).toContain("There is no peer to compare with.");
     expect(only(["hpa"])).toContain("Nothing was measured of ours.");

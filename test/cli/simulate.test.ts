@@ -1,8 +1,10 @@
 /** `simulate` as a user types it: files in, a table or a document out, an exit code for pipelines. */
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
+import type { ComparisonReport } from "../../src/report/comparison-report.ts";
 import { runCli, type Scratch, scratch } from "./cli.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -34,9 +36,23 @@ interface Report {
     }[];
   }[];
   readonly notes: readonly string[];
+  readonly command: string;
 }
 
 describe("a trial", () => {
+  test("the report has the command line as it was typed, to be pasted into a shell", async () => {
+    const page = join(files.folder, "it's here.html");
+    const args = [...SLO, "--trace", trace, "--require", "attainment>=0.5", "--report", page, "-o", "json"];
+    const { out } = await simulate(...args);
+    const { command } = JSON.parse(out) as Report;
+    expect(command).toMatch(/^grove-autoscaler simulate --policy \S+policy\.yaml /);
+    const words = execFileSync("sh", ["-c", command.replace("grove-autoscaler", "printf '%s\\n'")], {
+      encoding: "utf8",
+    });
+    expect(words.trimEnd().split("\n")).toEqual(["simulate", ...args]);
+    expect(readFileSync(page, "utf8")).toContain(`--trace ${trace} --require &#39;attainment&gt;=0.5&#39;`);
+  });
+
   test("of ours, of others, of oracles and of fixed replicas: one row each", async () => {
     const { code, out, err } = await simulate(...SLO, "--trace", trace, "--against", "hpa,clairvoyant,static:2,2");
     expect(err).toBe(
@@ -66,6 +82,21 @@ describe("a trial", () => {
     const { decisionP99Micros: _, ...values } = result?.measures.values ?? {};
     const { decisionP99Micros: __, ...same } = again.scenarios[0]?.results[0]?.measures.values ?? {};
     expect(same).toEqual(values);
+  });
+
+  test("as a document: what is known in hindsight is called so, with its replicas, what each seed gave, and what a miss is worth", async () => {
+    const { out } = await simulate(...SLO, "--trace", trace, "--against", "static:2,2", "--seeds", "2", "-o", "json");
+    const { scenarios, missWorths, tuning } = JSON.parse(out) as ComparisonReport;
+    expect(missWorths).toEqual([{ name: "low" }, { name: "mid" }, { name: "high" }]);
+    expect(tuning).toMatchObject({ trials: 0, scenarios: [] });
+    const [scenario] = scenarios;
+    expect(scenario?.gpuHoursPerMiss).toEqual({ low: 0.0001, mid: 0.001, high: 0.01 });
+    const each = { attainmentRatio: 1, allocatedGpuHours: expect.any(Number) };
+    const bySeed = [expect.objectContaining({ seed: 1, ...each }), expect.objectContaining({ seed: 2, ...each })];
+    expect(scenario?.results).toEqual([
+      expect.objectContaining({ autoscaler: "grove", parameters: "default", parameterValues: {}, bySeed }),
+      expect.objectContaining({ parameters: "hindsight", replicas: { prefill: 2, decode: 2 }, bySeed }),
+    ]);
   });
 
   test("of a mix of tenants: the share of each, on the screen, in the document and on the page", async () => {
@@ -250,6 +281,114 @@ describe("for pipelines", () => {
     const { code, err } = await simulate(...SLO, "--trace", trace, "--require", "gpuHours<0.1");
     expect(code).toBe(1);
     expect(err.split("\n").at(-1)).toMatch(/^error: required gpuHours<0\.1, got 0\.26\d*$/);
+  });
+});
+
+const changedPolicy = (name: string, change: (text: string) => string): string[] => {
+  const text = readFileSync(join(ROOT, "policies/prefill-decode-slo/policy.yaml"), "utf8");
+  return ["--policy", files.file(name, change(text)), ...SLO.slice(2)];
+};
+
+describe("an oracle that cannot plan is refused before anything is tried", () => {
+  test.each<[string, (text: string) => string, string, RegExp]>([
+    [
+      "too many replicas to choose from",
+      (text) => text.replace("maxReplicas: 8", "maxReplicas: 400").replace("maxReplicas: 16", "maxReplicas: 400"),
+      "clairvoyant",
+      /^error: --against: the clairvoyant oracle: spec\.scaleTargets\[\*\]\.maxReplicas allow 160,000 combinations of replicas, and at most 65,536 are planned: lower them, or leave it out$/,
+    ],
+    [
+      "a budget and a band that leave nothing",
+      // A GPU for each: no pair of one and two of them is both 2:1 and within three GPUs but for 2 and 1.
+      (text) => text.replace('min: "1:8", max: "2:1"', 'min: "7:5", max: "3:2"').replace("max: 24", "max: 4"),
+      "all",
+      /^error: --against: the clairvoyant oracle: no replicas between minReplicas and maxReplicas fit spec\.gpuBudget\.max \(4\) and spec\.ratios: widen one of them, or leave it out$/,
+    ],
+  ])("%s", async (name, change, against, sentence) => {
+    const progress: string[] = [];
+    const { code, out, err } = await runCli(
+      ["simulate", ...changedPolicy(`${name}.yaml`, change), "--trace", trace, "--against", against],
+      {
+        onProgress: (text) => {
+          progress.push(text);
+          return false;
+        },
+      },
+    );
+    expect([code, out, progress]).toEqual([2, "", []]);
+    expect(err.split("\n").at(-1)).toMatch(sentence);
+  });
+});
+
+describe("requests that no engine has room for", () => {
+  const withRoom = (tokens: number): string[] => {
+    const yaml = readFileSync(join(ROOT, "policies/prefill-decode-slo/profile.yaml"), "utf8");
+    const profile = JSON.parse(yaml.slice(yaml.indexOf("profile.json: |") + "profile.json: |".length)) as object;
+    const changed = {
+      ...profile,
+      kv_cache: { prefill: { worker_tokens: tokens }, decode: { worker_tokens: 100_000 } },
+    };
+    return ["--profile", files.file(`room-${tokens}.json`, JSON.stringify(changed))];
+  };
+
+  test("none fits: refused, with the field and both numbers", async () => {
+    const { code, out, err } = await simulate(...SLO, "--trace", trace, ...withRoom(800));
+    expect([code, out]).toEqual([2, ""]);
+    expect(err.split("\n").at(-1)).toMatch(
+      /^error: profile \S+: kv_cache\.prefill\.worker_tokens has room for one request of 800 tokens, and the shortest prompt of the traffic has 800 and needs one more for its answer: nothing can be served; raise it, or give another traffic$/,
+    );
+  });
+
+  test("some do not: how many, and the first of them", async () => {
+    const rows = Array.from({ length: 400 }, (_, at) => `${at},${at === 390 || at === 395 ? 2_500 : 800},10`);
+    const mixed = files.file("mixed.csv", ["arrival_seconds,input_tokens,output_tokens", ...rows].join("\n"));
+    const { code, err } = await simulate(...SLO, "--trace", mixed, ...withRoom(2_500));
+    expect(code).toBe(0);
+    expect(err).toMatch(
+      /note: 2 of 400 requests do not fit: profile \S+: kv_cache\.prefill\.worker_tokens has room for one request of 2,500 tokens, and the first that does not, at 390\.0 s, has a prompt of 2,500$/,
+    );
+  });
+
+  test("all fit: nothing is said", async () => {
+    expect((await simulate(...SLO, "--trace", trace, ...withRoom(2_500))).err).not.toContain("do not fit");
+  });
+});
+
+describe("the whole system has the engines and the scrapes that the flags ask for", () => {
+  const rows = Array.from({ length: 3_600 }, (_, at) => {
+    const seconds = at < 600 ? at / 8 : 75 + (at - 600) / 16;
+    // Taken in turns, the long ones all meet.
+    return at % 2 === 0 ? `${seconds},4096,60,1-8` : `${seconds},512,60,9`;
+  });
+  const measured = async (...args: string[]): Promise<Record<string, number | undefined>> => {
+    const blocks = files.file("blocks.csv", ["arrival_seconds,input_tokens,output_tokens,blocks", ...rows].join("\n"));
+    const policy = changedPolicy("two.yaml", (text) =>
+      text.replace("ref: prefill\n    minReplicas: 1", "ref: prefill\n    minReplicas: 2"),
+    );
+    const { out } = await simulate(
+      ...policy,
+      "--trace",
+      blocks,
+      "--rate-factor",
+      "3",
+      "--whole-system",
+      "-o",
+      "json",
+      ...args,
+    );
+    const results = (JSON.parse(out) as Report).scenarios[0]?.results ?? [];
+    const { values } = results.find(({ autoscaler }) => autoscaler === "grove-whole-system")?.measures ?? {};
+    return Object.fromEntries(Object.entries(values ?? {}).map(([key, value]) => [key, value?.mean]));
+  };
+
+  test("prefix caching, routing and lost scrapes", async () => {
+    const plain = await measured();
+    const cached = await measured("--prefix-caching");
+    const turned = await measured("--routing", "round-robin");
+    const lossy = await measured("--scrape-loss", "90%");
+    expect(cached["ttftP50Ms"]).toBeLessThan(0.8 * (plain["ttftP50Ms"] ?? 0));
+    expect(turned["ttftP99Ms"]).toBeGreaterThan(plain["ttftP99Ms"] ?? Number.NaN);
+    expect(lossy["allocatedGpuHours"]).not.toBe(plain["allocatedGpuHours"]);
   });
 });
 

@@ -10,6 +10,7 @@ import { readPageAssets } from "../../report/page-assets.ts";
 import { renderReport } from "../../report/render-report.ts";
 import type { Arrival } from "../../sim/engines/data-plane.ts";
 import type { Routing } from "../../sim/engines/routing.ts";
+import { checkContestant } from "../../trial/contestants.ts";
 import { peerRoles } from "../../trial/peer-scaler.ts";
 import type { Scenario } from "../../trial/scenario.ts";
 import type { ServingSystem } from "../../trial/system.ts";
@@ -27,6 +28,7 @@ import { readSystem } from "./read-system.ts";
 import { positive, readTrafficOf, type Traffic, type TrafficFlags } from "./read-traffic.ts";
 import { parseRequirement } from "./requirements.ts";
 import { OURS, type Rival, rivalNames, rivalsOf } from "./rivals.ts";
+import { checkRoom } from "./room-for-requests.ts";
 import { runWholeSystem } from "./whole-system.ts";
 
 interface Flags extends TrafficFlags, PrometheusFlags, OutputFlags {
@@ -56,7 +58,8 @@ const MAX_WARM_UP_MS = 600_000;
 const WARM_UP_SHARE = 0.2;
 const HOUR_MS = 3_600_000;
 
-export function addSimulateCommand(program: Command, terminal: Terminal): void {
+/** @param typed the command line, for the report */
+export function addSimulateCommand(program: Command, terminal: Terminal, typed: string): void {
   const command = program
     .command("simulate")
     .description("what a policy would have done with your traffic, and what it would have cost; needs no cluster")
@@ -106,11 +109,11 @@ Examples:
   grove-autoscaler simulate --policy policy.yaml --prometheus http://localhost:9090 --from 24h --require attainment>=0.95`,
     )
     .action(async ({ policy = [], require = [], ...given }: Partial<Flags> & Omit<Flags, "policy" | "require">) => {
-      await simulate({ ...given, policy, require }, terminal);
+      await simulate({ ...given, policy, require }, terminal, typed);
     });
 }
 
-async function simulate(flags: Flags, terminal: Terminal): Promise<void> {
+async function simulate(flags: Flags, terminal: Terminal, typed: string): Promise<void> {
   if (flags.policy.length === 0) throw new UsageError("--policy: give a file with a ScalingPolicy");
   const requirements = flags.require.map(parseRequirement);
   if (flags.report !== undefined) checkWritable("--report", flags.report);
@@ -132,7 +135,8 @@ async function simulate(flags: Flags, terminal: Terminal): Promise<void> {
   if (rivals.length > 0 && system.set.spec.replicas > 1) {
     throw new UsageError("--against: others scale one set replica; spec.replicas of the PodCliqueSet must be 1");
   }
-  const notes = [...system.assumptions, ...traffic.notes, ...goalNotes(first)];
+  checkRivals(rivals, first);
+  const notes = [...system.assumptions, ...traffic.notes, ...goalNotes(first), ...checkRoom(first.arrivals, system)];
   for (const note of notes) {
     for (const line of terminal.isInteractive ? wrap(`note: ${note}`, terminal.columns()) : [`note: ${note}`]) {
       terminal.printError(line);
@@ -155,7 +159,7 @@ async function simulate(flags: Flags, terminal: Terminal): Promise<void> {
     title: first.name,
     about: `${traffic.about}, ${first.arrivals.length.toLocaleString("en")} requests; profile ${system.profile.name}`,
     generatedAt: formatTime(terminal.clock.nowMs()),
-    command: `grove-autoscaler simulate ${flags.policy.map((file) => `--policy ${file}`).join(" ")} …`,
+    command: typed,
     versions: { "grove-autoscaler": packageJson.version, Node: process.version },
     machine: "simulated: figures do not depend on the machine, the time of a decision does",
     seeds,
@@ -178,6 +182,14 @@ async function simulate(flags: Flags, terminal: Terminal): Promise<void> {
   );
   if (isCut) throw new CommandError("cut off: these are the figures until then");
   if (unmet.length > 0) throw new CommandError(unmet.join("; "));
+}
+
+function checkRivals(rivals: readonly Rival[], scenario: Scenario): void {
+  try {
+    for (const { contestant } of rivals) checkContestant(contestant, scenario);
+  } catch (cause) {
+    throw cause instanceof SystemError ? new UsageError(`--against: ${cause.message}`) : cause;
+  }
 }
 
 /** By what requests are judged where the policy does not say. */

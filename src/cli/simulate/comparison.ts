@@ -1,15 +1,17 @@
 /** Results of trials as the document that the report shows. Pure. */
 
 import { seededRandom } from "../../random.ts";
-import type { ComparisonReport, ReportedAutoscaler } from "../../report/comparison-report.ts";
+import { bySeed } from "../../report/by-seed.ts";
+import type { AutoscalerResult, ComparisonReport } from "../../report/comparison-report.ts";
 import { summarizeClients } from "../../trial/measures/by-client.ts";
 import { MISS_WORTHS } from "../../trial/measures/cost.ts";
 import type { SloTargets } from "../../trial/measures/slo.ts";
 import { summarize } from "../../trial/measures/summarize.ts";
 import type { TrialResult } from "../../trial/try-out.ts";
+import type { Rival } from "./rivals.ts";
 
 export interface Tried {
-  readonly autoscaler: ReportedAutoscaler;
+  readonly autoscaler: Rival;
   /** One a seed. */
   readonly results: readonly TrialResult[];
 }
@@ -43,8 +45,8 @@ export function comparisonOf(tried: readonly Tried[], facts: ComparisonFacts): C
     machine,
     seeds,
     sloSets: [slo],
-    missWorths: MISS_WORTHS,
-    tuning: { trials: 0, tunedOn: "nothing", reportedOn: "the whole traffic after the warm-up" },
+    missWorths: MISS_WORTHS.map(({ name }) => ({ name })),
+    tuning: { trials: 0, scenarios: [], tunedOn: "nothing", reportedOn: "the whole traffic after the warm-up" },
     autoscalers: tried.map(({ autoscaler: { name, title: full, kind, source } }) => ({
       name,
       title: full,
@@ -56,16 +58,19 @@ export function comparisonOf(tried: readonly Tried[], facts: ComparisonFacts): C
         name: title,
         about,
         windowHours,
+        gpuHoursPerMiss: Object.fromEntries(MISS_WORTHS.map((worth) => [worth.name, worth.gpuHoursPerMiss])),
         results: tried
           .filter(({ results }) => results.length > 0)
           .map(({ autoscaler, results }) => ({
             autoscaler: autoscaler.name,
-            parameters: "default" as const,
+            parameters: autoscaler.kind === "oracle" ? ("hindsight" as const) : ("default" as const),
+            ...settingsOf(autoscaler),
             measures: summarize(
               results.map(({ measures }) => measures),
               random,
               oracle?.results.map(({ measures }) => measures) ?? [],
             ),
+            bySeed: bySeed(results.map(({ measures }) => measures)),
             clients: summarizeClients(
               results.map(({ clients }) => clients),
               random,
@@ -82,4 +87,10 @@ export function comparisonOf(tried: readonly Tried[], facts: ComparisonFacts): C
     validation: [],
     notes,
   };
+}
+
+function settingsOf({ contestant }: Rival): Pick<AutoscalerResult, "parameterValues" | "replicas"> {
+  return contestant.kind === "Static"
+    ? { parameterValues: {}, replicas: Object.fromEntries(contestant.replicas) }
+    : { parameterValues: contestant.parameters };
 }

@@ -16,8 +16,9 @@ import { seededRandom } from "../../random.ts";
 import type { StartupTimes } from "../../sim/kubelet/startup.ts";
 import { createWorld } from "../../sim/world.ts";
 import { bandsOf } from "../../trial/bands.ts";
+import { lossyTargets } from "../../trial/lossy-targets.ts";
 import type { TrialRecord } from "../../trial/record.ts";
-import { COOL_DOWN_MS, MAX_START_MS } from "../../trial/run.ts";
+import { COOL_DOWN_MS, MAX_START_MS, SCRAPE_SEED_OFFSET } from "../../trial/run.ts";
 import type { Scenario } from "../../trial/scenario.ts";
 import { SystemError } from "../../trial/system.ts";
 import { trialTargets } from "../../trial/targets.ts";
@@ -38,6 +39,8 @@ export async function runWholeSystem({ scenario, seed, onProgress, signal }: Who
   const { namespace = "default" } = set.metadata;
   const clock = new VirtualClock();
   const abort = new AbortController();
+  // Of its own: how many scrapes are lost must not change how long a pod starts.
+  const scrapeRandom = seededRandom(seed + SCRAPE_SEED_OFFSET);
   const world = await createWorld({
     clock,
     random: seededRandom(seed),
@@ -49,6 +52,9 @@ export async function runWholeSystem({ scenario, seed, onProgress, signal }: Who
     startup: startupOf(scenario),
     scrapeIntervalMs: scenario.scrapeIntervalMs,
     firstTokenTimeoutMs: scenario.firstTokenTimeoutMs,
+    ...(scenario.prefixCaching === undefined ? {} : { prefixCaching: scenario.prefixCaching }),
+    ...(scenario.routing === undefined ? {} : { routing: scenario.routing }),
+    scraped: (targets) => lossyTargets(targets, scenario.scrapeLossRatio ?? 0, scrapeRandom),
   });
   const shared = { api: world.api, clock, random: seededRandom(seed + 1), signal: abort.signal };
   const operator = startGroveOperator({ ...shared, settings: { initContainerImage: "grove-initc:embedded" } });

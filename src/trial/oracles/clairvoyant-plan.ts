@@ -18,19 +18,29 @@ export interface PlannedRole {
   readonly startMs: number;
 }
 
-export interface PlanProblem {
+export interface PlanBounds {
+  readonly roles: readonly Omit<PlannedRole, "startMs">[];
+  readonly gpuBudget?: number;
+  /** `min ≤ first / second ≤ max`, for two roles. */
+  readonly band?: { readonly min: number; readonly max: number };
+}
+
+export interface PlanProblem extends PlanBounds {
   readonly needs: Needs;
   /** In the order of the needs. */
   readonly roles: readonly PlannedRole[];
   /** GPU seconds that one lost request is worth. */
   readonly penaltyGpuSeconds: number;
   readonly drainMs: number;
-  readonly gpuBudget?: number;
-  /** `min ≤ first / second ≤ max`, for two roles. */
-  readonly band?: { readonly min: number; readonly max: number };
 }
 
-/** @returns ready replicas by interval, then by role; the states that budget and band leave must not be empty */
+/** As many as an index of 16 bits holds. */
+const MAX_STATES = 2 ** 16;
+
+/**
+ * @returns ready replicas by interval, then by role
+ * @throws RangeError where there is a {@link planningProblem}
+ */
 export function clairvoyantPlan(problem: PlanProblem): readonly (readonly number[])[] {
   const { needs, roles } = problem;
   const states = statesOf(problem);
@@ -81,25 +91,40 @@ interface State {
   readonly isAllowed: boolean;
 }
 
-/** Every combination, the last role fastest. @throws RangeError when there are more than an index of 16 bits holds */
-function statesOf({ roles, gpuBudget = Infinity, band }: PlanProblem): readonly State[] {
-  let combinations: readonly (readonly number[])[] = [[]];
-  for (const { minReplicas, maxReplicas } of roles) {
-    const counts = Array.from({ length: maxReplicas - minReplicas + 1 }, (_, index) => minReplicas + index);
-    combinations = combinations.flatMap((one) => counts.map((count) => [...one, count]));
+/** Every combination, the last role fastest. */
+function statesOf(bounds: PlanBounds): readonly State[] {
+  const problem = planningProblem(bounds);
+  if (problem !== undefined) throw new RangeError(problem);
+  return combinationsOf(bounds).map((replicas) => ({ replicas, isAllowed: isAllowed(replicas, bounds) }));
+}
+
+/** What keeps anybody from planning within these bounds, with the fields that say so; undefined: nothing. */
+export function planningProblem(bounds: PlanBounds): string | undefined {
+  const { roles, gpuBudget } = bounds;
+  const states = roles.reduce((product, { minReplicas, maxReplicas }) => product * (maxReplicas - minReplicas + 1), 1);
+  if (states > MAX_STATES) {
+    return `spec.scaleTargets[*].maxReplicas allow ${states.toLocaleString("en")} combinations of replicas, and at most ${MAX_STATES.toLocaleString("en")} are planned: lower them`;
   }
-  if (combinations.length > 2 ** 16) {
-    throw new RangeError(`${combinations.length} states: lower maxReplicas, ${2 ** 16} are planned`);
-  }
-  const states = combinations.map((replicas): State => {
-    const gpus = sumOf(roles, (role, at) => role.gpusPerReplica * (replicas[at] as number));
-    const [first, second] = replicas;
-    const ratio = first === undefined || second === undefined ? 1 : first / second;
-    const isInBand = band === undefined || (ratio >= band.min && ratio <= band.max);
-    return { replicas, isAllowed: gpus <= gpuBudget && isInBand };
-  });
-  if (!states.some(({ isAllowed }) => isAllowed)) throw new RangeError("no replicas fit the budget and the ratio band");
-  return states;
+  if (combinationsOf(bounds).some((replicas) => isAllowed(replicas, bounds))) return undefined;
+  const budget = gpuBudget === undefined ? "" : `spec.gpuBudget.max (${gpuBudget}) and `;
+  return `no replicas between minReplicas and maxReplicas fit ${budget}spec.ratios: widen one of them`;
+}
+
+function combinationsOf({ roles }: PlanBounds): readonly (readonly number[])[] {
+  return roles.reduce<readonly (readonly number[])[]>(
+    (combinations, { minReplicas, maxReplicas }) => {
+      const counts = Array.from({ length: maxReplicas - minReplicas + 1 }, (_, index) => minReplicas + index);
+      return combinations.flatMap((one) => counts.map((count) => [...one, count]));
+    },
+    [[]],
+  );
+}
+
+function isAllowed(replicas: readonly number[], { roles, gpuBudget = Infinity, band }: PlanBounds): boolean {
+  const gpus = sumOf(roles, (role, at) => role.gpusPerReplica * (replicas[at] as number));
+  const [first, second] = replicas;
+  const ratio = first === undefined || second === undefined ? 1 : first / second;
+  return gpus <= gpuBudget && (band === undefined || (ratio >= band.min && ratio <= band.max));
 }
 
 function identity(best: Float64Array): Reached {

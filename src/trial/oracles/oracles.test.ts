@@ -92,7 +92,7 @@ describe("the clairvoyant plan", () => {
   test("a bound that nothing fits is refused", () => {
     const needs = { intervalMs: 30_000, requests: [1], replicas: [[1]] };
     expect(() => clairvoyantPlan({ needs, roles: [role], penaltyGpuSeconds: 1, drainMs: 0, gpuBudget: 1 })).toThrow(
-      "no replicas fit",
+      "no replicas between minReplicas and maxReplicas fit spec.gpuBudget.max (1)",
     );
   });
 });
