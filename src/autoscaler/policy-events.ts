@@ -16,6 +16,7 @@ export interface PolicyEvent {
     | "RatioInfeasible"
     | "OverrideApplied"
     | "OverrideExpired"
+    | "OverrideCleared"
     | "ForeignWrite"
     | "ForeignController"
     | "FallbackEngaged"
@@ -142,10 +143,11 @@ export function eventsOf(
     });
   }
   if (decision.override === undefined && before?.override !== undefined) {
+    const isOver = decision.atMs >= before.override.expiresAtMs;
     events.push({
       type: "Normal",
-      reason: "OverrideExpired",
-      message: `${before.override.name} is over: metrics decide again`,
+      reason: isOver ? "OverrideExpired" : "OverrideCleared",
+      message: `${before.override.name} ${isOver ? "is over" : "was cleared"}: metrics decide again`,
       topic: `${before.override.name} until ${before.override.expiresAtMs}`,
     });
   }

@@ -1,6 +1,7 @@
 /** A person's word against the running system: it is obeyed, bounded, listed, taken back. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SCALING_OVERRIDES, type ScalingOverride } from "../../src/api/autoscaling/scaling-override.ts";
+import { EVENTS } from "../../src/api/kubernetes/core.ts";
 import { parseTime } from "../../src/api/kubernetes/time.ts";
 import { type LiveWorld, startLiveWorld } from "./live-world.ts";
 
@@ -49,6 +50,11 @@ describe("override", () => {
     });
     await world.simulation.clock.advance(400_000);
     expect(replicas()["decode"]).toBe(1);
+    const { items: events } = await world.simulation.world.api.list(EVENTS, { namespace: "serving" });
+    expect(events.filter(({ reason }) => reason.startsWith("Override")).map(({ reason }) => reason)).toEqual([
+      "OverrideApplied",
+      "OverrideCleared",
+    ]);
     expect(await world.run(["override", "list"])).toMatchObject({
       code: 0,
       out: "",

@@ -251,6 +251,7 @@ describe("bounds that people set", () => {
     expect(items.filter(({ reason }) => reason === "OverrideExpired")).toMatchObject([
       { message: "launch is over: metrics decide again", involvedObject: { kind: "ScalingPolicy", name: "llama-70b" } },
     ]);
+    expect(items.filter(({ reason }) => reason === "OverrideCleared")).toEqual([]);
   });
 
   test("Advisory and Paused never write", async () => {
