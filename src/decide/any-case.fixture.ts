@@ -251,7 +251,7 @@ const spec = targetCounts.chain((count) => {
       ),
       fallback: fc.record({
         failureThreshold: fc.integer({ min: 1, max: 2 }),
-        behavior: fc.constantFrom("currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower"),
+        behavior: fc.constantFrom("static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower"),
         replicas: fc.dictionary(name, fc.integer({ min: 0, max: 1 }), { maxKeys: 2 }),
       }),
       flapBudget: fc.record({ reversals: fc.integer({ min: 1, max: 3 }), per: duration }, optional),

@@ -1,10 +1,14 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { problemArbitrary } from "../../test/oracle/random-problem.ts";
 import { couplingConstraints } from "./coupling.ts";
 import { satisfies } from "./lattice.ts";
 import { bandConstraints, type RatioBand } from "./ratio.ts";
 import { type Rule, type SolveInput, type SolveTarget, solve } from "./solve.ts";
+
+/** Problems that each law is tried on; `SOLVE_RUNS=100000` in the nightly tier. */
+const RUNS = Number(process.env["SOLVE_RUNS"] ?? 1_000);
+vi.setConfig({ testTimeout: Math.max(60_000, 10 * RUNS) });
 
 const band = (min: [number, number], max: [number, number]): RatioBand => ({
   name: "prefill/decode",
@@ -465,7 +469,7 @@ describe("gpuBudget.min", () => {
         if (everything.givenUp.length === 0)
           expect(raised.gpus).toBeGreaterThanOrEqual(Math.min(gpuFloor, everything.gpus));
       }),
-      { numRuns: 1_000 },
+      { numRuns: RUNS },
     );
   });
 });
@@ -497,7 +501,7 @@ describe("laws", () => {
         }
         if (!solution.relaxed.includes("GPUBudget")) expect(solution.gpus).toBeLessThanOrEqual(problem.gpuBudget);
       }),
-      { numRuns: 3_000 },
+      { numRuns: RUNS },
     );
   });
 
@@ -512,7 +516,7 @@ describe("laws", () => {
         const grown = solve({ ...holdSets(problem), soft: [], gpuBudget: problem.gpuBudget + more });
         expect(isAbove(grown.perSet, held.perSet)).toBe(true);
       }),
-      { numRuns: 3_000 },
+      { numRuns: RUNS },
     );
   });
 
@@ -532,7 +536,7 @@ describe("laws", () => {
         const after = solve(busier);
         if (after.servedRatio >= 1) expect(after.gpus).toBeGreaterThanOrEqual(solve(problem).gpus);
       }),
-      { numRuns: 3_000 },
+      { numRuns: RUNS },
     );
   });
 
@@ -542,7 +546,7 @@ describe("laws", () => {
         const problem = { ...holdSets(drawn), soft: [] };
         expect(isAbove(solve(scaled(problem, percent / 100)).perSet, solve(problem).perSet)).toBe(true);
       }),
-      { numRuns: 3_000 },
+      { numRuns: RUNS },
     );
   });
 
@@ -577,7 +581,7 @@ describe("laws", () => {
           else if (solve(load).limitedBy.includes("GPUBudget")) seen.loadCut++;
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: RUNS },
     );
     expect(Math.min(seen.cut, seen.partly, seen.loadCut)).toBeGreaterThan(20);
   });
@@ -600,7 +604,7 @@ describe("laws", () => {
         expect(solution.servedRatio).toBeGreaterThanOrEqual(0);
         expect(solution.servedRatio).toBeLessThanOrEqual(1);
       }),
-      { numRuns: 500 },
+      { numRuns: RUNS },
     );
   });
 });
