@@ -51,7 +51,11 @@ function growWith(weights: Vector, sets: number, { field, goal, floorGpus, gpuBu
   const demands = weights.map((weight) => weight * factor);
   const gpusLimit = Math.min(gpuBudget, floorGpus - EPSILON);
   const below = greatestServed({ field, sets, demands, gpuBudget: gpusLimit, leastRatio: 0 });
-  if (below === undefined) return undefined;
+  // So many set replicas take more than the floor by themselves: nothing in them need grow.
+  if (below === undefined) {
+    const gpus = dealtGpus(field, sets, goal.units);
+    return gpus > gpuBudget ? undefined : { sets, units: goal.units, gpus };
+  }
   // At least the goal's own demand, where the mix of its replicas is another one.
   let units = below.units.map((count, index) => Math.max(count, goal.units[index] as number));
   let gpus = dealtGpus(field, sets, units);

@@ -439,6 +439,18 @@ describe("gpuBudget.min", () => {
       raised: true,
     },
     {
+      name: "adds set replicas whose GPUs are those of no target",
+      problem: input([target(1, { gpusPerReplica: 0 }), target(1, { gpusPerReplica: 0 })], {
+        gpuFloor: 3,
+        sets: { min: 1, max: 3, current: 1, fixedGpus: 2 },
+      }),
+      perSet: [
+        [1, 1],
+        [1, 1],
+      ],
+      raised: true,
+    },
+    {
       name: "gives way to the hard budget by less than a replica",
       problem: input([target(1, { gpusPerReplica: 4 }), target(1, { gpusPerReplica: 4 })], {
         gpuFloor: 14,
