@@ -20,6 +20,7 @@ import { type Case, TUNING_TRIALS } from "./cases.ts";
 import type { ContestantSpec, JobResult } from "./job.ts";
 import { stepTimes } from "./steps.ts";
 import { AUTOSCALERS } from "./who.ts";
+import { MISS_FACTORS } from "./worth.ts";
 
 interface Common {
   readonly case: Case;
@@ -44,9 +45,6 @@ export interface ReportFacts {
 }
 
 const PARAMETER_SETS = ["default", "tuned", "hindsight"] as const satisfies readonly ParameterSet[];
-
-/** By which trials price a miss, times the GPU time of an average request. Written down a second time: a change of worth.ts would try everything anew. */
-export const MISS_FACTORS: Readonly<Record<string, number>> = { low: 2, mid: 10, high: 50 };
 
 /** Of the bootstrap alone. */
 const BOOTSTRAP_SEED = 1;

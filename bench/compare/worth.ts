@@ -6,7 +6,7 @@ import { peerRoles } from "../../src/trial/peer-scaler.ts";
 import type { Scenario } from "../../src/trial/scenario.ts";
 
 /** Times the GPU time of an average request: at 10, missing a tenth of the requests costs as much as serving them all. */
-const FACTORS = { low: 2, mid: 10, high: 50 } as const;
+export const MISS_FACTORS: Readonly<Record<string, number>> = { low: 2, mid: 10, high: 50 };
 
 /** GPU hours of one request at the goals, by the fluid model. */
 export function gpuHoursPerRequest(scenario: Scenario): number {
@@ -22,5 +22,5 @@ export function gpuHoursPerRequest(scenario: Scenario): number {
 
 export function missWorthsOf(scenario: Scenario): readonly MissWorth[] {
   const one = gpuHoursPerRequest(scenario);
-  return Object.entries(FACTORS).map(([name, factor]) => ({ name, gpuHoursPerMiss: factor * one }));
+  return Object.entries(MISS_FACTORS).map(([name, factor]) => ({ name, gpuHoursPerMiss: factor * one }));
 }

@@ -2,9 +2,9 @@
 import { describe, expect, test } from "vitest";
 import { CASES, type Case } from "../../bench/compare/cases.ts";
 import type { ContestantSpec, JobResult } from "../../bench/compare/job.ts";
-import { type Entry, MISS_FACTORS, reportOf } from "../../bench/compare/report-of.ts";
+import { type Entry, reportOf } from "../../bench/compare/report-of.ts";
 import { AUTOSCALERS } from "../../bench/compare/who.ts";
-import { gpuHoursPerRequest, missWorthsOf } from "../../bench/compare/worth.ts";
+import { gpuHoursPerRequest, MISS_FACTORS, missWorthsOf } from "../../bench/compare/worth.ts";
 import type { ParameterSet } from "../../src/report/comparison-report.ts";
 import { miniatureScenario } from "../sim/trial-scenario.ts";
 
