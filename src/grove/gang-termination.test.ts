@@ -122,12 +122,12 @@ test("what is in breach is looked at again before its delay is over, and every 3
 });
 
 describe("replicas of a group", () => {
-  const terminated = (cliques: readonly PodClique[], seconds: number) => {
+  const terminated = (cliques: readonly PodClique[], seconds: number, one = group()) => {
     const own = cliques.map((clique) => ({
       ...clique,
       metadata: { ...clique.metadata, ownerReferences: member("b", 0).metadata.ownerReferences! },
     }));
-    const { replicas, lookAgainMs } = brokenReplicas(group(), groupReplicas({ group: group(), set, cliques: own }), {
+    const { replicas, lookAgainMs } = brokenReplicas(one, groupReplicas({ group: one, set, cliques: own }), {
       delayMs: DELAY_MS,
       nowMs: at(seconds),
     });
@@ -147,6 +147,16 @@ describe("replicas of a group", () => {
   });
   test("none when fewer than minAvailable would be left", () => {
     expect(terminated(all(breached, breached), 60)).toEqual({ indices: [], lookAgainMs: undefined });
+  });
+  test("none when one that never came up and a lost one leave fewer than minAvailable, and the set will see to that", () => {
+    const never = [condition(POD_CLIQUE_SCHEDULED, "False", CREATED), condition(MIN_AVAILABLE_BREACHED, "True")];
+    const below = [condition(MIN_AVAILABLE_BREACHED, "True")];
+    const recovering = [...below, condition(GANG_TERMINATION_IN_PROGRESS, "True")];
+    const replicas = all(never, breached);
+    expect(terminated(replicas, 10, group(below)).indices).toEqual([]);
+    // The set does nothing about a group that has not recovered from its last termination, or that has room for the loss.
+    expect(terminated(replicas, 10, group(recovering)).indices).toEqual([1]);
+    expect(terminated(replicas, 10).indices).toEqual([1]);
   });
 });
 
