@@ -211,7 +211,7 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
         metadata: parseKey(key),
         status: {
           ...withCheckpoint(withExplanation(status, turn.decision), checkpoint),
-          nextStatusBy: formatTime(clock.nowMs() + nextStatusInMs(informers.policies.list().length, random)),
+          nextStatusBy: formatTime(clock.nowMs() + nextStatusInMs(informers.policies.count(), random)),
         },
       },
       { type: "apply", subresource: "status", fieldManager: FIELD_MANAGER, force: true },

@@ -6,6 +6,7 @@ import {
   type ScalingPolicyStatus,
 } from "../api/autoscaling/scaling-policy-status.ts";
 import { formatDuration } from "../api/duration.ts";
+import { equalJson } from "../api/json.ts";
 import { withCondition } from "../api/kubernetes/conditions.ts";
 import type { Condition } from "../api/kubernetes/meta.ts";
 import { formatTime } from "../api/kubernetes/time.ts";
@@ -257,7 +258,7 @@ function essentialOf(stages: readonly StageRecord[]): ReadonlySet<StageRecord> {
 
 /** Whether a person would see a difference; times and the checkpoint alone are not worth a write each tick. */
 export function isMaterialChange(before: ScalingPolicyStatus | undefined, after: ScalingPolicyStatus): boolean {
-  return JSON.stringify(material(before)) !== JSON.stringify(material(after));
+  return !equalJson(material(before), material(after));
 }
 
 function material(status: ScalingPolicyStatus | undefined): unknown {

@@ -70,6 +70,8 @@ export function rememberStartups(
   measured: Observation["startupsMs"],
   { targets }: Policy,
 ): StartupTimes {
+  const names = new Set(targets.map(({ name }) => name));
+  if (measured.length === 0 && Object.keys(known).every((name) => names.has(name))) return known;
   const entries = targets.flatMap(({ name }) => {
     const now = measured.flatMap(([target, startupMs]) =>
       target === name && startupMs >= 0 && startupMs <= MAX_STARTUP_MS ? [startupMs] : [],

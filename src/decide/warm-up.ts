@@ -67,18 +67,23 @@ function follow(
   const measured = isUnknown
     ? { atMs: before?.atMs ?? nowMs, replicas: before?.replicas }
     : { atMs: nowMs, replicas: demand.replicas };
-  const labels = demand.metrics.filter(({ collected }) => collected.values.length > 0).map(({ label }) => label);
   return {
     atMs: measured.atMs,
     ...(measured.replicas === undefined ? {} : { replicas: measured.replicas }),
     current,
     ready,
-    seen: [...new Set([...(before?.seen ?? []), ...labels])].toSorted(),
+    seen: seenLabels(demand, before?.seen ?? []),
     ...(lost === undefined ? {} : { lost }),
     ...(warm.untilMs === undefined || warm.untilMs <= nowMs
       ? {}
       : { warmUpUntilMs: warm.untilMs, ...(warm.after === undefined ? {} : { warmUpAfter: warm.after }) }),
   };
+}
+
+/** The same list while there is nothing new: it is kept from decision to decision. */
+function seenLabels({ metrics }: Demand, before: readonly string[]): readonly string[] {
+  const added = metrics.filter(({ label, collected }) => collected.values.length > 0 && !before.includes(label));
+  return added.length === 0 ? before : [...new Set([...before, ...added.map(({ label }) => label)])].toSorted();
 }
 
 interface Now {

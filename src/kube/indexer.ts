@@ -39,6 +39,10 @@ export class Indexer<T extends KubeObject> {
     return this.#objects.get(key);
   }
 
+  get size(): number {
+    return this.#objects.size;
+  }
+
   keys(): IterableIterator<string> {
     return this.#objects.keys();
   }
@@ -47,11 +51,12 @@ export class Indexer<T extends KubeObject> {
     return [...this.#objects.values()];
   }
 
+  /** A list that changes no more, whatever changes here. */
   byIndex(name: string, value: string): readonly T[] {
     const index = this.#indexes.get(name);
     if (index === undefined) throw new RangeError(`there is no index "${name}"`);
-    const bucket = index.get(value);
-    return bucket === undefined ? [] : [...bucket.values()];
+    const bucket = index.get(value) ?? [];
+    return bucket instanceof Map ? [...bucket.values()] : bucket;
   }
 
   #unindex(key: string, object: T): void {

@@ -38,6 +38,8 @@ export interface Informer<T extends KubeObject> {
   /** By `namespace/name` (or the bare name of a cluster-scoped object). */
   getByKey(key: string): T | undefined;
   list(): readonly T[];
+  /** How many objects there are, without a list of them. */
+  count(): number;
   byIndex(index: string, value: string): readonly T[];
   /** Called after the cache holds the change; an exception in a listener is logged and goes no further. */
   onChange(listener: (change: Change<T>) => void): void;
@@ -125,6 +127,7 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
     get: (namespace, name) => store.get(namespace === undefined ? name : `${namespace}/${name}`),
     getByKey: (key) => store.get(key),
     list: () => store.values(),
+    count: () => store.size,
     byIndex: (index, value) => store.byIndex(index, value),
     onChange(listener) {
       listeners.push(listener);

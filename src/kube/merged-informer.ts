@@ -23,6 +23,7 @@ export function mergeInformers<T extends KubeObject>(informers: readonly Informe
     get: (namespace, name) => firstHit((informer) => informer.get(namespace, name)),
     getByKey: (key) => firstHit((informer) => informer.getByKey(key)),
     list: () => informers.flatMap((informer) => informer.list()),
+    count: () => informers.reduce((sum, informer) => sum + informer.count(), 0),
     byIndex: (index, value) => informers.flatMap((informer) => informer.byIndex(index, value)),
     onChange(listener) {
       for (const informer of informers) informer.onChange(listener);

@@ -225,9 +225,8 @@ function placeOfSame(body: Buffer, start: number, before: Layout, place: number)
   for (let series = place; series < last; series++) {
     const from = before.starts[series] as number;
     const length = lengthOf(before, series);
-    let index = 0;
-    while (index < length && body[start + index] === before.texts[from + index]) index++;
-    if (index === length) return series;
+    if (start + length > body.length) continue;
+    if (body.compare(before.texts, from, from + length, start, start + length) === 0) return series;
   }
   return undefined;
 }

@@ -227,7 +227,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       state.autoscaler = autoscaler;
       state.phase = "leading";
       liveness.begin();
-      log.info({ identity, policies: autoscaler.informers.policies.list().length }, "leading");
+      log.info({ identity, policies: autoscaler.informers.policies.count() }, "leading");
     }
   } catch (error) {
     await closeAll();

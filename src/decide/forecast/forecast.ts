@@ -184,7 +184,8 @@ function follow(
 type Scores = Omit<ForecastMemory, "history" | "season" | "open">;
 
 function score(memory: ForecastMemory, demandReplicas: number, nowMs: number, halfLifeMs: number): Scores {
-  const { open, season } = memory;
+  const { history: _, season, open, ...unchanged } = memory;
+  if (!open.some((dueMs, at) => at % OPEN_LENGTH === 0 && dueMs <= nowMs)) return unchanged;
   let { demandSum, scoredMs, shortfallWeight } = memory;
   const errorSums = [...memory.errorSums];
   const seasonErrors = [...memory.seasonErrors];

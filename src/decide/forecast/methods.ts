@@ -61,24 +61,30 @@ function linearTrend(history: History, atMs: number): number {
  */
 function holtWinters(history: History, season: SeasonMemory, atMs: number): number {
   const usualThen = usualDemand(season, atMs);
-  const usual: number[] = [];
-  for (let at = 0; usualThen !== undefined && at < history.length; at += 2) {
-    const one = usualDemand(season, history[at] as number);
-    if (one === undefined) break;
-    usual.push(one);
-  }
-  const isSeasonal = usual.length === history.length / 2;
-  let level = (history[1] as number) - (isSeasonal ? (usual[0] as number) : 0);
+  const usual = usualThen === undefined ? undefined : usualDemands(season, history);
+  let level = (history[1] as number) - (usual?.[0] ?? 0);
   let perMs = 0;
   let previousMs = history[0] as number;
   for (let at = 2; at < history.length; at += 2) {
     const ms = history[at] as number;
-    const value = (history[at + 1] as number) - (isSeasonal ? (usual[at / 2] as number) : 0);
+    const value = (history[at + 1] as number) - (usual?.[at / 2] ?? 0);
     const elapsedMs = Math.max(1, ms - previousMs);
     const next = HOLT.level * value + (1 - HOLT.level) * (level + perMs * elapsedMs);
     perMs = HOLT.trend * ((next - level) / elapsedMs) + (1 - HOLT.trend) * perMs;
     level = next;
     previousMs = ms;
   }
-  return level + perMs * (atMs - previousMs) + (isSeasonal ? (usualThen as number) : 0);
+  return level + perMs * (atMs - previousMs) + (usual === undefined ? 0 : (usualThen as number));
+}
+
+/** @returns undefined when there is a time without */
+function usualDemands(season: SeasonMemory, history: History): readonly number[] | undefined {
+  // Of its length from the start: an array that grows leaves as much again behind, three times a decision.
+  const usual = new Array<number>(history.length / 2);
+  for (let at = 0; at < history.length; at += 2) {
+    const one = usualDemand(season, history[at] as number);
+    if (one === undefined) return undefined;
+    usual[at / 2] = one;
+  }
+  return usual;
 }

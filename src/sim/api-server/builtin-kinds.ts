@@ -1,11 +1,13 @@
 /** The built-in kinds of the embedded server. Their schemas are Kubernetes' own, cut to what is served here. */
+
+import { equalJson } from "../../api/json.ts";
 import type { CustomResourceDefinition } from "../../api/kubernetes/core.ts";
 import { apiVersionOf } from "../../api/kubernetes/meta.ts";
 import { BUILTIN_COLUMNS } from "./builtin-columns.ts";
 import { builtinSchema } from "./builtin-schema.ts";
 import { validateCustomResourceDefinition, withNameDefaults } from "./custom-kinds.ts";
 import { forbiddenField, required } from "./failure.ts";
-import { isObject, type JsonObject, type StoredObject, sameJson, valueAt } from "./json.ts";
+import { isObject, type JsonObject, type StoredObject, valueAt } from "./json.ts";
 import type { Kind, KindRules } from "./kind.ts";
 import { POD_RULES } from "./pods.ts";
 import { CLAIM_RULES, CLAIM_TEMPLATE_RULES } from "./resource-claims.ts";
@@ -315,13 +317,13 @@ function secretData(object: StoredObject): StoredObject {
 
 function immutableData(object: StoredObject, old: StoredObject | undefined) {
   if (old === undefined || old["immutable"] !== true) return [];
-  return sameJson(object["data"], old["data"]) && object["immutable"] === true
+  return equalJson(object["data"], old["data"]) && object["immutable"] === true
     ? []
     : [forbiddenField("data", "field is immutable when `immutable` is set")];
 }
 
 function roleRefErrors(object: StoredObject, old: StoredObject | undefined) {
-  if (old === undefined || sameJson(object["roleRef"], old["roleRef"])) return [];
+  if (old === undefined || equalJson(object["roleRef"], old["roleRef"])) return [];
   return [
     {
       reason: "FieldValueInvalid" as const,
@@ -359,7 +361,7 @@ function workloadErrors(object: StoredObject, old: StoredObject | undefined) {
   const errors = [];
   const selector = valueAt(object, ["spec", "selector"]);
   if (!isObject(selector)) errors.push(required("spec.selector"));
-  else if (old !== undefined && !sameJson(selector, valueAt(old, ["spec", "selector"]))) {
+  else if (old !== undefined && !equalJson(selector, valueAt(old, ["spec", "selector"]))) {
     errors.push({
       reason: "FieldValueInvalid" as const,
       field: "spec.selector",

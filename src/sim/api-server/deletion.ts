@@ -1,11 +1,13 @@
 /** DELETE: grace periods of pods, finalizers, propagation policies and preconditions. */
+
+import { equalJson } from "../../api/json.ts";
 import type { Pod } from "../../api/kubernetes/core.ts";
 import { keyOf, type ObjectKey } from "../../api/kubernetes/meta.ts";
 import { formatTime, parseTime } from "../../api/kubernetes/time.ts";
 import type { DeleteOptions } from "../../kube/kube-api.ts";
 import { asVersion, type Core, type Request } from "./core.ts";
 import { badRequest, conflict, type FieldError, invalid, notFound } from "./failure.ts";
-import { type StoredObject, sameJson } from "./json.ts";
+import type { StoredObject } from "./json.ts";
 import type { Kind } from "./kind.ts";
 import { type ListQuery, listObjects } from "./reads.ts";
 import { refuse, withMeta } from "./writes.ts";
@@ -51,7 +53,7 @@ export function deleteObject(
     return { object: core.store.remove(kind.collection, last), isGone: true };
   }
   const next = terminating(core, kind, object, finalizers, graceSeconds);
-  if (sameJson(next, object) || (isTerminating && keptByNamespace) || options.dryRun === true) {
+  if (equalJson(next, object) || (isTerminating && keptByNamespace) || options.dryRun === true) {
     return { object: options.dryRun === true ? next : object, isGone: false };
   }
   return { object: core.store.put(kind.collection, next), isGone: false };
@@ -133,7 +135,7 @@ function terminating(
   graceSeconds: number,
 ): StoredObject {
   const { deletionTimestamp, deletionGracePeriodSeconds, generation } = object.metadata;
-  const kept = sameJson(finalizers, object.metadata.finalizers ?? []) ? {} : { finalizers };
+  const kept = equalJson(finalizers, object.metadata.finalizers ?? []) ? {} : { finalizers };
   if (deletionTimestamp !== undefined) {
     // A second DELETE may only shorten the wait.
     const shorter = graceSeconds < (deletionGracePeriodSeconds ?? 0);

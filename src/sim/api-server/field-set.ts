@@ -1,5 +1,6 @@
 /** Sets of field paths in the form of managedFields' FieldsV1, and what two objects differ in. */
-import { isObject, type JsonObject, sameJson } from "./json.ts";
+import { equalJson } from "../../api/json.ts";
+import { isObject, type JsonObject } from "./json.ts";
 import { ANYTHING, fieldSchema, type Schema } from "./schema.ts";
 
 /**
@@ -203,7 +204,7 @@ export function compare(schema: Schema, before: unknown, after: unknown, structs
   const list = compareLists(schema, before, after);
   if (list !== undefined) return list;
   if (after === undefined) return { changed: EMPTY_SET, removed: LEAF };
-  return sameJson(before, after) ? SAME : { changed: LEAF, removed: EMPTY_SET };
+  return equalJson(before, after) ? SAME : { changed: LEAF, removed: EMPTY_SET };
 }
 
 /** All of a value that was not there before: what {@link compare} finds against nothing, in one walk. */

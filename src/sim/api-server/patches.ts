@@ -1,7 +1,9 @@
 /** JSON patch (RFC 6902), merge patch (RFC 7386) and Kubernetes' strategic merge patch. Pure: the target is not changed. */
+
+import { equalJson } from "../../api/json.ts";
 import { ApiError } from "../../kube/api-error.ts";
 import { badRequest } from "./failure.ts";
-import { isObject, type JsonObject, sameJson } from "./json.ts";
+import { isObject, type JsonObject } from "./json.ts";
 import { ANYTHING, fieldSchema, type Schema } from "./schema.ts";
 
 /** Bound of a real server: 10,000 operations. */
@@ -77,7 +79,7 @@ function mergeList(schema: Schema, current: unknown, patch: readonly unknown[]):
     if (item[key] === undefined) {
       throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
     }
-    const at = result.findIndex((other) => isObject(other) && sameJson(other[key], item[key]));
+    const at = result.findIndex((other) => isObject(other) && equalJson(other[key], item[key]));
     if (item["$patch"] === "delete") {
       if (at >= 0) result.splice(at, 1);
     } else if (at >= 0) result[at] = strategicMergePatch(items, result[at], item);
@@ -110,7 +112,7 @@ function applyOperation(target: unknown, operation: unknown): unknown {
     case "remove":
       return write(target, path, undefined, "remove", operation["path"]);
     case "test":
-      if (!sameJson(find(target, path), operation["value"])) throw failed(`testing value ${operation["path"]} failed`);
+      if (!equalJson(find(target, path), operation["value"])) throw failed(`testing value ${operation["path"]} failed`);
       return target;
     case "copy":
     case "move": {

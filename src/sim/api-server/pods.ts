@@ -1,8 +1,10 @@
 /** The API server's own rules for pods: defaults, what may change after creation, and scheduling gates (KEP-3521). */
+
+import { equalJson } from "../../api/json.ts";
 import type { Container, Pod, PodCondition } from "../../api/kubernetes/core.ts";
 import { formatTime } from "../../api/kubernetes/time.ts";
 import { type FieldError, forbiddenField, invalidValue, required } from "./failure.ts";
-import { type StoredObject, sameJson } from "./json.ts";
+import type { StoredObject } from "./json.ts";
 import type { KindRules } from "./kind.ts";
 
 export const POD_RULES: KindRules = {
@@ -84,7 +86,7 @@ function qosClass(spec: Pod["spec"] | undefined): string {
     return "BestEffort";
   const isFull = containers
     .flatMap(asked)
-    .every(([, request, limit]) => limit !== undefined && sameJson(request, limit));
+    .every(([, request, limit]) => limit !== undefined && equalJson(request, limit));
   return isFull ? "Guaranteed" : "Burstable";
 }
 
@@ -142,14 +144,14 @@ function validatePodUpdate(pod: StoredObject & Pod, old: StoredObject & Pod): Fi
   const tolerations = pod.spec?.tolerations ?? [];
   if (
     !oldTolerations.every((item) =>
-      tolerations.some((other) => sameJson({ ...item, tolerationSeconds: 0 }, { ...other, tolerationSeconds: 0 })),
+      tolerations.some((other) => equalJson({ ...item, tolerationSeconds: 0 }, { ...other, tolerationSeconds: 0 })),
     )
   ) {
     errors.push(
       forbiddenField("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds"),
     );
   }
-  if (!sameJson(fixedPart(pod.spec, gated), fixedPart(old.spec, gated))) {
+  if (!equalJson(fixedPart(pod.spec, gated), fixedPart(old.spec, gated))) {
     errors.push(
       forbiddenField(
         "spec",

@@ -1,10 +1,12 @@
 /** Rules of resource claims and their templates (resource.k8s.io/v1): defaults of device requests, and specs that never change. */
+
+import { equalJson } from "../../api/json.ts";
 import { invalidValue } from "./failure.ts";
-import { isObject, type JsonObject, type StoredObject, sameJson } from "./json.ts";
+import { isObject, type JsonObject, type StoredObject } from "./json.ts";
 import type { KindRules } from "./kind.ts";
 
 const immutableSpec: NonNullable<KindRules["validate"]> = (object, old, subresource) =>
-  old === undefined || subresource !== undefined || sameJson(object["spec"], old["spec"])
+  old === undefined || subresource !== undefined || equalJson(object["spec"], old["spec"])
     ? []
     : [invalidValue("spec", object["spec"], "field is immutable")];
 

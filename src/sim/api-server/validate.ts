@@ -1,7 +1,9 @@
 /** Validation of a custom resource against its schema, with the messages of a real API server. */
+
+import { equalJson } from "../../api/json.ts";
 import { celValue } from "./cel.ts";
 import { duplicate, type FieldError, invalidValue, notSupported, quoted, required } from "./failure.ts";
-import { isObject, type JsonObject, sameJson } from "./json.ts";
+import { isObject, type JsonObject } from "./json.ts";
 import { ANYTHING, type Schema } from "./schema.ts";
 
 /**
@@ -33,12 +35,12 @@ const MAX_ERRORS = 100;
 
 function check(schema: Schema, value: unknown, old: unknown, path: string, errors: FieldError[]): void {
   if (schema === ANYTHING || errors.length >= MAX_ERRORS) return;
-  if (old !== undefined && (value === old || sameJson(value, old))) return;
+  if (old !== undefined && (value === old || equalJson(value, old))) return;
   if (value === null && schema.nullable) return;
   const before = errors.length;
   checkType(schema, value, path, errors);
   if (errors.length > before) return;
-  if (schema.enumValues !== undefined && !schema.enumValues.some((item) => sameJson(item, value))) {
+  if (schema.enumValues !== undefined && !schema.enumValues.some((item) => equalJson(item, value))) {
     errors.push(notSupported(path, value, schema.enumValues));
   }
   if (typeof value === "string") checkString(schema, value, path, errors);
@@ -207,7 +209,7 @@ function checkCombinations(schema: Schema, value: unknown, path: string, errors:
 
 function checkRules(schema: Schema, value: unknown, old: unknown, path: string, errors: FieldError[]): void {
   if (!schema.hasRulesBelow || value === null || value === undefined) return;
-  const isUnchanged = schema.rules.length > 0 && old !== undefined && sameJson(value, old);
+  const isUnchanged = schema.rules.length > 0 && old !== undefined && equalJson(value, old);
   for (const rule of schema.rules) {
     if (rule.isTransition && old === undefined && !rule.optionalOldSelf) continue;
     if (!rule.isTransition && isUnchanged) continue;

@@ -1,4 +1,6 @@
 /** CREATE, UPDATE and PATCH: the one pipeline that every write passes, in the order of a real API server. */
+
+import { equalJson } from "../../api/json.ts";
 import type { ManagedFieldsEntry, ObjectKey, ObjectMeta } from "../../api/kubernetes/meta.ts";
 import { formatTime } from "../../api/kubernetes/time.ts";
 import { ApiError } from "../../kube/api-error.ts";
@@ -18,7 +20,7 @@ import {
   staleVersion,
   unsupportedMediaType,
 } from "./failure.ts";
-import { isObject, type JsonObject, type StoredObject, sameJson, valueAt, withField } from "./json.ts";
+import { isObject, type JsonObject, type StoredObject, valueAt, withField } from "./json.ts";
 import { hasStatus, type Kind } from "./kind.ts";
 import { applyConfig, trackUpdate } from "./managed-fields.ts";
 import { validateMeta, validateName } from "./names.ts";
@@ -417,7 +419,7 @@ function updatedMeta(current: ObjectMeta, wanted: ObjectMeta): ObjectMeta {
     ...(ownerReferences && { ownerReferences }),
     ...(finalizers && { finalizers }),
   });
-  return sameJson(next, current) ? current : next;
+  return equalJson(next, current) ? current : next;
 }
 
 /** Empty maps and lists of the metadata are absent on the wire. */
@@ -445,13 +447,13 @@ function sameSpec(kind: Kind, a: StoredObject, b: StoredObject): boolean {
     const { metadata: _, status, ...fields } = object;
     return hasStatus(kind) ? fields : { ...fields, status };
   };
-  return sameJson(rest(a), rest(b));
+  return equalJson(rest(a), rest(b));
 }
 
 /** A client may rewrite the bookkeeping itself, for example to clear it. */
 function cleared(input: StoredObject, current: StoredObject): readonly ManagedFieldsEntry[] | undefined {
   const given = input.metadata.managedFields;
-  if (given === undefined || given.length === 0 || sameJson(given, current.metadata.managedFields)) {
+  if (given === undefined || given.length === 0 || equalJson(given, current.metadata.managedFields)) {
     return undefined;
   }
   return given.filter((entry) => Object.keys(entry).length > 0);
@@ -473,10 +475,10 @@ function untracked(
 function sameButFieldTimes(a: StoredObject, b: StoredObject): boolean {
   const untimed = (entries: readonly ManagedFieldsEntry[] | undefined): unknown =>
     (entries ?? []).map(({ time: _, ...entry }) => entry);
-  if (a.metadata.managedFields === b.metadata.managedFields) return sameJson(a, b);
+  if (a.metadata.managedFields === b.metadata.managedFields) return equalJson(a, b);
   return (
-    sameJson(withMeta(a, { managedFields: [] }), withMeta(b, { managedFields: [] })) &&
-    sameJson(untimed(a.metadata.managedFields), untimed(b.metadata.managedFields))
+    equalJson(withMeta(a, { managedFields: [] }), withMeta(b, { managedFields: [] })) &&
+    equalJson(untimed(a.metadata.managedFields), untimed(b.metadata.managedFields))
   );
 }
 
