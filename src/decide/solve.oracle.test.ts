@@ -4,8 +4,10 @@
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { backlogOracle } from "../../test/oracle/backlog-milp.ts";
 import { goalOracle, gpusAbove } from "../../test/oracle/goal-milp.ts";
-import { problemWithSetsArbitrary, smallProblemArbitrary } from "../../test/oracle/random-problem.ts";
+import { MAX_TARGETS, problemWithSetsArbitrary, smallProblemArbitrary } from "../../test/oracle/random-problem.ts";
+import { hasBacklog, loadReplicasOf } from "./backlog-last.ts";
 import { satisfies } from "./lattice.ts";
 import { solve } from "./solve.ts";
 
@@ -96,5 +98,57 @@ describe("the goal against the MILP solver HiGHS", () => {
     );
     if (process.env["ORACLE_RUNS"] !== undefined) process.stdout.write(`floor oracle ${JSON.stringify(seen)}\n`);
     expect(seen.missed).toBeGreaterThan(0);
+  }, 3_600_000);
+
+  test(`what has piled up gets the greatest share of what the load leaves, ${RUNS} problems`, async () => {
+    const seen = { problems: 0, cut: 0, loadCut: 0, shared: 0, nothing: 0 };
+    const loads = fc.array(fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { freq: 2 }), {
+      minLength: MAX_TARGETS,
+      maxLength: MAX_TARGETS,
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        smallProblemArbitrary,
+        loads,
+        fc.integer({ min: 20, max: 100 }),
+        async (problem, parts, percent) => {
+          const { input: drawn, ruleOf } = problem;
+          seen.problems++;
+          const targets = drawn.targets.map((target, index) => {
+            const part = parts[index];
+            return typeof part === "number"
+              ? { ...target, loadReplicas: Math.round(part * target.demandReplicas * 100) / 100 }
+              : target;
+          });
+          const sets = { ...drawn.sets, min: 1, max: 1, current: 1 };
+          const unlimited = { ...drawn, targets, soft: [], sets, gpuBudget: Number.POSITIVE_INFINITY };
+          // One that cuts, as a rule.
+          const input = { ...unlimited, gpuBudget: Math.floor((solve(unlimited).gpus * percent) / 100) };
+          const ours = solve(input);
+          const names = new Set(ours.givenUp.map(({ name }) => name));
+          const rules = input.hard.filter(({ name }) => !names.has(name)).map(ruleOf);
+          const load = targets.map((target) => loadReplicasOf(target));
+          if (!ours.limitedBy.includes("GPUBudget") || !targets.some(hasBacklog) || names.has("gpuBudget")) return;
+          const oracle = await backlogOracle(input, load, rules);
+          if (oracle === undefined) throw new Error("the oracle finds no state where the solver does");
+          const [vector = []] = ours.perSet;
+          seen.cut++;
+          if (oracle.loadRatio < 1) seen.loadCut++;
+          if (oracle.share > 0.01 && oracle.share < 0.99) seen.shared++;
+          if (oracle.share <= 0.01) seen.nothing++;
+          expect(ours.gpus).toBeLessThanOrEqual(input.gpuBudget);
+          // The share is exact to an eighth of a replica.
+          const least = await oracle.statesAt(Math.max(0, oracle.share - 1 / 8 / oracle.widest));
+          const most = await oracle.statesAt(oracle.share);
+          for (const [index, count] of vector.entries()) {
+            expect(count).toBeGreaterThanOrEqual(least[index] as number);
+            expect(count).toBeLessThanOrEqual(most[index] as number);
+          }
+        },
+      ),
+      { numRuns: RUNS, seed: SEED },
+    );
+    if (process.env["ORACLE_RUNS"] !== undefined) process.stdout.write(`backlog oracle ${JSON.stringify(seen)}\n`);
+    expect(seen.cut).toBeGreaterThan(0);
   }, 3_600_000);
 });

@@ -15,7 +15,7 @@ export interface OracleGoal {
   readonly givenUp: readonly string[];
 }
 
-interface Problem {
+export interface Problem {
   readonly input: SolveInput;
   readonly demands: readonly number[];
   readonly budget: number;
@@ -141,7 +141,7 @@ export async function gpusAbove(
 }
 
 /** The least state of one set replica above its shares; NaN where there is none. */
-async function leastWith(
+export async function leastWith(
   problem: Problem,
   rules: readonly OracleRule[],
   shares: readonly number[],
@@ -153,7 +153,7 @@ async function leastWith(
   return shares.map((__, index) => Math.round(solution?.value(x(0, index)) ?? Number.NaN));
 }
 
-const unitsOf = (
+export const unitsOf = (
   demands: readonly number[],
   fraction: number,
   ceiling: readonly number[],
@@ -174,7 +174,7 @@ function isBetter(a: Best, b: Best, current: number): boolean {
   return Math.abs(a.sets - current) < Math.abs(b.sets - current);
 }
 
-async function bestWith(
+export async function bestWith(
   count: number,
   problem: Problem,
   rules: readonly OracleRule[],
@@ -200,12 +200,12 @@ async function bestWith(
   return cut === undefined ? undefined : resultOf(cut.objective, await gpusAt(unitsAt(cut.objective)));
 }
 
-const x = (set: number, index: number): string => `x_${set}_${index}`;
-const term = (coefficient: number, name: string): string =>
+export const x = (set: number, index: number): string => `x_${set}_${index}`;
+export const term = (coefficient: number, name: string): string =>
   `${coefficient < 0 ? "-" : "+"} ${Math.abs(coefficient)} ${name}`;
 
 /** Bounds and rules in each of `count` set replicas. */
-function frame(count: number, { input: { targets } }: Problem, rules: readonly OracleRule[]) {
+export function frame(count: number, { input: { targets } }: Problem, rules: readonly OracleRule[]) {
   const rows: string[] = [];
   const bounds: string[] = [];
   const integers: string[] = [];
@@ -251,7 +251,7 @@ async function leastGpus(problem: Problem, rules: readonly OracleRule[]): Promis
 }
 
 /** In a lattice the state with the greatest sum is the greatest in each component. */
-async function greatest(problem: Problem, rules: readonly OracleRule[]): Promise<readonly number[] | undefined> {
+export async function greatest(problem: Problem, rules: readonly OracleRule[]): Promise<readonly number[] | undefined> {
   const { gpus: _, ...rest } = frame(1, problem, rules);
   const indexes = problem.demands.map((__, index) => index);
   const objective = indexes.map((index) => term(1, x(0, index))).join(" ");
