@@ -2,7 +2,7 @@
 import type { GPUBudget, GPUBudgetStatus } from "../api/autoscaling/gpu-budget.ts";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import { keyOf } from "../api/kubernetes/meta.ts";
-import { arbitrate, type Offer } from "../decide/arbitrate.ts";
+import { arbitrate, fullGpus, type Offer } from "../decide/arbitrate.ts";
 import type { Decision } from "../decide/decision.ts";
 import type { Held } from "./held-gpus.ts";
 
@@ -105,7 +105,7 @@ export class BudgetLedger {
     const entry: Entry = {
       used: gpusHeld,
       ...(gpusUnknown === undefined ? {} : { unknown: gpusUnknown }),
-      requested: decision.offer.curve.at(-1)?.[1] ?? decision.budget.gpusRequested,
+      requested: fullGpus(decision.offer),
       offer: {
         key,
         priority: member?.priority ?? policy.spec.gpuBudget.priority,

@@ -29,15 +29,18 @@ function stepByStep(offers: readonly Offer[], capacity: number): Record<string, 
   let left = capacity - offers.reduce((sum, { minGpus }) => sum + minGpus, 0);
   for (const priority of [2, 1, 0]) {
     for (;;) {
-      const next = offers
-        .filter((one) => one.priority === priority)
-        .flatMap(({ key, weight, curve }) => {
-          const have = granted[key] ?? 0;
-          const gpus = curve.find(([, needed]) => needed > have)?.[1];
-          const served = curve.findLast(([, needed]) => needed <= have)?.[0] ?? 0;
-          return gpus === undefined || gpus - have > left ? [] : [{ key, have, gpus, rank: served / weight }];
-        })
-        .toSorted((a, b) => a.rank - b.rank || (a.key < b.key ? -1 : 1))[0];
+      const nextOf = (curveOf: (offer: Offer) => Offer["curve"]) =>
+        offers
+          .filter((one) => one.priority === priority)
+          .flatMap((one) => {
+            const { key, weight } = one;
+            const have = granted[key] ?? 0;
+            const gpus = curveOf(one).find(([, needed]) => needed > have)?.[1];
+            const served = curveOf(one).findLast(([, needed]) => needed <= have)?.[0] ?? 0;
+            return gpus === undefined || gpus - have > left ? [] : [{ key, have, gpus, rank: served / weight }];
+          })
+          .toSorted((a, b) => a.rank - b.rank || (a.key < b.key ? -1 : 1))[0];
+      const next = nextOf(({ curve }) => curve) ?? nextOf(({ backlog = [] }) => backlog);
       if (next === undefined) break;
       left -= next.gpus - next.have;
       granted[next.key] = next.gpus;
@@ -60,6 +63,18 @@ describe("arbitrate", () => {
   test("priority goes first, but never into another's minimum viable set", () => {
     expect(grants([offer("low", 4, 10), offer("high", 2, 22, { priority: 1 })], 16)).toEqual({ low: 4, high: 12 });
   });
+  test("the load of all peers goes before what has piled up at any of them, which then rises together, each at its weight", () => {
+    const queue = (key: string, more: Partial<Offer> = {}): Offer => ({
+      ...offer(key, 0, 10),
+      backlog: Array.from({ length: 11 }, (_, step) => [step / 10, 10 + step] as const),
+      ...more,
+    });
+    expect(grants([queue("a"), offer("b", 0, 10)], 20)).toEqual({ a: 10, b: 10 });
+    expect(grants([queue("a"), offer("b", 0, 10)], 23)).toEqual({ a: 13, b: 10 });
+    expect(grants([queue("a"), queue("b", { weight: 2 })], 26)).toEqual({ a: 12, b: 14 });
+    expect(grants([queue("a"), offer("b", 0, 10)], 100)).toEqual({ a: 20, b: 10 });
+    expect(grants([queue("a", { priority: 1 }), offer("b", 0, 10)], 23)).toEqual({ a: 20, b: 3 });
+  });
   test("minimum viable sets are granted even when they do not fit", () => {
     expect(grants([offer("a", 8, 10), offer("b", 8, 10)], 10)).toEqual({ a: 8, b: 8 });
   });
@@ -67,18 +82,28 @@ describe("arbitrate", () => {
   test("always serves the least served next, and of two alike the first by name", () => {
     fc.assert(
       fc.property(
-        fc.array(fc.tuple(one, fc.array(fc.integer({ min: 0, max: 6 }), { maxLength: 8 })), { maxLength: 8 }),
+        fc.array(
+          fc.tuple(one, fc.array(fc.integer({ min: 0, max: 6 }), { maxLength: 8 }), fc.integer({ min: 0, max: 8 })),
+          {
+            maxLength: 8,
+          },
+        ),
         fc.integer({ min: 0, max: 150 }),
         (drawn, capacity) => {
-          const offers = drawn.map(([{ min, priority, weight }, steps], index) => ({
-            key: `p${(index * 7) % 8}`,
-            minGpus: min,
-            priority,
-            weight,
-            curve: steps.map(
+          const offers = drawn.map(([{ min, priority, weight }, steps, loadSteps], index) => {
+            const curve = steps.map(
               (_, at) => [at / 8, min + steps.slice(0, at + 1).reduce((sum, more) => sum + more, 0)] as const,
-            ),
-          }));
+            );
+            return {
+              key: `p${(index * 7) % 8}`,
+              minGpus: min,
+              priority,
+              weight,
+              curve: curve.slice(0, loadSteps),
+              // It begins where the load ends.
+              ...(loadSteps < curve.length && loadSteps > 0 ? { backlog: curve.slice(loadSteps - 1) } : {}),
+            };
+          });
           expect(grants(offers, capacity)).toEqual(stepByStep(offers, capacity));
         },
       ),

@@ -3,7 +3,11 @@
  *
  * Each policy offers its curve "served fraction → GPUs". Minimum viable sets come first, then the budget is dealt by priority, and within one
  * priority by weighted max-min of the served fraction: the fractions rise together, each at its weight, until the GPUs are used or all is served.
+ * With what is left what has piled up is dealt in the same way: a queue that a cut load has made takes no peer's load (docs/decisions/0007).
  */
+
+/** `[fraction, GPUs]`, both rising, from a fraction of 0. */
+export type Curve = readonly (readonly [number, number])[];
 
 export interface Offer {
   readonly key: string;
@@ -12,8 +16,10 @@ export interface Offer {
   readonly weight: number;
   /** GPUs of the minimum viable set. */
   readonly minGpus: number;
-  /** `[served fraction, GPUs]`, both rising, from a fraction of 0. */
-  readonly curve: readonly (readonly [number, number])[];
+  /** Of the load. */
+  readonly curve: Curve;
+  /** Of what has piled up beside the load, which ends where this begins; absent: nothing. */
+  readonly backlog?: Curve;
 }
 
 /** @returns GPUs by policy; at least its minimum viable set for each, even if those alone pass the capacity */
@@ -29,25 +35,34 @@ export function arbitrate(offers: readonly Offer[], capacityGpus: number): Reado
       left -= asked;
       continue;
     }
-    const waiting = new StepHeap();
     peers.sort((a, b) => (a.key < b.key ? -1 : 1));
-    for (const [rank, offer] of peers.entries()) waiting.push(nextStep(offer, rank, 0, offer.minGpus));
-    for (let step = waiting.pop(); step !== undefined; step = waiting.pop()) {
-      const { offer, rank, at, have, gpus } = step;
-      // What does not fit now never will: less and less is left.
-      if (gpus - have > left) continue;
-      left -= gpus - have;
-      granted.set(offer.key, gpus);
-      waiting.push(nextStep(offer, rank, at, gpus));
+    for (const curveOf of [loadCurve, backlogCurve]) {
+      const waiting = new StepHeap();
+      for (const [rank, offer] of peers.entries())
+        waiting.push(nextStep(offer, rank, curveOf(offer), 0, granted.get(offer.key) as number));
+      for (let step = waiting.pop(); step !== undefined; step = waiting.pop()) {
+        const { offer, rank, curve, at, have, gpus } = step;
+        // What does not fit now never will: less and less is left.
+        if (gpus - have > left) continue;
+        left -= gpus - have;
+        granted.set(offer.key, gpus);
+        waiting.push(nextStep(offer, rank, curve, at, gpus));
+      }
     }
   }
   return granted;
 }
 
-const fullGpus = ({ minGpus, curve }: Offer): number => Math.max(minGpus, curve.at(-1)?.[1] ?? 0);
+const loadCurve = ({ curve }: Offer): Curve => curve;
+const backlogCurve = ({ backlog = [] }: Offer): Curve => backlog;
+
+/** GPUs that serve everything. */
+export const fullGpus = ({ minGpus, curve, backlog = curve }: Pick<Offer, "minGpus" | "curve" | "backlog">): number =>
+  Math.max(minGpus, backlog.at(-1)?.[1] ?? 0);
 
 interface Step {
   readonly offer: Offer;
+  readonly curve: Curve;
   /** Among peers, by key: who goes first of two that are served alike. */
   readonly rank: number;
   /** Index in the curve of the point that is taken next. */
@@ -58,13 +73,12 @@ interface Step {
 }
 
 /** @param from index in the curve; what is before it takes no more than `have` */
-function nextStep(offer: Offer, rank: number, from: number, have: number): Step | undefined {
-  const { curve, weight } = offer;
+function nextStep(offer: Offer, rank: number, curve: Curve, from: number, have: number): Step | undefined {
   let at = from;
   while (at < curve.length && (curve[at]?.[1] as number) <= have) at++;
   const next = curve[at];
   if (next === undefined) return undefined;
-  return { offer, rank, at, have, gpus: next[1], fractionPerWeight: (curve[at - 1]?.[0] ?? 0) / weight };
+  return { offer, rank, curve, at, have, gpus: next[1], fractionPerWeight: (curve[at - 1]?.[0] ?? 0) / offer.weight };
 }
 
 /** The least served first. */

@@ -111,7 +111,7 @@ export interface Decision {
   /** Once it was acted on: what was written, by target, summed over the set replicas. Absent: nothing was. */
   readonly changes?: Readonly<Record<string, { readonly from: number; readonly to: number }>>;
   /** Only when the policy shares a budget. */
-  readonly offer?: Pick<Offer, "minGpus" | "curve">;
+  readonly offer?: Pick<Offer, "minGpus" | "curve" | "backlog">;
   /** Windows that are open, and those that are about to be. */
   readonly schedules: { readonly active: readonly string[]; readonly early: readonly string[] };
   /** When a window opens or closes next, epoch ms: a decision is due then. */

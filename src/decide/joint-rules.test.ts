@@ -191,6 +191,29 @@ describe("a queue under a budget", () => {
   });
 });
 
+describe("what is offered to a shared budget", () => {
+  const targets = [inner("prefill"), inner("decode", { maxReplicas: 30, metrics: [...load, queue] })];
+  const offered = (waiting: number) =>
+    decideAt({ scaleTargets: targets }, [[10, 10]], [10, [8, waiting]], { isSharing: true }).offer;
+
+  test("is the load, and what has piled up apart from it, beginning where the load ends", () => {
+    const offer = offered(20);
+    const last = offer?.curve.at(-1);
+    expect([offer?.curve[0], last]).toEqual([
+      [0, 2],
+      [1, 18],
+    ]);
+    expect([offer?.backlog?.[0], offer?.backlog?.at(-1)]).toEqual([
+      [0, 18],
+      [1, 30],
+    ]);
+  });
+
+  test("has no second part without a queue", () => {
+    expect(offered(0)).not.toHaveProperty("backlog");
+  });
+});
+
 describe("gpuBudget.min", () => {
   test("is held whatever the demand is, past the tolerance, and said", () => {
     const decision = decideAt({ gpuBudget: { min: 6 } }, [[1, 2]], [1, 2]);
