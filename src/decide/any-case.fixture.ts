@@ -21,24 +21,15 @@ const NAMES = [
   "frontend",
   "engine",
   ...["router", "encoder", "embedder", "reranker", "draft", "verifier", "cache", "gateway"],
+  // As many as a policy may have, with its set.
+  ...Array.from({ length: 19 }, (_, index) => `expert-${index}`),
 ] as const;
 
-const duration = fc.constantFrom(
-  "1s",
-  "15s",
-  "60s",
-  "2m",
-  "10m",
-  "1h",
-  "1h30m",
-  "24h",
-  "168h",
-  "10000h",
-  "1ms",
-  "0.5s",
-);
+const duration = fc.constantFrom("1s", "15s", "60s", "2m", "10m", "1h", "1h30m", "24h", "168h", "1ms", "0.5s");
+/** Of a latency. */
+const goal = fc.constantFrom("1ms", "0.5s", "1s", "15s", "10m", "1h");
 /** Whatever of it the schema admits. */
-const quantity = fc.constantFrom("1", "1n", "1E", "500m", "64", "1e308", "1e-300", "9223372036854775807", "0.1", "7Ei");
+const quantity = fc.constantFrom("1", "1n", "1E", "500m", "64", "1e18", "1e-9", "9e18", "0.1", "7Ei");
 const percent = fc.constantFrom("0%", "10%", "25%", "100%");
 const side = fc.oneof(
   { weight: 15, arbitrary: fc.integer({ min: 1, max: 6 }) },
@@ -46,12 +37,14 @@ const side = fc.oneof(
 );
 const ratio = fc.tuple(side, side);
 const text = ([a, b]: readonly [number, number]): string => `${a}:${b}`;
+const present = <T extends object>(one: T): T =>
+  Object.fromEntries(Object.entries(one).filter(([, value]) => value !== undefined)) as T;
 const optional: { requiredKeys: [] } = { requiredKeys: [] };
 
 const rules = fc.record(
   {
     stabilizationWindowSeconds: fc.constantFrom(0, 30, 300, 3600),
-    tolerance: fc.constantFrom("0", "0.1", "0.5", "999m", "1e-300"),
+    tolerance: fc.constantFrom("0", "0.1", "0.5", "999m", "1n"),
     selectPolicy: fc.constantFrom("Max", "Min", "Disabled"),
     policies: fc.array(
       fc.record({
@@ -77,8 +70,18 @@ const metric = fc.oneof(
         target: fc.record({ type: fc.constant("Utilization"), averageUtilization: fc.integer({ min: 1, max: 100 }) }),
       }),
       fc.record({
-        name: fc.constantFrom("waitingRequests", "runningRequests", "requestsPerSecond"),
+        name: fc.constantFrom(
+          "waitingRequests",
+          "runningRequests",
+          "requestsPerSecond",
+          "promptTokensPerSecond",
+          "generationTokensPerSecond",
+        ),
         target: fc.record({ type: fc.constant("AverageValue"), averageValue: quantity }),
+      }),
+      fc.record({
+        name: fc.constantFrom("timeToFirstToken", "interTokenLatency"),
+        target: fc.record({ type: fc.constant("Value"), value: quantity }),
       }),
     ),
   }),
@@ -142,8 +145,25 @@ const set = fc
 
 const targetCounts = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: 1, max: 4 }) },
-  { weight: 1, arbitrary: fc.integer({ min: 5, max: NAMES.length }) },
+  { weight: 1, arbitrary: fc.oneof(fc.integer({ min: 5, max: 12 }), fc.integer({ min: 5, max: NAMES.length })) },
 );
+
+/** One or two, of two to four targets each. */
+const couplingsOf = (names: readonly string[]) =>
+  fc
+    .record({
+      members: fc.shuffledSubarray([...names], { minLength: 2, maxLength: Math.min(8, names.length) }),
+      steps: fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 8, maxLength: 8 }),
+      first: fc.integer({ min: 2, max: 4 }),
+    })
+    .map(({ members, steps, first }) =>
+      [members.slice(0, first), members.slice(first, first + 4)]
+        .filter((some) => some.length > 1)
+        .map((some, at) => ({
+          name: `unit-${at}`,
+          step: Object.fromEntries(some.map((name, index) => [name, steps[4 * at + index] as number])),
+        })),
+    );
 
 const spec = targetCounts.chain((count) => {
   const names = NAMES.slice(0, count);
@@ -180,16 +200,15 @@ const spec = targetCounts.chain((count) => {
       coupling:
         count < 2
           ? fc.constant([])
-          : fc.array(
-              fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })).map(([a, b]) => ({
-                name: "unit",
-                step: { [names[0] as string]: a, [names[1] as string]: b },
-              })),
-              { maxLength: 1 },
-            ),
-      gpuBudget: fc.record({ max: fc.integer({ min: 0, max: 80 }), min: fc.integer({ min: 0, max: 40 }) }, optional),
+          : fc.oneof({ weight: 1, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: couplingsOf(names) }),
+      gpuBudget: fc
+        .record(
+          { max: fc.integer({ min: 0, max: 80 * Math.ceil(count / 4) }), min: fc.integer({ min: 0, max: 40 }) },
+          optional,
+        )
+        .map(({ max, min }) => present({ max, min: min === undefined ? undefined : Math.min(min, max ?? min) })),
       minimumViableSet: fc.record({ overrides: fc.dictionary(name, fc.integer({ min: 1, max: 3 }), { maxKeys: 2 }) }),
-      slo: fc.record({ ttft: fc.record({ target: duration }), itl: fc.record({ target: duration }) }, optional),
+      slo: fc.record({ ttft: fc.record({ target: goal }), itl: fc.record({ target: goal }) }, optional),
       performanceModel: fc.oneof(
         fc.record({ source: fc.constantFrom("Online", "None") }),
         fc.record({
@@ -252,7 +271,7 @@ const spec = targetCounts.chain((count) => {
       fallback: fc.record({
         failureThreshold: fc.integer({ min: 1, max: 2 }),
         behavior: fc.constantFrom("static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower"),
-        replicas: fc.dictionary(name, fc.integer({ min: 0, max: 1 }), { maxKeys: 2 }),
+        replicas: fc.dictionary(name, fc.integer({ min: 0, max: 1 }), { minKeys: 1, maxKeys: 2 }),
       }),
       flapBudget: fc.record({ reversals: fc.integer({ min: 1, max: 3 }), per: duration }, optional),
     },
@@ -287,8 +306,6 @@ const anyNumber = fc.oneof(
 const anyAge = fc.option(fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: anyNumber }), {
   nil: undefined,
 });
-const present = <T extends object>(one: T): T =>
-  Object.fromEntries(Object.entries(one).filter(([, value]) => value !== undefined)) as T;
 
 const sample = fc.record({
   value: fc.option(anyNumber, { nil: undefined }),
