@@ -10,6 +10,9 @@ import { untilUpdated } from "./rolling-updates.ts";
 import { MNNVL_SETTINGS } from "./settings.ts";
 import { activePods, deployReady, podsOf, uidOf, uidsOf, untilPods, untilReady } from "./steps.ts";
 
+/** A hundred runs in one test where each write is a crash point. */
+const CRASHES_TIMEOUT_MS = 600_000;
+
 const worlds: EmbeddedWorld[] = [];
 afterEach(async () => {
   await Promise.all(worlds.splice(0).map((world) => world.stop()));
@@ -118,13 +121,17 @@ const STORIES: readonly (CrashStory & { readonly name: string; readonly minWrite
   ];
 
 describe("an operator that dies after its k-th write is followed by one that brings about the same objects, while", () => {
-  test.each(STORIES)("$name", async ({ minWrites, pods, ...story }) => {
-    const [calm, ...crashed] = await crashEverywhere(story);
-    expect(crashed.at(-1)?.crashedAfter).toBeGreaterThan(minWrites);
-    expect(Object.keys(calm?.objects ?? {}).filter((key) => key.startsWith("Pod/"))).toHaveLength(pods);
-    for (const { crashedAfter, objects } of crashed)
-      expect([crashedAfter, objects]).toEqual([crashedAfter, calm?.objects]);
-  });
+  test.each(STORIES)(
+    "$name",
+    async ({ minWrites, pods, ...story }) => {
+      const [calm, ...crashed] = await crashEverywhere(story);
+      expect(crashed.at(-1)?.crashedAfter).toBeGreaterThan(minWrites);
+      expect(Object.keys(calm?.objects ?? {}).filter((key) => key.startsWith("Pod/"))).toHaveLength(pods);
+      for (const { crashedAfter, objects } of crashed)
+        expect([crashedAfter, objects]).toEqual([crashedAfter, calm?.objects]);
+    },
+    CRASHES_TIMEOUT_MS,
+  );
 });
 
 describe("a set comes up in spite of", () => {
