@@ -97,15 +97,23 @@ export function recordWrites(memory: Memory, policy: Policy, writes: readonly Sc
   return { ...memory, objects, flaps: recordDirections(memory.flaps, writes, nowMs) };
 }
 
+/** As a restart takes it up: half of what there is of many set replicas. */
+export const withoutWindows = (memory: Memory): Memory => ({
+  ...memory,
+  objects: Object.fromEntries(
+    Object.entries(memory.objects).map(([key, { events }]) => [key, { recommendations: [], events }]),
+  ),
+});
+
 /**
  * What a restart goes on with. Nobody watched in between, so stabilization windows start anew: nothing goes down for a whole one. Times ahead of
  * the clock, which was set back meanwhile, would count for ever: changes count as made now, panic ends, and forecasts start anew.
  */
 export function resumeMemory(stored: Memory, nowMs: number): Memory {
   const objects = Object.fromEntries(
-    Object.entries(stored.objects).map(([key, { events }]) => [
+    Object.entries(withoutWindows(stored).objects).map(([key, { recommendations, events }]) => [
       key,
-      { recommendations: [], events: events.map(([atMs, change]) => [Math.min(atMs, nowMs), change] as const) },
+      { recommendations, events: events.map(([atMs, change]) => [Math.min(atMs, nowMs), change] as const) },
     ]),
   );
   const past = (atMs: number): number => Math.min(atMs, nowMs);

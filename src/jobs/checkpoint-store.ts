@@ -4,7 +4,7 @@
  */
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import { keyOf } from "../api/kubernetes/meta.ts";
-import type { Memory } from "../decide/memory.ts";
+import { type Memory, withoutWindows } from "../decide/memory.ts";
 
 export interface CheckpointStore {
   /** Undefined: nothing usable is stored. */
@@ -13,7 +13,7 @@ export interface CheckpointStore {
   save(policy: ScalingPolicy, memory: Memory): Promise<CheckpointWriter | undefined>;
 }
 
-/** @returns text for `status.checkpoint`; undefined when it would be too long */
+/** @returns text for `status.checkpoint`, without stabilization windows where it would be too long with them; undefined when it is even so */
 export type CheckpointWriter = () => string | undefined;
 
 /** Bumped when the shape of `Memory` changes; an older checkpoint is then dropped. */
@@ -39,7 +39,9 @@ export function statusCheckpoints(): CheckpointStore {
   return {
     load: async ({ status }) => parseMemory(status?.checkpoint),
     save: async (_, memory) => () => {
-      const text = serializeMemory(memory);
+      const whole = serializeMemory(memory);
+      if (whole.length <= STATUS_MAX_LENGTH) return whole;
+      const text = serializeMemory(withoutWindows(memory));
       return text.length > STATUS_MAX_LENGTH ? undefined : text;
     },
   };
