@@ -27,7 +27,7 @@ import { expiryMs } from "./observe.ts";
 import { Pace } from "./pace.ts";
 import { ALWAYS_SAID, EventLimiter } from "./policy-events.ts";
 import { withCheckpointRead } from "./slim.ts";
-import { isMaterialChange, renderStatus, withCheckpoint, withExplanation } from "./status.ts";
+import { isMaterialChange, renderStatus, type StatusInput, withCheckpoint, withExplanation } from "./status.ts";
 import { isStatusDue, nextStatusInMs } from "./status-pace.ts";
 import { createWriteGate, FIELD_MANAGER } from "./write-gate.ts";
 
@@ -193,14 +193,15 @@ export function startAutoscaler(options: AutoscalerOptions): Autoscaler {
       options.onDecision?.(key, turn.decision, turn);
     }
     if (turn.conditions.length === 0) return;
-    const status = renderStatus({
+    const input: StatusInput = {
       policy: stored,
       conditions: turn.conditions,
       nowMs: clock.nowMs(),
       ...(turn.decision === undefined ? {} : { decision: turn.decision }),
       ...(turn.shadow === undefined ? {} : { shadow: turn.shadow }),
-    });
-    if (!isMaterialChange(stored.status, status) && !isStatusDue(stored.status, clock.nowMs())) return;
+    };
+    if (!isMaterialChange(input) && !isStatusDue(stored.status, input.nowMs)) return;
+    const status = renderStatus(input);
     const checkpoint = turn.checkpoint?.();
     const written = await api.patch(
       SCALING_POLICIES,

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { ScalingPolicy } from "../api/autoscaling/scaling-policy.ts";
 import { CHAIN_MAX_ENTRIES } from "../api/autoscaling/scaling-policy-status.ts";
 import type { Decision, StageRecord } from "../decide/decision.ts";
-import { renderStatus, withCheckpoint, withExplanation } from "./status.ts";
+import type { ConditionDraft } from "./conditions.ts";
+import { isMaterialChange, renderStatus, withCheckpoint, withExplanation } from "./status.ts";
 
 const policy: ScalingPolicy = {
   apiVersion: "autoscaling.grove.io/v1alpha1",
@@ -128,4 +129,74 @@ test("a checkpoint that the cache has let go is never written as it stands there
   expect(withCheckpoint({ checkpoint: "" }, undefined)).toEqual({});
   expect(withCheckpoint({ checkpoint: "" }, "{}")).toEqual({ checkpoint: "{}" });
   expect(withCheckpoint({ checkpoint: "{}" }, undefined)).toEqual({ checkpoint: "{}" });
+});
+
+describe("a status is worth a write", () => {
+  const one = { name: "decode", level: "PodClique" as const, current: 4, ready: 4, starting: 0, pending: 0 };
+  const decided: Decision = {
+    ...decisionOf([]),
+    id: "7",
+    targets: [{ ...one, goal: 4, stabilized: 4, rateLimited: 4, desired: 4, minViable: 1 }],
+    override: { name: "launch", reason: "launch", expiresAtMs: 60_000 },
+    schedules: { active: ["day"], early: [] },
+    zero: { isAsleep: false, reason: "NotIdle", detail: "2 requests wait" },
+  };
+  const drafts: readonly ConditionDraft[] = [{ type: "Ready", status: "True", reason: "Deciding", message: "holds" }];
+  /** With the fields of every object by name, as the API server gives them back. */
+  const sorted = <T>(value: T): T =>
+    Array.isArray(value)
+      ? (value.map(sorted) as T)
+      : typeof value === "object" && value !== null
+        ? (Object.fromEntries(
+            Object.entries(value)
+              .sort(([a], [b]) => (a < b ? -1 : 1))
+              .map(([key, field]) => [key, sorted(field)]),
+          ) as T)
+        : value;
+  const written = renderStatus({ policy, conditions: drafts, nowMs: 0, decision: decided });
+  const stored: ScalingPolicy = { ...policy, status: sorted(written) };
+  const isWorth = (change: Partial<Decision>, conditions = drafts, object = stored): boolean =>
+    isMaterialChange({ policy: object, conditions, nowMs: 15_000, decision: { ...decided, id: "8", ...change } });
+
+  test("not for times, sentences and ids", () => {
+    expect(isWorth({})).toBe(false);
+    expect(isWorth({ message: "still holds", atMs: 15_000 })).toBe(false);
+    expect(isWorth({ zero: { isAsleep: false, reason: "NotIdle", detail: "3 requests wait" } })).toBe(false);
+    expect(isWorth({}, [{ ...drafts[0]!, message: "still holds" }])).toBe(false);
+  });
+
+  test.each<[string, Partial<Decision>]>([
+    ["replicas", { targets: [{ ...decided.targets[0]!, ready: 3 }] }],
+    ["GPUs", { budget: { ...decided.budget, gpusUsed: 8 } }],
+    ["an override that ends", { override: { ...decided.override!, expiresAtMs: 90_000 } }],
+    ["a window", { schedules: { active: [], early: [] } }],
+    ["sleep", { zero: { isAsleep: true, reason: "NotIdle", detail: "" } }],
+    ["why it sleeps or not", { zero: { isAsleep: false, reason: "HeldAwake", detail: "" } }],
+    ["a reason", { reason: "Stabilized" }],
+    ["what was scaled", { outcome: "Scaled" }],
+  ])("for %s", (_, change) => {
+    expect(isWorth(change)).toBe(true);
+  });
+
+  test("for a condition, and the sentence of one that says what is wrong", () => {
+    expect(isWorth({}, [{ ...drafts[0]!, reason: "Other" }])).toBe(true);
+    expect(isWorth({}, [...drafts, { type: "Degraded", status: "True", reason: "Hold", message: "" }])).toBe(true);
+    const wrong: readonly ConditionDraft[] = [
+      { type: "Ready", status: "False", reason: "TargetNotFound", message: "x is gone" },
+    ];
+    const broken = {
+      ...policy,
+      status: sorted(renderStatus({ policy, conditions: wrong, nowMs: 0, decision: decided })),
+    };
+    expect(isWorth({}, wrong, broken)).toBe(false);
+    expect(isWorth({}, [{ ...wrong[0]!, message: "y is gone" }], broken)).toBe(true);
+  });
+
+  test("for a first one, for another generation of the policy, and when nothing is decided any more, once", () => {
+    expect(isWorth({}, drafts, policy)).toBe(true);
+    expect(isWorth({}, drafts, { ...stored, metadata: { ...stored.metadata, generation: 2 } })).toBe(true);
+    expect(isMaterialChange({ policy: stored, conditions: drafts, nowMs: 0 })).toBe(true);
+    const undecided = { ...policy, status: sorted(renderStatus({ policy: stored, conditions: drafts, nowMs: 0 })) };
+    expect(isMaterialChange({ policy: undecided, conditions: drafts, nowMs: 0 })).toBe(false);
+  });
 });

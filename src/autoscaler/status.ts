@@ -7,7 +7,7 @@ import {
 } from "../api/autoscaling/scaling-policy-status.ts";
 import { formatDuration } from "../api/duration.ts";
 import { equalJson } from "../api/json.ts";
-import { withCondition } from "../api/kubernetes/conditions.ts";
+import { conditionOf, withCondition } from "../api/kubernetes/conditions.ts";
 import type { Condition } from "../api/kubernetes/meta.ts";
 import { formatTime } from "../api/kubernetes/time.ts";
 import type { Decision, Stage, StageRecord } from "../decide/decision.ts";
@@ -113,29 +113,19 @@ function renderExplanation({ stages, targets }: Decision): Explanation {
 }
 
 function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined): Partial<ScalingPolicyStatus> {
-  const { id, atMs, outcome, reason, message, targets, budget, override } = decision;
+  const { id, atMs, outcome, reason, message, targets } = decision;
   const time = formatTime(atMs);
   const summary = { id, time, outcome, reason, message: message.slice(0, 4096) };
   const changed = decision.changes === undefined ? {} : { changes: decision.changes };
   const desired = Object.fromEntries(targets.map(({ name, desired: replicas }) => [name, replicas]));
   const history = old?.history ?? [];
-  const isNews = outcome === "Scaled" || history.at(-1)?.reason !== reason || history.at(-1)?.outcome !== outcome;
   const horizonMs = targets.find(({ forecast }) => forecast !== undefined)?.forecast?.horizonMs;
   const errors = targets.map(({ forecast }) => forecast?.errorRatio).filter((ratio) => ratio !== undefined);
   return {
     replicas: targets
       .map(({ name, current, desired: to }) => (current === to ? `${name} ${current}` : `${name} ${current}→${to}`))
       .join(", "),
-    targets: targets.map(({ name, level, current, ready, starting, pending, desired: to, minViable }) => ({
-      name,
-      level,
-      current,
-      ready,
-      starting,
-      pending,
-      desired: to,
-      minViable,
-    })),
+    ...shownOf(decision),
     lastDecision: summary,
     ratios: decision.ratios.map(({ name, ready, min, max, desiredWithinBand, readyWithinSlack }) => ({
       name,
@@ -144,27 +134,6 @@ function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined
       ...(min === undefined ? {} : { min }),
       ...(max === undefined ? {} : { max }),
     })),
-    budget: {
-      gpusUsed: budget.gpusUsed,
-      gpusRequested: budget.gpusRequested,
-      limited: budget.isLimited,
-      ...(budget.gpusMax === undefined ? {} : { gpusMax: budget.gpusMax }),
-    },
-    ...(override === undefined
-      ? {}
-      : { override: { name: override.name, reason: override.reason, expiresAt: formatTime(override.expiresAtMs) } }),
-    ...(decision.schedules.active.length + decision.schedules.early.length === 0
-      ? {}
-      : { schedule: decision.schedules }),
-    ...(decision.zero === undefined
-      ? {}
-      : {
-          zero: {
-            asleep: decision.zero.isAsleep,
-            reason: decision.zero.reason,
-            message: decision.zero.detail.slice(0, 4096),
-          },
-        }),
     ...(horizonMs === undefined
       ? {}
       : {
@@ -184,7 +153,9 @@ function renderDecision(decision: Decision, old: ScalingPolicyStatus | undefined
             ...(errors.length === 0 ? {} : { errorRatio: Math.max(...errors) }),
           },
         }),
-    history: isNews ? [...history, { ...summary, desired, ...changed }].slice(-HISTORY_MAX_ENTRIES) : history,
+    history: isNews(decision, history)
+      ? [...history, { ...summary, desired, ...changed }].slice(-HISTORY_MAX_ENTRIES)
+      : history,
   };
 }
 
@@ -256,29 +227,74 @@ function essentialOf(stages: readonly StageRecord[]): ReadonlySet<StageRecord> {
   return new Set(first.values());
 }
 
-/** Whether a person would see a difference; times and the checkpoint alone are not worth a write each tick. */
-export function isMaterialChange(before: ScalingPolicyStatus | undefined, after: ScalingPolicyStatus): boolean {
-  return !equalJson(material(before), material(after));
+/**
+ * Whether a person would see a difference; times and the checkpoint alone are not worth a write each tick. Told without rendering the status: most turns end
+ * here.
+ */
+export function isMaterialChange({ policy, conditions, decision }: StatusInput): boolean {
+  const { status: before, metadata } = policy;
+  if (before?.observedGeneration !== (metadata.generation ?? 0)) return true;
+  if (!conditions.every((draft) => isSaid(draft, conditionOf(before.conditions, draft.type)))) return true;
+  if (decision === undefined) return SHOWN.some((part) => before[part] !== undefined);
+  const { zero, ...shown } = shownOf(decision);
+  return !(
+    before.lastDecision?.reason === decision.reason &&
+    before.lastDecision.outcome === decision.outcome &&
+    !isNews(decision, before.history) &&
+    before.zero?.asleep === zero?.asleep &&
+    before.zero?.reason === zero?.reason &&
+    equalJson(pick(before), shown)
+  );
 }
 
-function material(status: ScalingPolicyStatus | undefined): unknown {
-  if (status === undefined) return undefined;
-  const { checkpoint: _, lastDecision, forecast: __, ...rest } = status;
-  return [
-    // What is wrong with a policy has no numbers of the moment, and may name something that is gone.
-    rest.conditions?.map(({ type, status: value, reason, message }) =>
-      type === "Ready" && value === "False" ? [type, value, reason, message] : [type, value, reason],
-    ),
-    rest.targets,
-    rest.budget,
-    rest.override,
-    rest.schedule,
-    rest.zero?.asleep,
-    rest.zero?.reason,
-    rest.observedGeneration,
-    lastDecision?.reason,
-    lastDecision?.outcome,
-    rest.history?.length,
-    rest.history?.at(-1)?.id,
-  ];
+/** What is wrong with a policy has no numbers of the moment, and may name something that is gone. */
+function isSaid({ type, status, reason, message }: ConditionDraft, before: Condition | undefined): boolean {
+  const isWrong = type === "Ready" && status === "False";
+  return before?.status === status && before.reason === reason && (!isWrong || before.message === message);
+}
+
+/** Parts of the status that are numbers of the replicas now, and worth a write when one of them changes. */
+const SHOWN = ["targets", "budget", "override", "schedule", "zero"] as const satisfies (keyof ScalingPolicyStatus)[];
+
+type Shown = Pick<ScalingPolicyStatus, (typeof SHOWN)[number]>;
+
+const pick = ({ targets, budget, override, schedule }: ScalingPolicyStatus) => ({
+  targets,
+  budget,
+  override,
+  schedule,
+});
+
+function shownOf({ targets, budget, override, schedules, zero }: Decision): Shown {
+  return {
+    targets: targets.map(({ name, level, current, ready, starting, pending, desired, minViable }) => ({
+      name,
+      level,
+      current,
+      ready,
+      starting,
+      pending,
+      desired,
+      minViable,
+    })),
+    budget: {
+      gpusUsed: budget.gpusUsed,
+      gpusRequested: budget.gpusRequested,
+      limited: budget.isLimited,
+      ...(budget.gpusMax === undefined ? {} : { gpusMax: budget.gpusMax }),
+    },
+    ...(override === undefined
+      ? {}
+      : { override: { name: override.name, reason: override.reason, expiresAt: formatTime(override.expiresAtMs) } }),
+    ...(schedules.active.length + schedules.early.length === 0 ? {} : { schedule: schedules }),
+    ...(zero === undefined
+      ? {}
+      : { zero: { asleep: zero.isAsleep, reason: zero.reason, message: zero.detail.slice(0, 4096) } }),
+  };
+}
+
+/** What is kept in the history: what was scaled, and what is said for the first time. */
+function isNews({ outcome, reason }: Decision, history: ScalingPolicyStatus["history"] = []): boolean {
+  const last = history.at(-1);
+  return outcome === "Scaled" || last?.reason !== reason || last.outcome !== outcome;
 }

@@ -16,6 +16,7 @@ import { POD_CLIQUE_SETS, type PodCliqueSet } from "../../src/api/grove/pod-cliq
 import { conditionOf } from "../../src/api/kubernetes/conditions.ts";
 import { isPodReady, isTerminating, PODS } from "../../src/api/kubernetes/core.ts";
 import type { KubeObject, Resource } from "../../src/api/kubernetes/meta.ts";
+import { parseTime } from "../../src/api/kubernetes/time.ts";
 import { POD_GANGS } from "../../src/api/scheduler/pod-gang.ts";
 import { type AutoscalerInformers, startAutoscalerInformers } from "../../src/autoscaler/informers.ts";
 import { LEVELS, type Monitor, startMonitor } from "../../src/cli/demo/monitor.ts";
@@ -57,6 +58,7 @@ describe.skipIf(skipWithout(missingCluster(), missingPrometheus(), missingRedis(
     let service: Service;
     let informers: AutoscalerInformers;
     let monitor: Monitor;
+    const statuses = { written: 0, needless: [] as string[] };
     const stop = new AbortController();
     const policy = policyFor(readExample("multinode-prefill-decode/policy.yaml", "ScalingPolicy"));
     const system = { namespace, partOf: SET };
@@ -92,6 +94,13 @@ describe.skipIf(skipWithout(missingCluster(), missingPrometheus(), missingRedis(
         metrics: noRuntimeMetrics,
       });
       await informers.synced;
+      informers.policies.onChange(({ before, after }) => {
+        if (before?.status === undefined || after?.status === undefined) return;
+        statuses.written++;
+        const { time = "" } = after.status.lastDecision ?? {};
+        const isDue = parseTime(time) + 1_000 >= parseTime(before.status.nextStatusBy ?? "");
+        if (!isDue && seenIn(before) === seenIn(after)) statuses.needless.push(time);
+      });
       monitor = startMonitor(informers, policy, clock);
       await service.start();
       await api.create(
@@ -257,6 +266,11 @@ describe.skipIf(skipWithout(missingCluster(), missingPrometheus(), missingRedis(
       expect(failed).toBe(0);
     });
 
+    test("a status was written where a person sees a difference, and otherwise once a minute", () => {
+      expect(statuses.needless).toEqual([]);
+      expect(statuses.written).toBeGreaterThan(10);
+    });
+
     test("deleting the set takes everything with it, and the service ends when it is asked to", async () => {
       await cluster.api.delete(POD_CLIQUE_SETS, { namespace, name: SET });
       await soon("everything to go", async () => (await owned(cluster.api)).length === 0);
@@ -292,6 +306,15 @@ function clear(monitor: Monitor): typeof NO_VIOLATION {
   const { ratioViolationSeconds, floorViolationSeconds, budgetViolationSeconds } = monitor.report();
   return { ratioViolationSeconds, floorViolationSeconds, budgetViolationSeconds };
 }
+
+/** What a person sees of a status, without the numbers and times of the moment. */
+const seenIn = ({ metadata, status = {} }: ScalingPolicy): string =>
+  JSON.stringify([
+    metadata.generation,
+    status.conditions?.map(({ type, status: value, reason }) => `${type} ${value} ${reason}`).sort(),
+    [status.targets, status.budget, status.override, status.schedule],
+    [status.lastDecision?.outcome, status.lastDecision?.reason, status.history?.length, status.history?.at(-1)?.id],
+  ]);
 
 /** The example, in a hurry: decisions every 2 s, windows of 10 s, and load targets that a short burst passes. */
 function policyFor(example: ScalingPolicy): ScalingPolicy {
