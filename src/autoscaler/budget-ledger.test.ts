@@ -7,7 +7,10 @@ import { BudgetLedger } from "./budget-ledger.ts";
 
 const budget = { metadata: { name: "gpus" }, spec: { capacity: 64, reserve: 0, members: [] } } as unknown as GPUBudget;
 const policy = (name: string): ScalingPolicy =>
-  ({ metadata: { namespace: "ns", name }, spec: { gpuBudget: { priority: 0 } } }) as unknown as ScalingPolicy;
+  ({
+    metadata: { namespace: "ns", name },
+    spec: { mode: "Active", gpuBudget: { priority: 0 } },
+  }) as unknown as ScalingPolicy;
 /** Wants `most` GPUs for all of its demand. */
 const decision = (most: number): Decision =>
   ({
@@ -37,23 +40,49 @@ describe("a shared budget", () => {
 
   test("what one was granted in a turn that has not ended is not granted to another, whatever a new deal says", () => {
     const ledger = new BudgetLedger();
-    const urgent = { ...policy("b"), spec: { gpuBudget: { priority: 9 } } } as unknown as ScalingPolicy;
+    const urgent = { ...policy("b"), spec: { mode: "Active", gpuBudget: { priority: 9 } } } as unknown as ScalingPolicy;
     ledger.record(policy("a"), budget, decision(50), 10);
     ledger.record(urgent, budget, decision(10), 10);
     const { gpus: granted } = ledger.granted(policy("a"), budget, 10);
-    expect(granted).toBe(50);
+    expect(granted).toBe(54);
     ledger.promise("ns/a", granted);
     ledger.record(urgent, budget, decision(50), 10);
-    expect(ledger.granted(urgent, budget, 10).gpus).toBe(14);
+    expect(ledger.granted(urgent, budget, 10).gpus).toBe(10);
+    // Once it has decided, what it orders.
+    ledger.promise("ns/a", 30);
+    expect(ledger.granted(urgent, budget, 10).gpus).toBe(34);
     ledger.settle("ns/a");
-    expect(ledger.granted(urgent, budget, 10).gpus).toBe(50);
+    expect(ledger.granted(urgent, budget, 10).gpus).toBe(54);
+  });
+
+  test("a share is no limit: what nobody else has or is sure of may be used at once", () => {
+    const ledger = new BudgetLedger();
+    ledger.record(policy("a"), budget, decision(4), 4);
+    ledger.record(policy("b"), budget, decision(20), 6);
+    expect(ledger.granted(policy("a"), budget, 4).gpus).toBe(44);
+    // More than it asked for last, and no overdraft while there is room.
+    expect(ledger.granted(policy("a"), budget, 30).gpus).toBe(44);
+    ledger.record(policy("b"), budget, decision(60), 20);
+    expect(ledger.granted(policy("a"), budget, 30).gpus).toBe(4);
+  });
+
+  test.each(["Paused", "Advisory"])("one that is %s keeps what it holds, and nothing is kept free for it", (mode) => {
+    const ledger = new BudgetLedger();
+    const still = { ...policy("still"), spec: { mode, gpuBudget: { priority: 9 } } } as unknown as ScalingPolicy;
+    ledger.record(still, budget, decision(60), 3);
+    ledger.record(policy("a"), budget, decision(60), 10);
+    expect(ledger.granted(policy("a"), budget, 10).gpus).toBe(61);
+    expect(ledger.status(budget).members?.map(({ granted, requested }) => [granted, requested])).toEqual([
+      [60, 60],
+      [3, 60],
+    ]);
   });
 
   test("what is held by policies without an offer is not there for the others", () => {
     const ledger = new BudgetLedger();
     ledger.record(policy("a"), budget, decision(60), 4);
-    expect(ledger.granted(policy("a"), budget, 4).gpus).toBe(60);
-    expect(ledger.granted(policy("a"), budget, 4, () => ({ gpus: 50 })).gpus).toBeLessThanOrEqual(14);
+    expect(ledger.granted(policy("a"), budget, 4).gpus).toBe(64);
+    expect(ledger.granted(policy("a"), budget, 4, () => ({ gpus: 50 })).gpus).toBe(14);
   });
 
   test("while a member holds pods of unknown GPUs, no other grows, and it is named", () => {
@@ -63,8 +92,8 @@ describe("a shared budget", () => {
     ledger.record(policy("b"), budget, uncounted, 0);
     const unknown = "ScalingPolicy ns/b (pod b-0)";
     expect(ledger.granted(policy("a"), budget, 4)).toEqual({ gpus: 4, unknown });
-    // It may shrink to its share, and the member itself is told of itself by its own decision.
-    expect(ledger.granted(policy("a"), budget, 62)).toEqual({ gpus: 60, unknown });
+    // The member itself is told of itself by its own decision.
+    expect(ledger.granted(policy("a"), budget, 62)).toEqual({ gpus: 62, unknown });
     expect(ledger.granted(policy("b"), budget, 0)).not.toHaveProperty("unknown");
     expect(ledger.status(budget)).toEqual({
       requested: 68,
@@ -78,7 +107,7 @@ describe("a shared budget", () => {
     expect(ledger.status(budget).used).toBe(12);
     ledger.record(policy("b"), budget, uncounted, 0);
     ledger.forget("ns/b");
-    expect(ledger.granted(policy("a"), budget, 4)).toEqual({ gpus: 60 });
+    expect(ledger.granted(policy("a"), budget, 4)).toEqual({ gpus: 64 });
   });
 
   test("so it is with what holders without an offer have", () => {
@@ -114,7 +143,7 @@ describe("a shared budget", () => {
       for (const name of names.slice(1, 4)) ledger.record(policy(name), roomy, decision(2), 2);
       ledger.record(surging, roomy, decision(20), 10);
       // 36 others hold 10 each; three have given back 8 each.
-      expect(ledger.granted(surging, roomy, 10).gpus).toBe(20);
+      expect(ledger.granted(surging, roomy, 10).gpus).toBe(34);
     });
 
     test("is asked for the others' pods once a deal", () => {

@@ -54,8 +54,10 @@ export class BudgetLedger {
   }
 
   /**
-   * What the policy may use: its share by the last offers of all members, as far as the others leave it. What they hold beyond their own shares
-   * (paused, or on the way down) is there all the same. Before its first offer a policy may keep what it has, and no more.
+   * What the policy may use: all that the others have no share of and do not hold. A share is what a deal gives by the last offers of all, so it is what a
+   * member is sure of, and no limit: where there is room nobody waits for the next deal, and what is kept for a window or a hold is no overdraft. What
+   * others hold beyond their shares (paused, or on the way down) is not there, but takes nothing away that the policy has within its own. Before its first
+   * offer a policy may keep what it has, and no more.
    *
    * While another member holds pods whose GPUs are not known, nobody knows what is left, and the policy may have no more than it has.
    *
@@ -69,17 +71,17 @@ export class BudgetLedger {
     const deal = dealOf(book, budget, outsiders);
     const share = deal.grants.get(key);
     const unknown = unknownBeside(book, key);
-    if (unknown !== undefined) return { gpus: Math.min(share ?? gpusInUse, gpusInUse), unknown };
+    if (unknown !== undefined) return { gpus: gpusInUse, unknown };
     let others = deal.takenGpus - takenBy(own, share) + deal.outsiders.gpus;
     for (const [other, gpus] of book.promised) {
       const entry = book.entries.get(other);
       if (other !== key && entry !== undefined) others += Math.max(0, gpus - takenBy(entry, deal.grants.get(other)));
     }
     const left = deal.capacity - others;
-    return { gpus: Math.min(share ?? gpusInUse, Math.max(left, gpusInUse)) };
+    return { gpus: Math.max(left, Math.min(share ?? gpusInUse, gpusInUse)) };
   }
 
-  /** @param gpus that the policy was granted and may order before its turn ends */
+  /** @param gpus that the policy may hold before its turn ends: what it was granted, and once it has decided what it orders */
   promise(policyKey: string, gpus: number): void {
     const name = this.#budgetOf.get(policyKey);
     if (name !== undefined) this.#books.get(name)?.promised.set(policyKey, gpus);
@@ -110,7 +112,7 @@ export class BudgetLedger {
         key,
         priority: member?.priority ?? policy.spec.gpuBudget.priority,
         weight: member?.weight ?? 1,
-        ...decision.offer,
+        ...(policy.spec.mode === "Active" ? decision.offer : keeps(gpusHeld)),
       },
     };
     follow(book, key, entry);
@@ -150,6 +152,9 @@ export class BudgetLedger {
     };
   }
 }
+
+/** The offer of a policy that is paused or only advises: it gives nothing back and takes nothing. */
+const keeps = (gpusHeld: number): Pick<Offer, "minGpus" | "curve"> => ({ minGpus: gpusHeld, curve: [[0, gpusHeld]] });
 
 const newBook = (): Book => ({ entries: new Map(), promised: new Map(), unknown: new Map() });
 

@@ -121,7 +121,7 @@ const OPTIONAL_KINDS: ReadonlySet<string> = new Set(
   [HORIZONTAL_POD_AUTOSCALERS, KEDA_SCALED_OBJECTS, KAI_QUEUES, RESOURCE_CLAIM_TEMPLATES].map(({ plural }) => plural),
 );
 
-/** What the running autoscaler granted last; to a policy that it does not know, what is left. */
+/** As `BudgetLedger.granted`, by the shares of the last deal that the running autoscaler wrote down. */
 function publishedGrant({ metadata }: ScalingPolicy, { spec, status }: GPUBudget, gpusInUse: number): Granted {
   const isOwn = ({ namespace, policy }: Member): boolean =>
     namespace === metadata.namespace && policy === metadata.name;
@@ -132,10 +132,11 @@ function publishedGrant({ metadata }: ScalingPolicy, { spec, status }: GPUBudget
     uncounted === undefined
       ? {}
       : { unknown: `ScalingPolicy ${uncounted.namespace}/${uncounted.policy} (${uncounted.unknown})` };
-  if (own !== undefined) return { gpus: own.granted, ...unknown };
   if (uncounted !== undefined) return { gpus: gpusInUse, ...unknown };
-  const granted = members.reduce((sum, member) => sum + member.granted, 0);
-  return { gpus: Math.max(gpusInUse, spec.capacity - spec.reserve - granted) };
+  const others = members.filter((member) => !isOwn(member));
+  const taken = others.reduce((sum, { used, granted }) => sum + Math.max(used, granted), 0);
+  const left = spec.capacity - spec.reserve - taken;
+  return { gpus: Math.max(left, Math.min(own?.granted ?? gpusInUse, gpusInUse)) };
 }
 
 type Member = NonNullable<GPUBudgetStatus["members"]>[number];

@@ -154,6 +154,7 @@ export class PolicyLoop {
       memory: state.memory,
     });
     signal?.throwIfAborted();
+    this.#shared.ordered(policy, decided);
 
     // 4. Act, through the gate and nowhere else.
     if (policy.spec.mode === "Active") await this.#noteIntent(policy, decided, memory, observed.observation);

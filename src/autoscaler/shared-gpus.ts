@@ -5,6 +5,7 @@ import type { PodCliqueSet } from "../api/grove/pod-clique-set.ts";
 import { keyOf } from "../api/kubernetes/meta.ts";
 import type { Decision } from "../decide/decision.ts";
 import type { Observation } from "../decide/observation.ts";
+import type { ScaleWrite } from "../decide/transition.ts";
 import { BudgetLedger, type Granted } from "./budget-ledger.ts";
 import { declaredGpus, type Held, heldGpus } from "./held-gpus.ts";
 import { type AutoscalerInformers, BY_BUDGET, BY_SET } from "./informers.ts";
@@ -55,17 +56,18 @@ export class SharedGpus {
     return granted;
   }
 
+  /** The policy has decided: of what it was granted only what it orders is still promised. */
+  ordered(policy: ScalingPolicy, { budget, transition }: Decision): void {
+    if (!isShadow(policy)) this.ledger.promise(keyOf(policy), budget.gpusUsed + addedBy(transition.now));
+  }
+
   record(policy: ScalingPolicy, decision: Decision, { written }: GateResult): void {
     const key = keyOf(policy);
     if (isShadow(policy)) {
       this.forget(key);
       return;
     }
-    const added = written.reduce(
-      (sum, { from, to, gpusPerReplica }) => sum + Math.max(0, to - from) * gpusPerReplica,
-      0,
-    );
-    const held = decision.budget.gpusUsed + added;
+    const held = decision.budget.gpusUsed + addedBy(written);
     this.#queues.record(policy, this.#informers.pods.byIndex(BY_SET, setKeyOf(policy)), held);
     const budget = this.#budgetOf(policy);
     if (budget === undefined) this.ledger.forget(key);
@@ -104,5 +106,8 @@ export class SharedGpus {
     return unknown === undefined ? { gpus } : { gpus, unknown };
   }
 }
+
+const addedBy = (writes: readonly ScaleWrite[]): number =>
+  writes.reduce((sum, { from, to, gpusPerReplica }) => sum + Math.max(0, to - from) * gpusPerReplica, 0);
 
 const setKeyOf = ({ metadata, spec }: ScalingPolicy): string => `${metadata.namespace}/${spec.targetRef.name}`;

@@ -3,15 +3,22 @@ import type { StageRecord } from "./decision.ts";
 import type { Observation } from "./observation.ts";
 import type { Policy } from "./policy.ts";
 
+export interface PolicyBudget {
+  readonly gpus: number;
+  /** Whatever a shared budget grants. */
+  readonly ownGpus: number;
+  readonly isUnknown: boolean;
+  /** The queue of the scheduler that is the narrowest. */
+  readonly queue?: string;
+}
+
 export function budgetOf(
   policy: Policy,
   { set, targets, gpusUnknown, gpusGranted, sharedGpusUnknown, isBudgetMissing, queue }: Observation,
   scheduledMax: number | undefined,
-): { gpus: number; isUnknown: boolean; queue?: string } {
-  const own = Math.min(
-    scheduledMax ?? policy.gpuBudgetMax ?? Number.POSITIVE_INFINITY,
-    gpusGranted ?? Number.POSITIVE_INFINITY,
-  );
+): PolicyBudget {
+  const max = scheduledMax ?? policy.gpuBudgetMax ?? Number.POSITIVE_INFINITY;
+  const own = Math.min(max, gpusGranted ?? Number.POSITIVE_INFINITY);
   const isQueueUnknown = queue !== undefined && queue.gpus === undefined;
   const gpus = Math.min(own, queue?.gpus ?? Number.POSITIVE_INFINITY);
   const isKnown =
@@ -20,6 +27,7 @@ export function budgetOf(
     targets.every(({ gpusPerReplica }) => gpusPerReplica !== undefined);
   return {
     gpus,
+    ownGpus: Math.min(max, queue?.gpus ?? Number.POSITIVE_INFINITY),
     isUnknown:
       isBudgetMissing === true ||
       isQueueUnknown ||

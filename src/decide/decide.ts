@@ -23,7 +23,7 @@ import { keepForAStart } from "./keep-for-a-start.ts";
 import { limitStep } from "./limit-step.ts";
 import { type Memory, rememberStartups } from "./memory.ts";
 import type { Observation } from "./observation.ts";
-import { offerOf } from "./offer.ts";
+import { offerOf, offerOfOverride } from "./offer.ts";
 import { isInPanic, type PanicMemory, panicDemand, panicStep } from "./panic.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
 import { type ProblemInput, solveInput } from "./problem.ts";
@@ -204,11 +204,8 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   stages.push(...limited.stages);
 
   // 8: override
-  const desired = applyOverride(
-    { policy, observation, bounds, ratios: goal.kept, gpuBudget: budget.gpus, isGrowthForbidden: budget.isUnknown },
-    limited,
-    stages,
-  );
+  const overriding = { policy, observation, bounds, ratios: goal.kept, gpuBudget: budget.gpus };
+  const desired = applyOverride({ ...overriding, isGrowthForbidden: budget.isUnknown }, limited, stages);
 
   // 9: transition
   const transition = planTransition(
@@ -264,6 +261,12 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     why,
   });
   const gpusRequested = gpusWanted(observation, desired.perSet);
+  const offered = (): NonNullable<Decision["offer"]> => {
+    const offer = offerOf(problem, budget.ownGpus);
+    if (observation.override === undefined) return offer;
+    const wanted = applyOverride({ ...overriding, gpuBudget: budget.ownGpus, isGrowthForbidden: false }, limited, []);
+    return offerOfOverride(offer, gpusWanted(observation, wanted.perSet));
+  };
   const record: Omit<Decision, "outcome" | "reason" | "message"> = {
     id: `${memory.decisions + 1}`,
     atMs: observation.nowMs,
@@ -285,7 +288,7 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     ...(slo.state === undefined ? {} : { slo: slo.state }),
     relaxed: goal.relaxed,
     transition,
-    ...(observation.isSharing ? { offer: offerOf(problem) } : {}),
+    ...(observation.isSharing ? { offer: offered() } : {}),
     ...(observation.override === undefined ? {} : { override: observation.override }),
     schedules: { active: scheduled.active, early: scheduled.early },
     ...(scheduled.nextChangeMs === undefined ? {} : { nextChangeMs: scheduled.nextChangeMs }),

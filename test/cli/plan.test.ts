@@ -143,7 +143,7 @@ describe("plan", () => {
     expect((await world.run(["plan", "-f", policyFile()])).out).not.toContain(SILENT);
   });
 
-  test("a shared budget counts as it is granted now, and a newcomer gets what is left", async () => {
+  test("a shared budget counts as it is dealt now: what the others are not sure of is there, for a newcomer, too", async () => {
     const { api } = world.simulation.world;
     await api.create(GPU_BUDGETS, {
       apiVersion: "autoscaling.grove.io/v1alpha1",
@@ -164,7 +164,11 @@ describe("plan", () => {
       policy.spec.gpuBudget = { ...policy.spec.gpuBudget, sharedBudgetRef: { name: "team" } };
     });
     await publish([member("llama-70b", 10), member("other", 16)]);
-    expect((await planJson(file)).decision.budget.gpusMax).toBe(10);
+    expect((await planJson(file)).decision.budget.gpusMax).toBe(12);
+    // Of its own share it keeps what it has, whatever the others hold.
+    await publish([member("llama-70b", 10), member("other", 26)]);
+    const { gpusMax, gpusUsed } = (await planJson(file)).decision.budget;
+    expect(gpusMax).toBe(Math.min(10, gpusUsed));
     await publish([member("other", 16)]);
     expect((await planJson(file)).decision.budget.gpusMax).toBe(12);
     const missing = policyFile((policy) => {

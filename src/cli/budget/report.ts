@@ -112,7 +112,7 @@ function membersOf(budget: GPUBudget | undefined, { policies, isComplete }: Surr
       ? {}
       : defined({ used: status?.used ?? own?.used, wanted: status?.requested ?? own?.wanted });
     const why = [
-      shortOf(use.wanted, granted),
+      (policy?.spec.mode ?? "Active") === "Active" ? shortOf(use.wanted, granted) : undefined,
       budget === undefined
         ? `there is no GPUBudget ${policy?.spec.gpuBudget.sharedBudgetRef?.name}: nothing grows`
         : own?.why,
