@@ -33,3 +33,14 @@ test("our own write is ours although its answer was lost", () => {
   expect(writers.observe([seen(4)], 0)).toEqual([]);
   expect(writers.observe([seen(5)], 0)).toHaveLength(1);
 });
+
+test("a clique and a group of one name are two objects", () => {
+  const writers = new ForeignWriters();
+  const both = (clique: number, group: number) => [
+    { target: "decode", objectName: "x-0-decode", replicas: clique, uid: "c" },
+    { target: "decoders", objectName: "x-0-decode", replicas: group, uid: "g" },
+  ];
+  writers.observe(both(2, 3), 0);
+  expect(writers.observe(both(2, 3), 0)).toEqual([]);
+  expect(writers.observe(both(2, 9), 0).map(({ target }) => target)).toEqual(["decoders"]);
+});

@@ -21,6 +21,9 @@ export interface SeenObject extends Pick<ScaledObject, "objectName" | "replicas"
   readonly uid: string;
 }
 
+/** A clique and a group may have one name. */
+const keyOf = ({ target, objectName }: Pick<SeenObject, "target" | "objectName">): string => `${target}/${objectName}`;
+
 export class ForeignWriters {
   readonly #known = new Map<string, Known>();
   readonly #heldUntilMs = new Map<string, number>();
@@ -29,9 +32,10 @@ export class ForeignWriters {
   observe(objects: readonly SeenObject[], nowMs: number): readonly SeenObject[] {
     const foreign: SeenObject[] = [];
     for (const object of objects) {
-      const known = this.#known.get(object.objectName);
+      const key = keyOf(object);
+      const known = this.#known.get(key);
       const isSame = known?.uid === object.uid && known.replicas === object.replicas;
-      this.#known.set(object.objectName, isSame ? known : { uid: object.uid, replicas: object.replicas });
+      this.#known.set(key, isSame ? known : { uid: object.uid, replicas: object.replicas });
       // The first sight after a start is what is: who wrote it before is not ours to judge.
       if (known === undefined || known.uid !== object.uid || known.replicas === object.replicas) continue;
       if (known.tried === object.replicas) continue;
@@ -43,16 +47,18 @@ export class ForeignWriters {
 
   /** Our own writes. */
   wrote(writes: readonly ScaleWrite[]): void {
-    for (const { objectName, to } of writes) {
-      const known = this.#known.get(objectName);
-      if (known !== undefined) this.#known.set(objectName, { uid: known.uid, replicas: to });
+    for (const write of writes) {
+      const key = keyOf(write);
+      const known = this.#known.get(key);
+      if (known !== undefined) this.#known.set(key, { uid: known.uid, replicas: write.to });
     }
   }
 
   /** A write of ours that came back with an error. */
-  tried({ objectName, to }: ScaleWrite): void {
-    const known = this.#known.get(objectName);
-    if (known !== undefined) this.#known.set(objectName, { ...known, tried: to });
+  tried(write: ScaleWrite): void {
+    const key = keyOf(write);
+    const known = this.#known.get(key);
+    if (known !== undefined) this.#known.set(key, { ...known, tried: write.to });
   }
 
   /** Targets that are left alone now. */

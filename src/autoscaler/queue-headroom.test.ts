@@ -97,12 +97,22 @@ describe("what a queue leaves to a policy", () => {
 
   test("what another policy has ordered and not got yet is spoken for, and no longer once it is allocated", () => {
     const ledger = new QueueLedger();
-    ledger.record(policy("b", "q"), [], 6);
+    ledger.record(policy("b", "q"), [], 6, queues({}));
     expect(left({ q: { limit: 16 } }, [], ledger)).toEqual({ name: "q", gpus: 10 });
-    ledger.record(policy("b", "q"), pods(3, 2), 6);
+    ledger.record(policy("b", "q"), pods(3, 2), 6, queues({}));
     expect(left({ q: { limit: 16, allocated: 6 } }, [], ledger)).toEqual({ name: "q", gpus: 10 });
     ledger.forget("serving/b");
     expect(left({ q: { limit: 16 } }, [], ledger)).toEqual({ name: "q", gpus: 16 });
+  });
+
+  test("what was ordered in a queue beside it is spoken for in the one above both, once", () => {
+    const ledger = new QueueLedger();
+    const tree = { p: { limit: 8, parent: "p" }, q: { limit: 16, parent: "p" }, beside: { limit: 16, parent: "p" } };
+    ledger.record(policy("b", "beside"), [], 6, queues(tree));
+    expect(left(tree, [], ledger)).toEqual({ name: "p", gpus: 2 });
+    expect(ledger.observe(policy("b", "beside"), [], queues(tree)).queue).toEqual({ name: "p", gpus: 8 });
+    ledger.record(policy("b", "beside"), [], 1, queues(tree));
+    expect(left(tree, [], ledger)).toEqual({ name: "p", gpus: 7 });
   });
 
   test("a policy without a queue asks none", () => {

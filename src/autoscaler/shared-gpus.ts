@@ -33,11 +33,11 @@ export class SharedGpus {
     policy: ScalingPolicy,
     set: PodCliqueSet,
   ): Pick<Observation, "queue" | "isBudgetMissing"> & { readonly isSharing: boolean } {
-    const { pods, queues } = this.#informers;
+    const { pods } = this.#informers;
     const isSharing = policy.spec.gpuBudget.sharedBudgetRef !== undefined;
     return {
       isSharing,
-      ...this.#queues.observe(policy, pods.byIndex(BY_SET, keyOf(set)), (name) => queues.get(undefined, name)),
+      ...this.#queues.observe(policy, pods.byIndex(BY_SET, keyOf(set)), this.#queueOf),
       // Fails closed: nothing grows, and nothing is taken away for want of an object.
       ...(isSharing && this.#budgetOf(policy) === undefined ? { isBudgetMissing: true as const } : {}),
     };
@@ -68,7 +68,7 @@ export class SharedGpus {
       return;
     }
     const held = decision.budget.gpusUsed + addedBy(written);
-    this.#queues.record(policy, this.#informers.pods.byIndex(BY_SET, setKeyOf(policy)), held);
+    this.#queues.record(policy, this.#informers.pods.byIndex(BY_SET, setKeyOf(policy)), held, this.#queueOf);
     const budget = this.#budgetOf(policy);
     if (budget === undefined) this.ledger.forget(key);
     else this.ledger.record(policy, budget, decision, held);
@@ -83,6 +83,8 @@ export class SharedGpus {
     this.ledger.forget(policyKey);
     this.#queues.forget(policyKey);
   }
+
+  readonly #queueOf = (name: string) => this.#informers.queues.get(undefined, name);
 
   #budgetOf({ spec }: ScalingPolicy): GPUBudget | undefined {
     const name = spec.gpuBudget.sharedBudgetRef?.name;

@@ -16,8 +16,8 @@ export interface InFlight {
 
 /** An object that an update or a recreation changes, or that is not there. */
 export const changeKey = (target: string, setIndex: number): string => objectKey(target, setIndex);
-/** A set replica whose minimum is on its way. */
-const setStartKey = (setIndex: number): string => `set/${setIndex}`;
+/** A set replica whose minimum is on its way. No target has such a key, whatever its name is. */
+const setStartKey = (setIndex: number): string => `start//${setIndex}`;
 /** Replicas of an object for which there are no pods. */
 export const uncreatedKey = (target: string, setIndex: number): string => `pods/${objectKey(target, setIndex)}`;
 

@@ -295,12 +295,14 @@ function limitObject(
     note("GPUCostUnknown", "there is a GPU budget and the GPUs of a replica are unknown");
     hi = current;
   }
-  if (recommendation > hi && limits.hiReason !== undefined) note(limits.hiReason, `at most ${hi} now`);
-  if (recommendation < lo && limits.loReason !== undefined && !holds) note(limits.loReason, `at least ${lo} now`);
   // Bounds are not metrics: like the HPA, they move the object at once.
+  const least = Math.min(Math.max(lo, min), max);
+  const most = Math.max(Math.min(hi, max), min);
+  if (recommendation > most && limits.hiReason !== undefined) note(limits.hiReason, `at most ${most} now`);
+  if (recommendation < least && limits.loReason !== undefined && !holds) note(limits.loReason, `at least ${least} now`);
   return {
-    lo: Math.min(Math.max(lo, min), max),
-    hi: Math.max(Math.min(hi, max), min),
+    lo: least,
+    hi: most,
     ...eased,
     ...(loBy === undefined ? {} : { loBy }),
     ...(hiBy === undefined ? {} : { hiBy }),

@@ -1,6 +1,7 @@
 /** Rules of time in whole decisions: schedules, deadlines, starts, flaps, warm-up, zero. */
 import { describe, expect, test } from "vitest";
 import type { Decision } from "./decision.ts";
+import { inFlightOf, isSetStarting } from "./in-flight.ts";
 import { instant, Plant, policyOf, targetPolicy } from "./plant.fixture.ts";
 import type { Policy } from "./policy.ts";
 
@@ -11,6 +12,16 @@ const one = (load = 1, replicas = 1): Plant => new Plant({ replicas: [replicas],
 const reasons = ({ stages }: Decision): readonly string[] => stages.map(({ reason }) => reason);
 const ticks = (plant: Plant, policy: Policy, count: number): Decision[] =>
   Array.from({ length: count }, () => plant.tick(policy));
+
+test("a minimum moves a target at once, and no rate is said to hold it", () => {
+  const scaleUp = { ...instant.scaleUp, policies: [{ type: "Percent" as const, value: 100, periodMs: 15_000 }] };
+  const plant = one(4, 0);
+  const decision = plant.tick(
+    alone({ targets: [targetPolicy("decode", { minReplicas: 4, behavior: { ...instant, scaleUp } })] }),
+  );
+  expect(plant.totals).toEqual([4]);
+  expect(reasons(decision)).not.toContain("ScaleUpLimit");
+});
 
 describe("schedules", () => {
   const window = { name: "office", cron: "0 1 * * *", timeZone: "UTC", durationMs: 30 * MINUTE_MS, bounds: {} };
@@ -115,6 +126,19 @@ describe("deadlines of what is under way", () => {
     for (const { reason } of ticks(plant, policy, 120)) expect(reason).toBe("HeldDown");
     plant.tick(policy);
     expect(plant.totals).toEqual([1]);
+  });
+
+  test("a target may be named as anything: its update is not the start of a set replica", () => {
+    const policy = policyOf({ targets: [targetPolicy("set")], ratios: [] });
+    const plant = one(2, 2);
+    plant.change = (object) => ({ ...object, isChanging: true });
+    const { sinceMs } = inFlightOf(policy, plant.observe(policy), {});
+    plant.nowMs = policy.coldStart.changeDeadlineMs;
+    plant.change = (object) => ({ ...object, isChanging: true, ready: 0, starting: 2 });
+    const observation = plant.observe(policy);
+    const late = inFlightOf(policy, observation, sinceMs);
+    expect(late.overdue.has("set/0")).toBe(true);
+    expect(isSetStarting(observation, late)).toBe(true);
   });
 
   test("a set replica whose pods never come holds the others down until the deadline", () => {

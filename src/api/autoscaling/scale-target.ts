@@ -138,6 +138,12 @@ export const SCALE_TARGET = object(
   {
     rules: [
       {
+        // Whatever is kept by the names of targets, an object of JavaScript has that one.
+        rule: "self.name != 'constructor'",
+        message: "must not be constructor; choose another name, ref says which object it is",
+        fieldPath: ".name",
+      },
+      {
         rule: "self.minReplicas <= self.maxReplicas",
         message: "must not be above maxReplicas; lower it or raise maxReplicas",
         fieldPath: ".minReplicas",

@@ -56,6 +56,25 @@ describe("forecast", () => {
     expect(calm.at(-1)?.isTrusted).toBe(true);
   });
 
+  test("what was due in a gap is compared with nothing: nobody saw what came then", () => {
+    const forecast = options({ method: "Auto", quantile: 0.8 });
+    const horizonMs = 300_000;
+    let memory: ForecastMemory | undefined;
+    const at = (nowMs: number, demand: number) => {
+      const result = forecastDemand(demand, nowMs, horizonMs, forecast, memory);
+      memory = result.memory;
+      return result;
+    };
+    let nowMs = 0;
+    for (; nowMs < 3_600_000; nowMs += 15_000) at(nowMs, 10);
+    const before = at(nowMs, 10);
+    const after = at(nowMs + 3 * 3_600_000, 20);
+    expect([after.headroomRatio, after.errorRatio]).toEqual([before.headroomRatio, before.errorRatio]);
+    // One turn that came late is no gap.
+    memory = before.memory;
+    expect(at(nowMs + 30_000, 20).headroomRatio).toBeGreaterThan(before.headroomRatio ?? 0);
+  });
+
   test("two decisions in a moment do not make a slope", () => {
     let memory: ForecastMemory | undefined;
     for (const [atMs, demand] of [
@@ -101,11 +120,15 @@ describe("forecast", () => {
     });
 
     test("half of what was seen is forgotten in ten horizons", () => {
-      const seen = run([10, 10, 10, 10, 12], options({ method: "LastValue", quantile: 0.8413447 })).at(-1);
-      const later = forecastDemand(10, 60_000 + 600_000, 60_000, options({ method: "LastValue" }), seen?.memory);
-      // Four forecasts, for 75 to 120 s, came due in between and were not too low.
-      expect(later.memory.shortfallWeight).toBeCloseTo(0.5 + 4, 6);
-      expect(later.memory.shortfalls[METHODS.indexOf("LastValue")]).toBeCloseTo(0.02, 6);
+      const ticks = 40;
+      const later = run([10, 10, 10, 10, 12, ...Array<number>(ticks).fill(10)], options({ method: "LastValue" })).at(
+        -1,
+      );
+      // One forecast a tick came due since then, and none was too low.
+      const kept = 2 ** (-1 / ticks);
+      const weights = Array.from({ length: ticks + 1 }, (_, age) => kept ** age).reduce((sum, one) => sum + one, 0);
+      expect(later?.memory.shortfallWeight).toBeCloseTo(weights, 6);
+      expect(later?.memory.shortfalls[METHODS.indexOf("LastValue")]).toBeCloseTo(0.02, 6);
     });
 
     test("a forecast that is not trusted leaves the last value, with what that one lacks on top", () => {

@@ -50,6 +50,8 @@ const MIN_SPACING_MS = 5_000;
 const MAX_OPEN = 32;
 /** When it is due, and what each method says. */
 const OPEN_LENGTH = 1 + METHODS.length;
+/** One that was due longer ago than that, in a gap, is compared with nothing: what came then was not seen. */
+const MAX_LATE_DECISIONS = 2;
 /** Weight of the past in the rolling error, per scored forecast. */
 const ERROR_MEMORY = 0.95;
 /** A method is left only for one that is better by this factor: between equals the choice would flutter. */
@@ -184,14 +186,15 @@ function follow(
 type Scores = Omit<ForecastMemory, "history" | "season" | "open">;
 
 function score(memory: ForecastMemory, demandReplicas: number, nowMs: number, halfLifeMs: number): Scores {
-  const { history: _, season, open, ...unchanged } = memory;
-  if (!open.some((dueMs, at) => at % OPEN_LENGTH === 0 && dueMs <= nowMs)) return unchanged;
+  const { history, season, open, ...unchanged } = memory;
+  const isScored = (dueMs: number): boolean => dueMs <= nowMs && nowMs - dueMs <= MAX_LATE_DECISIONS * paceMs(history);
+  if (!open.some((dueMs, at) => at % OPEN_LENGTH === 0 && isScored(dueMs))) return unchanged;
   let { demandSum, scoredMs, shortfallWeight } = memory;
   const errorSums = [...memory.errorSums];
   const seasonErrors = [...memory.seasonErrors];
   const shortfalls = [...memory.shortfalls];
   for (let at = 0; at < open.length; at += OPEN_LENGTH) {
-    if ((open[at] as number) > nowMs) continue;
+    if (!isScored(open[at] as number)) continue;
     const agedMs = Math.min(0, scoredMs - nowMs);
     const kept = Math.exp(agedMs / season.seasonMs);
     const remembered = 2 ** (agedMs / halfLifeMs);
@@ -210,6 +213,12 @@ function score(memory: ForecastMemory, demandReplicas: number, nowMs: number, ha
   }
   return { errorSums, demandSum, seasonErrors, scoredMs, shortfalls, shortfallWeight };
 }
+
+/** Mean time between samples. */
+const paceMs = (history: History): number =>
+  history.length < 4
+    ? Number.POSITIVE_INFINITY
+    : ((history[history.length - 2] as number) - (history[0] as number)) / (history.length / 2 - 1);
 
 /** Errors to both sides alike: the mean square of those to one side is half the variance. */
 function headroomOf(
