@@ -15,18 +15,24 @@ function withDefaults(schema: StructuralSchema, value: unknown): unknown {
     return items === undefined ? value : mapChanged(value, (item) => withDefaults(items, item));
   }
   if (typeof value !== "object" || value === null) return value;
-  let result = value as Readonly<Record<string, unknown>>;
+  const given = value as Readonly<Record<string, unknown>>;
+  // Copied with the first change, and once: most objects of a wide schema lack nearly all of it.
+  let changed: Record<string, unknown> | undefined;
   const set = (key: string, next: unknown): void => {
-    if (next !== undefined && next !== result[key]) result = { ...result, [key]: next };
+    if (next === undefined || next === (changed ?? given)[key]) return;
+    changed ??= { ...given };
+    changed[key] = next;
   };
-  for (const [key, property] of Object.entries(schema.properties ?? {})) {
-    set(key, withDefaults(property, result[key] === undefined ? property.default : result[key]));
+  for (const key in schema.properties) {
+    const property = schema.properties[key] as StructuralSchema;
+    const present = given[key] === undefined ? property.default : given[key];
+    if (present !== undefined) set(key, withDefaults(property, present));
   }
   const { additionalProperties } = schema;
   if (additionalProperties !== undefined) {
-    for (const [key, entry] of Object.entries(result)) set(key, withDefaults(additionalProperties, entry));
+    for (const [key, entry] of Object.entries(changed ?? given)) set(key, withDefaults(additionalProperties, entry));
   }
-  return result;
+  return changed ?? given;
 }
 
 function mapChanged(values: readonly unknown[], change: (value: unknown) => unknown): readonly unknown[] {

@@ -67,13 +67,24 @@ function typeError(schema: StructuralSchema, value: unknown): string | undefined
 
 const article = (type: string): string => (/^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`);
 
+/** By their text: those of the schemas alone, so there is an end to them. */
+const patterns = new Map<string, RegExp>();
+
+function compiled(pattern: string): RegExp {
+  const known = patterns.get(pattern);
+  if (known !== undefined) return known;
+  const made = new RegExp(pattern, "u");
+  patterns.set(pattern, made);
+  return made;
+}
+
 function checkText(schema: StructuralSchema, value: string, fail: (message: string) => void): void {
   const { minLength, maxLength, pattern, format } = schema;
   if (minLength !== undefined && value.length < minLength) {
     fail(minLength === 1 ? "must not be empty" : `must have at least ${minLength} characters`);
   } else if (maxLength !== undefined && value.length > maxLength) {
     fail(`must have at most ${maxLength} characters, has ${value.length}`);
-  } else if (pattern !== undefined && !new RegExp(pattern, "u").test(value)) {
+  } else if (pattern !== undefined && !compiled(pattern).test(value)) {
     fail(`${JSON.stringify(value)} must match ${pattern}`);
   }
   if (format === "date-time" && Number.isNaN(parseTime(value))) {
