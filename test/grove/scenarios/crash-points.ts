@@ -2,11 +2,12 @@
 import { type EmbeddedWorld, type EmbeddedWorldOptions, startEmbeddedWorld } from "./embedded-world.ts";
 import { type ObjectSet, objectSet } from "./object-set.ts";
 
-const CRASH_EVERY = Number(process.env["CRASH_EVERY"] ?? 5);
+/** In the nightly tier after each write, in every story. */
+const CRASH_EVERY = process.env["CRASH_EVERY"];
 
 export interface CrashStory {
   readonly world?: EmbeddedWorldOptions;
-  /** One run for so many writes of the operator, which dies after it; by default those of `CRASH_EVERY`, each in the nightly tier. */
+  /** One run for so many writes of the operator, which dies after it; `CRASH_EVERY` overrules it. */
   readonly everyWrites?: number;
   /** Brings the world to where the crashes begin. */
   readonly prepare: (world: EmbeddedWorld) => Promise<void>;
@@ -23,13 +24,14 @@ export interface CrashRun {
 /** Deletes everything at the end of each run, and requires that nothing stays. */
 export async function crashEverywhere({
   world: options,
-  everyWrites = CRASH_EVERY,
+  everyWrites = 5,
   prepare,
   act,
 }: CrashStory): Promise<readonly CrashRun[]> {
   const runs: CrashRun[] = [];
+  const every = CRASH_EVERY === undefined ? everyWrites : Number(CRASH_EVERY);
   let writes = Number.POSITIVE_INFINITY;
-  for (let k = 0; k <= writes; k += everyWrites) {
+  for (let k = 0; k <= writes; k += every) {
     const world = await startEmbeddedWorld(options);
     await prepare(world);
     const before = world.faults.writeCount();

@@ -1,4 +1,4 @@
-/** More of what an operator may die in the middle of; the first stories are in `faults.test.ts`. Where a story is long, after every few writes. */
+/** More of what an operator may die in the middle of; the first stories are in `faults.test.ts`. After every few writes here, after each in the nightly tier. */
 import { expect, test } from "vitest";
 import { POD_CLIQUE_SETS } from "../../../src/api/grove/pod-clique-set.ts";
 import { onAgents, workload2, workload3, workload6, workloadOnDelete } from "../workloads.ts";
@@ -19,7 +19,7 @@ const STORIES: readonly (CrashStory & { readonly name: string; readonly minWrite
   [
     {
       name: "a set starts in the order of its cliques",
-      everyWrites: 4,
+      everyWrites: 6,
       minWrites: 30,
       pods: 10,
       prepare: (world) => world.prepare(10),
@@ -27,7 +27,7 @@ const STORIES: readonly (CrashStory & { readonly name: string; readonly minWrite
     },
     {
       name: "a set starts as its cliques say, with a scaled gang",
-      everyWrites: 4,
+      everyWrites: 6,
       minWrites: 30,
       pods: 10,
       prepare: (world) => world.prepare(10),
@@ -35,7 +35,7 @@ const STORIES: readonly (CrashStory & { readonly name: string; readonly minWrite
     },
     {
       name: "a set is scaled out and in again",
-      everyWrites: 6,
+      everyWrites: 7,
       minWrites: 30,
       pods: 10,
       prepare: (world) => deployReady(world, workload2(), { nodes: 20 }),
@@ -48,7 +48,7 @@ const STORIES: readonly (CrashStory & { readonly name: string; readonly minWrite
     },
     {
       name: "a scaled group grows, and shrinks below its minimum before it is through",
-      everyWrites: 2,
+      everyWrites: 3,
       minWrites: 8,
       pods: 6,
       prepare: (world) => deployReady(world, workload2(), { nodes: 20 }),
@@ -61,7 +61,7 @@ const STORIES: readonly (CrashStory & { readonly name: string; readonly minWrite
     },
     {
       name: "a clique is updated pod by pod",
-      everyWrites: 2,
+      everyWrites: 5,
       minWrites: 15,
       pods: 12,
       async prepare(world) {
@@ -92,7 +92,7 @@ const STORIES: readonly (CrashStory & { readonly name: string; readonly minWrite
     },
     {
       name: "a template changes under OnDelete, and one pod is deleted",
-      everyWrites: 2,
+      everyWrites: 3,
       minWrites: 8,
       pods: 10,
       prepare: (world) => deployReady(world, workloadOnDelete(), { nodes: 11 }),
