@@ -355,7 +355,7 @@ describe("requests that no engine has room for", () => {
 });
 
 describe("the whole system has the engines and the scrapes that the flags ask for", () => {
-  const rows = Array.from({ length: 3_600 }, (_, at) => {
+  const rows = Array.from({ length: 2_400 }, (_, at) => {
     const seconds = at < 600 ? at / 8 : 75 + (at - 600) / 16;
     // Taken in turns, the long ones all meet.
     return at % 2 === 0 ? `${seconds},4096,60,1-8` : `${seconds},512,60,9`;

@@ -65,11 +65,12 @@ describe("the circle turns", () => {
 
   test("constant load settles: no limit cycle", async () => {
     const simulation = await start({ seed: 11 });
-    simulation.attach(steady(6, 3_600, 11));
-    await simulation.clock.advance(1_800_000);
+    simulation.attach(steady(6, 2_400, 11));
+    await simulation.clock.advance(1_200_000);
     const before = simulation.monitor.report().scaleActions;
     const settled = JSON.stringify(before);
-    await simulation.clock.advance(1_800_000);
+    // Four windows of a scale-down.
+    await simulation.clock.advance(1_200_000);
     expect(JSON.stringify(simulation.monitor.report().scaleActions)).toBe(settled);
   });
 });
@@ -85,7 +86,8 @@ describe("faults", () => {
     );
     simulation.world.dataPlane.stopScraping(true);
     const downsBefore = LEVELS.map((level) => simulation.monitor.report().scaleActions[level].down);
-    await simulation.clock.advance(900_000);
+    // Two windows of a scale-down.
+    await simulation.clock.advance(600_000);
     expect(LEVELS.map((level) => simulation.monitor.report().scaleActions[level].down)).toEqual(downsBefore);
     expect(totals(simulation)).toEqual(before);
     const { status } = await policyOf(simulation);
@@ -102,7 +104,7 @@ describe("faults", () => {
     const isScaling = (): boolean => simulation.decisions.at(-1)?.outcome === "Scaled";
     expect(await simulation.clock.advanceUntil(isScaling, 600_000)).toBe(true);
     await simulation.restart();
-    await simulation.clock.advance(900_000);
+    await simulation.clock.advance(600_000);
     // The cache of a decode replica fills much faster than the load grows, so near its target it goes up and down again now and then.
     const isWhole = (): boolean =>
       simulation.decisions.at(-1)?.targets.every((one) => one.current === one.ready) === true;
@@ -167,7 +169,7 @@ describe("bounds that people set", () => {
       { spec: { gpuBudget: { sharedBudgetRef: { name: "missing" } } } },
       { type: "merge" },
     );
-    await simulation.clock.advance(900_000);
+    await simulation.clock.advance(600_000);
     // Metrics may still give back what they do not need.
     const after = totals(simulation);
     expect(after).toMatchObject({ instances: before["instances"], prefill: before["prefill"] });

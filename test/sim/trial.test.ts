@@ -40,6 +40,12 @@ const run = (
   });
 /** What ours does when nothing goes wrong: many tests compare with it, and it is the same each time. */
 const undisturbed = once(() => run(short()));
+/** For fixed replicas, which no load moves: what is looked at there is there with few requests too. */
+const light = (faults: readonly Fault[] = []): Scenario => ({
+  ...miniatureScenario({ durationSeconds: 1_500, peakRequestsPerSecond: 10 }),
+  faults,
+});
+const fixed = once(() => run(light(), STATIC));
 /** Of the arrivals' time: its own begin is 300 s before the window's. */
 const at = ({ window }: TrialRecord, ms: number): number => window.startMs - 300_000 + ms;
 const countsAt = (record: TrialRecord, ms: number): CountsSample | undefined =>
@@ -57,7 +63,7 @@ describe("of one seed", () => {
   });
 
   test("what arrived in the window gets the time to end after it", async () => {
-    const { requests, window } = await run(short(), STATIC);
+    const { requests, window } = await fixed();
     const lastSecond = Array.from({ length: requests.count }, (_, row) => row).filter((row) => {
       const arrivedMs = requests.arrivedMs[row] as number;
       return arrivedMs >= window.endMs - 1_000 && arrivedMs < window.endMs;
@@ -126,7 +132,7 @@ describe("a fault", () => {
   const SCRAPE_MS = 15_000;
 
   test("lost scrapes: no sample is taken while they last, and from the next scrape on there are again", async () => {
-    const { between } = await seen(short([{ kind: "ScrapesFail", ...window }]), {
+    const { between } = await seen(light([{ kind: "ScrapesFail", ...window }]), {
       pods: `count(${DECODE_SERIES})`,
       samples: `max(count_over_time(${DECODE_SERIES}[1m]))`,
     });
@@ -153,7 +159,7 @@ describe("a fault", () => {
   ] as const)(
     "an exporter that fails ($how): that of one replica of its target, as long as it lasts",
     async ({ how, during }) => {
-      const { between } = await seen(short([{ kind: "ExporterFails", how, ref: "decode", ...window }]), {
+      const { between } = await seen(light([{ kind: "ExporterFails", how, ref: "decode", ...window }]), {
         pods: `count(${DECODE_SERIES})`,
         nan: `count(${DECODE_SERIES} != ${DECODE_SERIES})`,
         unchanged: 'count(changes(vllm:generation_tokens_total{pod=~".*decode.*"}[1m]) == 0)',
@@ -171,14 +177,14 @@ describe("a fault", () => {
 
   test("lost on the way: as many scrapes as was said, each by itself, and nothing else of the seed changes", async () => {
     const { record, rows } = await seen(
-      { ...short(), scrapeLossRatio: 0.3 },
+      { ...light(), scrapeLossRatio: 0.3 },
       { taken: `sum(count_over_time(${DECODE_SERIES}[5m]))`, pods: `count(count_over_time(${DECODE_SERIES}[5m]))` },
     );
     const late = rows.filter(({ atMs, values }) => atMs > 10 * MINUTE_MS && values["pods"] === 3);
     const shares = late.map(({ values }) => (values["taken"] ?? 0) / (3 * 20));
     expect(shares.reduce((sum, share) => sum + share, 0) / shares.length).toBeCloseTo(0.7, 1);
     expect(new Set(shares).size).toBeGreaterThan(5);
-    const whole = await run(short(), STATIC);
+    const whole = await fixed();
     expect(record.lives).toEqual(whole.lives);
   });
 
@@ -208,7 +214,7 @@ describe("a fault", () => {
 
   test("a restart: whoever scales is told, once and then", async () => {
     const toldMs: number[] = [];
-    await run(short([{ kind: "Restart", atMs: FROM_MS }]), STATIC, {
+    await run(light([{ kind: "Restart", atMs: FROM_MS }]), STATIC, {
       scaler: (stage) => {
         const originMs = stage.clock.monotonicMs();
         return {
@@ -237,7 +243,7 @@ describe("a fault", () => {
   });
 
   test("lost nodes: what ran there is gone without having been told, and is made anew", async () => {
-    const record = await run(short([{ kind: "NodeLoss", ratio: 0.5, ...window }]), STATIC);
+    const record = await run(light([{ kind: "NodeLoss", ratio: 0.5, ...window }]), STATIC);
     const lost = record.lives.filter(({ goneMs, stoppedMs }) => goneMs >= 0 && Number.isNaN(stoppedMs));
     expect(lost.length).toBeGreaterThan(0);
     for (const { goneMs } of lost) expect(goneMs).toBeCloseTo(at(record, FROM_MS), 3);
@@ -247,14 +253,14 @@ describe("a fault", () => {
   });
 
   test("all nodes lost: nothing is ready until they are back, then everything is again", async () => {
-    const scenario = short([{ kind: "NodeLoss", ratio: 1, ...window }]);
+    const scenario = light([{ kind: "NodeLoss", ratio: 1, ...window }]);
     const record = await run({ ...scenario, pool: { nodes: 1, gpusPerNode: 8, nodesPerRack: 4 } }, STATIC);
     expect(countsAt(record, TO_MS - 1)).toMatchObject({ ready: [0, 0, 0], starting: [0, 0, 0] });
     expect(countsAt(record, later(5 * MINUTE_MS))?.ready.slice(1)).toEqual([2, 3]);
   });
 
   test("a crash: one replica less until it has started again", async () => {
-    const record = await run(short([{ kind: "Crash", ref: "decode", atMs: FROM_MS }]), STATIC);
+    const record = await run(light([{ kind: "Crash", ref: "decode", atMs: FROM_MS }]), STATIC);
     expect(countsAt(record, FROM_MS - 1)?.ready.slice(1)).toEqual([2, 3]);
     expect(countsAt(record, FROM_MS + 1)).toMatchObject({ starting: [0, 0, 1] });
     expect(countsAt(record, FROM_MS + 5 * MINUTE_MS)?.ready.slice(1)).toEqual([2, 3]);
