@@ -9,7 +9,7 @@ import { instant, Plant, policyOf, targetPolicy } from "./plant.fixture.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
 import { isWithinBand } from "./ratio.ts";
 
-const LAWS_RUNS = Number(process.env["LAWS_RUNS"] ?? 60);
+const LAWS_RUNS = Number(process.env["LAWS_RUNS"] ?? 30);
 
 describe("decide", () => {
   test("follows load up and down inside the ratio and says why", () => {

@@ -18,7 +18,7 @@ import type { ScaleWrite } from "./transition.ts";
 const TICK_MS = 15_000;
 const HOUR_MS = 3_600_000;
 const TERMINATION_MS = 20_000;
-const SEEDS = 10;
+const SEEDS = 6;
 const STORM_TICKS = 50;
 const CALM_TICKS = 120;
 /** Longer than any window, rate or start, so that no cycle rests for as long. */

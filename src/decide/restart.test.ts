@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { emptyMemory, type Memory, resumeMemory } from "./memory.ts";
 import { instant, Plant, policyOf, targetPolicy } from "./plant.fixture.ts";
 
-const RUNS = Number(process.env["RESTART_RUNS"] ?? 100);
+const RUNS = Number(process.env["RESTART_RUNS"] ?? 50);
 const TICK_MS = 15_000;
 
 const loads = fc.array(fc.tuple(fc.integer({ min: 0, max: 160 }), fc.integer({ min: 0, max: 160 })), {

@@ -11,7 +11,7 @@ import { hasBacklog, loadReplicasOf } from "./backlog-last.ts";
 import { satisfies } from "./lattice.ts";
 import { solve } from "./solve.ts";
 
-const RUNS = Number(process.env["ORACLE_RUNS"] ?? 25);
+const RUNS = Number(process.env["ORACLE_RUNS"] ?? 15);
 const SEED = Number(process.env["ORACLE_SEED"] ?? 1);
 
 describe("the goal against the MILP solver HiGHS", () => {

@@ -7,7 +7,7 @@ import { satisfies } from "./lattice.ts";
 import { solve } from "./solve.ts";
 import { clampInto, type SetStep, stepInBox, stepSets } from "./step.ts";
 
-const RUNS = Number(process.env["ORACLE_RUNS"] ?? 40);
+const RUNS = Number(process.env["ORACLE_RUNS"] ?? 25);
 const SEED = Number(process.env["ORACLE_SEED"] ?? 1);
 
 const numbers = (max: number): fc.Arbitrary<number[]> =>

@@ -14,7 +14,7 @@ import { planTransition, type ScaleWrite } from "./transition.ts";
 
 const RUNS = Number(process.env["TRANSITION_RUNS"] ?? 2_000);
 /** Stories take twenty times as long as decisions. */
-const STORIES = Number(process.env["TRANSITION_RUNS"] ?? 1_200);
+const STORIES = Number(process.env["TRANSITION_RUNS"] ?? 600);
 const TIMEOUT_MS = 3_600_000;
 const NAMES = ["prefill", "decode", "frontend"] as const;
 const MOST = 24;
