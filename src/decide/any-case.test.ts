@@ -12,7 +12,7 @@ import { isInPanic } from "./panic.ts";
 import { type Policy, readPolicy } from "./policy.ts";
 
 /**
- * Policies, each with one to four observations one after the other; `npm run test:nightly` judges more than 30,000 decisions by each law. Most moves are
+ * Policies, each with one to four observations one after the other; `npm run test:nightly` judges more than 100,000 decisions by each law. Most moves are
  * exempt from the limit of a rate: fewer than these would not notice.
  */
 const RUNS = Number(process.env["DECIDE_RUNS"] ?? 250);

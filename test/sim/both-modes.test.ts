@@ -20,8 +20,8 @@ function specOf({ counts, window }: TrialRecord, target: number): readonly numbe
 
 const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);
 
-test("an hour of a day in miniature: replicas over time, GPU hours and attainment agree", async () => {
-  const scenario = miniatureScenario({ durationSeconds: 3_600, peakRequestsPerSecond: 30 });
+test("two hours of a day in miniature: replicas over time, GPU hours and attainment agree", async () => {
+  const scenario = miniatureScenario({ durationSeconds: 7_200, peakRequestsPerSecond: 30 });
   const fast = await runTrial({
     scenario,
     autoscaler: "grove",
