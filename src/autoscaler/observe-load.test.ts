@@ -175,3 +175,24 @@ test("without latency goals only how long requests take is read, once in a minut
   expect(await at(120_000, "decode", "custom")).toBeUndefined();
   expect(queries.asked).toHaveLength(2 * once);
 });
+
+test("one replica that is scraped no more leaves the latency of the others as it is", async () => {
+  const clock = new VirtualClock();
+  const source: MetricsSource = {
+    query: async (text) =>
+      (text.includes("sleep_state") ? [] : ["a", "b", "c"]).map((pod) => ({
+        labels: { namespace: "ns", pod },
+        timestampSeconds: 1_000,
+        value: text.includes("timestamp(") ? (pod === "c" ? 930 : 996) : 0.08,
+      })),
+    queryRange: async () => [],
+  };
+  const strict = { ...spec, metricsPolicy: { minCoverage: "60%", staleAfter: "60s" } } as unknown as ScalingPolicySpec;
+  const load = await loadOf({
+    spec: strict,
+    target: target("decode"),
+    readers: { queries: shareQueries({ source, clock }) },
+    replicas,
+  });
+  expect(load?.interTokenLatency?.ageMs).toBe(4_000);
+});

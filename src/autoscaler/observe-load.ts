@@ -1,6 +1,7 @@
 /** What loads a target and how fast it answers: the input of its latency goals. Reads the same shared queries as the metrics do. */
 import type { ScaleTarget } from "../api/autoscaling/scale-target.ts";
 import type { ScalingPolicySpec } from "../api/autoscaling/scaling-policy.ts";
+import { parseDurationMs } from "../api/duration.ts";
 import { parsePercentRatio } from "../api/ratio.ts";
 import type { Measured, ReplicaSample, TargetLoad } from "../decide/observation.ts";
 import { type LoadSignal, loadSignal } from "../observe/load-signals.ts";
@@ -93,7 +94,13 @@ async function readOne(
     const counted = samples.filter(
       ({ isAsleep, value }, index) => isAsleep !== true && !(value === undefined && replicas[index]?.isNew === true),
     );
-    return add(counted, how, parsePercentRatio(spec.metricsPolicy.minCoverage) ?? 1);
+    // Of a latency, whose window is longer than that of a rate, one replica that is scraped no more must not make the others' too old to be used.
+    const staleAfterMs = parseDurationMs(spec.metricsPolicy.staleAfter) ?? Number.POSITIVE_INFINITY;
+    const fresh =
+      how !== "Latency"
+        ? counted
+        : counted.map((one) => ((one.ageMs ?? 0) > staleAfterMs ? { replica: one.replica } : one));
+    return add(fresh, how, parsePercentRatio(spec.metricsPolicy.minCoverage) ?? 1);
   } catch (error) {
     if (error instanceof MetricsError || error instanceof RangeError) return undefined;
     throw error;

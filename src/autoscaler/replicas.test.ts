@@ -48,3 +48,26 @@ test("ready for less than a minute is new: its rates are not there yet", () => {
   expect(view(pod(true, NOW_MS - 59_000)).ready[0]?.isNew).toBe(true);
   expect(view(pod(true, NOW_MS - 60_000)).ready[0]?.isNew).toBeUndefined();
 });
+
+test("a gang is one life whatever the order of its pods, and where one was replaced it is that one's start that took time", () => {
+  const gang = (...pods: readonly Pod[]) =>
+    viewReplicas(pods, {
+      level: "PodCliqueScalingGroup",
+      replicas: 1,
+      minPodsPerReplica: 2,
+      pendingTimeoutMs: 600_000,
+      nowMs: NOW_MS,
+    }).lives;
+  const member = (uid: string, createdMs: number, readyMs: number): Pod => {
+    const one = pod(true, readyMs);
+    const labels = { "grove.io/podcliquescalinggroup-replica-index": "0" };
+    return { ...one, metadata: { ...one.metadata, uid, labels, creationTimestamp: formatTime(createdMs) } };
+  };
+  const startMs = NOW_MS - 5 * HOUR_MS;
+  const leader = member("leader", startMs, startMs + 90_000);
+  const worker = member("worker", startMs, startMs + 120_000);
+  expect(gang(leader, worker)).toEqual([{ id: "leader+worker", readyAfterMs: 120_000 }]);
+  expect(gang(worker, leader)).toEqual(gang(leader, worker));
+  const again = member("again", NOW_MS - 95_000, NOW_MS - 5_000);
+  expect(gang(leader, again)).toEqual([{ id: "again+leader", readyAfterMs: 90_000 }]);
+});

@@ -96,7 +96,9 @@ const NEW_MS = 60_000;
 const readySinceMs = (pods: readonly Pod[]): number =>
   Math.max(...pods.map((pod) => parseTime(podCondition(pod, "Ready")?.lastTransitionTime ?? "")));
 
+/** Whatever the order of its pods is. Where one of them was replaced it is that one's start that was waited for, not the age of the others. */
 function lifeOf(pods: readonly Pod[], isReady: boolean): ReplicaLife {
-  const id = pods.map(({ metadata }) => metadata.uid).join("+");
-  return isReady ? { id, readyAfterMs: readySinceMs(pods) - Math.min(...pods.map(createdMs)) } : { id };
+  const uids = pods.map(({ metadata }) => metadata.uid);
+  const id = (uids.length < 2 ? uids : uids.sort()).join("+");
+  return isReady ? { id, readyAfterMs: readySinceMs(pods) - Math.max(...pods.map(createdMs)) } : { id };
 }

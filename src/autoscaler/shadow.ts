@@ -18,13 +18,13 @@ export function counterpartsOf(shadow: ScalingPolicy, active: ScalingPolicy): Re
   );
 }
 
-/** Replicas by object, to see what changed until the next look. */
+/** Replicas by target and object, to see what changed until the next look: by place of the target, as a clique and a group may have one name. */
 export type SeenReplicas = ReadonlyMap<string, number>;
 
 export function replicasOf({ set, targets }: Observation): SeenReplicas {
   const seen = new Map<string, number>([[`set/${set.objectName}`, set.replicas]]);
-  for (const { objects } of targets) {
-    for (const { objectName, replicas } of objects) seen.set(objectName, replicas);
+  for (const [index, { objects }] of targets.entries()) {
+    for (const { objectName, replicas } of objects) seen.set(`${index}/${objectName}`, replicas);
   }
   return seen;
 }
@@ -47,7 +47,7 @@ export function writesSeen(policy: Policy, observation: Observation, before: See
   policy.targets.forEach(({ name, level }, index) => {
     if (level === "PodCliqueSet") return;
     for (const object of observation.targets[index]?.objects ?? []) {
-      note(before.get(object.objectName), {
+      note(before.get(`${index}/${object.objectName}`), {
         target: name,
         level,
         objectName: object.objectName,

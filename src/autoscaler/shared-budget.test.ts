@@ -147,4 +147,64 @@ describe("of a budget that is short", () => {
     expect(first.held + second.held).toBe(64);
     expect(Math.abs(first.held - second.held)).toBeLessThanOrEqual(4);
   });
+
+  const override = (scaleTargets: NonNullable<Observation["override"]>["scaleTargets"]) => ({
+    name: "launch",
+    reason: "launch",
+    expiresAtMs: 1e12,
+    force: false,
+    scaleTargets,
+  });
+
+  test.each([59, 60, 70])("an override of %d that does not fit beside the others is cut, not lost", (replicas) => {
+    const ledger = new BudgetLedger();
+    const [person, other] = [new Member(ledger, "person", one(), 2), new Member(ledger, "other", one(), 1)];
+    const third = new Member(ledger, "third", one({ targets: [wide({ minReplicas: 4 })] }), 1);
+    turns(3, person, other, third);
+    person.override = override({ x: { replicas } });
+    turns(4, person, other, third);
+    other.loads = [90];
+    turns(8, person, other, third);
+    expect(third.held).toBe(4);
+    expect(person.held + other.held).toBe(60);
+    expect(person.held).toBeGreaterThan(50);
+  });
+
+  test("an override of one target is a floor beside the demand of its partner, and no claim of all that the partner wants", () => {
+    const ledger = new BudgetLedger();
+    const targets = ["prefill", "decode"].map((name) => targetPolicy(name, { maxReplicas: 60 }));
+    const person = new Member(ledger, "person", policyOf({ ratios: [], targets }), 2);
+    const peer = new Member(ledger, "peer", one(), 200);
+    person.loads = [2, 40];
+    turns(8, person, peer);
+    const alone = peer.held;
+    person.override = override({ prefill: { replicas: 3 } });
+    turns(4, person, peer);
+    expect(person.totals[0]).toBe(3);
+    turns(20, person, peer);
+    expect(alone - peer.held).toBeLessThanOrEqual(4);
+  });
+
+  test("what sleeps and finds the budget full waits, and its minimum is not called too large", () => {
+    const ledger = new BudgetLedger();
+    const sleeping = new Member(ledger, "sleeping", one({ targets: [wide({ minReplicas: 0 })] }), 0);
+    sleeping.minAvailable = 0;
+    const big = new Member(ledger, "big", one(), 90);
+    turns(8, sleeping, big);
+    sleeping.sets[0]!.replicas = [0];
+    sleeping.policy = one({ targets: [wide({ minReplicas: 2 })] });
+    const { budget: used, reason } = sleeping.turn();
+    expect([used.isInfeasible, reason]).toEqual([false, "WaitsForFreedGPUs"]);
+  });
+
+  test("floors that do not fit together are cut alike", () => {
+    const ledger = new BudgetLedger();
+    const [a, b] = ["a", "b"].map((name) => new Member(ledger, name, one({ gpuBudgetMin: 40 }), 50)) as [
+      Member,
+      Member,
+    ];
+    turns(8, a, b);
+    expect(a.held + b.held).toBe(64);
+    expect(Math.abs(a.held - b.held)).toBeLessThanOrEqual(6);
+  });
 });

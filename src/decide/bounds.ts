@@ -66,9 +66,9 @@ function withSchedule(
   { name, minReplicas, maxReplicas }: TargetPolicy,
   { bounds }: Scheduled,
 ): { readonly lo: number; readonly hi: number } {
-  const { min = 0, max = Number.POSITIVE_INFINITY } = bounds.get(name) ?? {};
+  const { min = 0, earlyMin = 0, max = Number.POSITIVE_INFINITY } = bounds.get(name) ?? {};
   const hi = Math.min(maxReplicas, max);
-  return { lo: Math.min(Math.max(minReplicas, min), hi), hi };
+  return { lo: Math.min(Math.max(minReplicas, min, earlyMin), hi), hi };
 }
 
 const UNSCHEDULED: BoundsContext = {

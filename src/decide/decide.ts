@@ -5,7 +5,7 @@
  * publishing of the record are the caller's: they do I/O.
  */
 
-import { applyOverride } from "./apply-override.ts";
+import { applyOverride, withinOverride } from "./apply-override.ts";
 import { loadOf } from "./backlog-last.ts";
 import { boundsOf, setBounds, type TargetBounds } from "./bounds.ts";
 import { budgetOf, unknownRecord } from "./budget.ts";
@@ -23,7 +23,7 @@ import { keepForAStart } from "./keep-for-a-start.ts";
 import { limitStep } from "./limit-step.ts";
 import { type Memory, rememberStartups } from "./memory.ts";
 import type { Observation } from "./observation.ts";
-import { offerOf, offerOfOverride } from "./offer.ts";
+import { offerOf } from "./offer.ts";
 import { isInPanic, type PanicMemory, panicDemand, panicStep } from "./panic.ts";
 import type { Policy, TargetPolicy } from "./policy.ts";
 import { type ProblemInput, solveInput } from "./problem.ts";
@@ -31,7 +31,7 @@ import { reachOf, replacementsFor } from "./reach.ts";
 import { asleepDemand, heldAwake, zeroStateOf } from "./scale-to-zero.ts";
 import { scheduledAt } from "./schedule.ts";
 import { setAsk } from "./set-demand.ts";
-import { type Solution, type SolveInput, solve } from "./solve.ts";
+import { minViableGpus, type Solution, type SolveInput, solve } from "./solve.ts";
 import {
   recordBounds,
   recordDemand,
@@ -204,8 +204,11 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
   stages.push(...limited.stages);
 
   // 8: override
-  const overriding = { policy, observation, bounds, ratios: goal.kept, gpuBudget: budget.gpus };
-  const desired = applyOverride({ ...overriding, isGrowthForbidden: budget.isUnknown }, limited, stages);
+  const desired = applyOverride(
+    { policy, observation, bounds, ratios: goal.kept, gpuBudget: budget.gpus, isGrowthForbidden: budget.isUnknown },
+    limited,
+    stages,
+  );
 
   // 9: transition
   const transition = planTransition(
@@ -261,12 +264,8 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
     why,
   });
   const gpusRequested = gpusWanted(observation, desired.perSet);
-  const offered = (): NonNullable<Decision["offer"]> => {
-    const offer = offerOf(problem, budget.ownGpus);
-    if (observation.override === undefined) return offer;
-    const wanted = applyOverride({ ...overriding, gpuBudget: budget.ownGpus, isGrowthForbidden: false }, limited, []);
-    return offerOfOverride(offer, gpusWanted(observation, wanted.perSet));
-  };
+  const offered = (): NonNullable<Decision["offer"]> =>
+    offerOf(problem, budget.ownGpus, withinOverride(problem, policy, observation));
   const record: Omit<Decision, "outcome" | "reason" | "message"> = {
     id: `${memory.decisions + 1}`,
     atMs: observation.nowMs,
@@ -280,7 +279,8 @@ export function decide(given: Policy, observation: Observation, memory: Memory):
       ...(budget.gpus === Number.POSITIVE_INFINITY ? {} : { gpusMax: budget.gpus }),
       isLimited: goal.limitedBy.includes("GPUBudget"),
       ...(budget.queue === undefined ? {} : { queue: budget.queue }),
-      isInfeasible: goal.relaxed.includes("GPUBudget"),
+      // What the others of a shared budget have is waited for.
+      isInfeasible: goal.relaxed.includes("GPUBudget") && minViableGpus(problem) > budget.ownGpus,
       isUnknown: budget.isUnknown,
       ...(observation.gpusUnknown === undefined ? {} : { gpusUnknown: observation.gpusUnknown }),
     },

@@ -1,5 +1,7 @@
 /** The sentence of a decision that cannot serve all: how much it serves, and what keeps it from more. */
 import { expect, test } from "vitest";
+import type { TargetDecision } from "./decision.ts";
+import { explain } from "./explain.ts";
 import { Plant, policyOf, targetPolicy } from "./plant.fixture.ts";
 import type { Policy } from "./policy.ts";
 
@@ -11,6 +13,15 @@ const hour = { name: "night", cron: "0 0 * * *", timeZone: "UTC", durationMs: 3_
 
 test("all is served: demand is met", () => {
   expect(plantOf(4, 4).tick(alone())).toMatchObject({ outcome: "Held", reason: "DemandMet" });
+});
+
+test("a goal that is missed is not met", () => {
+  const plant = plantOf(4, 4);
+  const decision = plant.tick(alone());
+  const [target] = decision.targets;
+  const missed = { ...target, demand: { ...target?.demand, reason: "SLOMissed", detail: "latency is above its goal" } };
+  const { message } = explain(alone(), plant.observe(alone()), { ...decision, targets: [missed as TargetDecision] });
+  expect(message).toBe("holds decode 4: decode: latency is above its goal");
 });
 
 test("at maxReplicas", () => {

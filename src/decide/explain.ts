@@ -114,7 +114,9 @@ function holdSentence(record: Unexplained): string {
   const [short] = shortfall(record, serves);
   if (short !== undefined) return `holds ${state}: ${short}`;
   // What could not be kept follows, and is why.
-  return record.relaxed.includes("HardRatios") ? `holds ${state}` : `holds ${state}: demand is met`;
+  if (record.relaxed.includes("HardRatios")) return `holds ${state}`;
+  const missed = record.targets.find(({ demand }) => demand?.reason === "SLOMissed");
+  return `holds ${state}: ${missed === undefined ? "demand is met" : `${missed.name}: ${missed.demand?.detail}`}`;
 }
 
 const isHeldBack = (record: Unexplained): boolean =>

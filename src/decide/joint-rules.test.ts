@@ -136,6 +136,25 @@ describe("a coupling", () => {
     expect(decideAt({ ...unit, gpuBudget }, [[1, 2]], [1, 1], { override }).desired.perSet).toEqual([want]);
   });
 
+  test("what an override asks for goes before the demand of what it does not name, inside the budget", () => {
+    const override = {
+      name: "o",
+      reason: "launch",
+      expiresAtMs: 2_000_000,
+      force: false,
+      scaleTargets: { prefill: { replicas: 3 } },
+    };
+    const scaleTargets = [inner("prefill"), inner("decode", { maxReplicas: 60 })];
+    const change = { scaleTargets, gpuBudget: { max: 16 } };
+    expect(decideAt(change, [[2, 14]], [2, 40], { override }).desired.perSet).toEqual([[3, 13]]);
+    // The partner keeps its ratio on the way.
+    const ratios = [{ between: ["prefill", "decode"] as const, min: "1:4", max: "1:2" }];
+    const tied = decideAt({ ...change, ratios }, [[3, 12]], [2, 40], {
+      override: { ...override, scaleTargets: { prefill: { replicas: 4 } } },
+    });
+    expect(tied.desired.perSet).toEqual([[4, 12]]);
+  });
+
   test("that the bounds of the running set leave no state is named, the rest goes on", () => {
     const change = { ...unit, scaleTargets: [inner("prefill"), inner("decode", { maxReplicas: 3 })] };
     const decision = decideAt(change, [[2, 2]], [2, 3], {});

@@ -14,11 +14,21 @@ const BACKLOG_STEPS = 10;
  * (another number of set replicas rounds worse), so much is needed on the way to the greater one.
  *
  * @param ownGpus what the policy may have whatever the others do: GPUs that it cannot use are not asked for
+ * @param asked the problem within what a person has set, where that is not all that there is: asked for by its share like a load, and no minimum
  */
-export function offerOf(problem: SolveInput, ownGpus: number): NonNullable<Decision["offer"]> {
-  const own = { ...problem, gpuBudget: ownGpus, targets: problem.targets.map((one) => withinMaxima(one, problem)) };
-  const { gpuFloor: _, ...unfloored } = own;
-  const minimum = gpusFor({ ...unfloored, sets: { ...own.sets, max: own.sets.min, asked: 0 } }, () => 0);
+export function offerOf(
+  problem: SolveInput,
+  ownGpus: number,
+  asked: SolveInput = problem,
+): NonNullable<Decision["offer"]> {
+  const within = (one: SolveInput): SolveInput => ({
+    ...one,
+    gpuBudget: ownGpus,
+    targets: one.targets.map((target) => withinMaxima(target, one)),
+  });
+  const own = within(asked);
+  const { gpuFloor: _, ...unfloored } = within(problem);
+  const minimum = gpusFor({ ...unfloored, sets: { ...problem.sets, max: problem.sets.min, asked: 0 } }, () => 0);
   let gpus = minimum;
   const curveOf = (steps: number, replicasOf: (target: SolveTarget, fraction: number) => number): Curve =>
     Array.from({ length: steps + 1 }, (__, step) => {
@@ -29,7 +39,11 @@ export function offerOf(problem: SolveInput, ownGpus: number): NonNullable<Decis
       );
       return [fraction, gpus] as const;
     });
-  const curve = curveOf(LOAD_STEPS, (target, fraction) => loadReplicasOf(target) * fraction);
+  const curve = gradual(
+    minimum,
+    curveOf(LOAD_STEPS, (target, fraction) => loadReplicasOf(target) * fraction),
+    asked === problem ? 1 : AHEAD,
+  );
   if (!own.targets.some(hasBacklog)) return { minGpus: minimum, curve };
   const backlog = curveOf(BACKLOG_STEPS, (target, share) => {
     const load = loadReplicasOf(target);
@@ -38,14 +52,25 @@ export function offerOf(problem: SolveInput, ownGpus: number): NonNullable<Decis
   return { minGpus: minimum, curve, backlog };
 }
 
-/** What a person has set is asked for as it is. */
-export const offerOfOverride = (
-  { minGpus }: NonNullable<Decision["offer"]>,
-  gpus: number,
-): NonNullable<Decision["offer"]> => ({
-  minGpus: Math.min(minGpus, gpus),
-  curve: [[0, gpus]],
-});
+/** What a person has set is dealt before the load of peers, in parts beside one another. */
+const AHEAD = 1e-3;
+
+/**
+ * A floor, or what a person has set, is there from the first fraction on: as one step it would be had whole or not at all. It is asked for in parts: a
+ * floor as what serves that part of what the whole curve serves.
+ */
+function gradual(minimum: number, curve: Curve, scale: number): Curve {
+  const [, first] = curve[0] as readonly [number, number];
+  const [, full] = curve.at(-1) as readonly [number, number];
+  if (first <= minimum || full <= minimum) return curve;
+  const shareOf = (gpus: number): number => (scale * (gpus - minimum)) / (full - minimum);
+  const parts = Math.max(1, Math.ceil((LOAD_STEPS * (first - minimum)) / (full - minimum)));
+  const steps = Array.from({ length: parts + 1 }, (_, part) => {
+    const gpus = Math.round(minimum + ((first - minimum) * part) / parts);
+    return [shareOf(gpus), gpus] as const;
+  });
+  return [...steps, ...curve.slice(1).map(([fraction, gpus]) => [Math.max(fraction, shareOf(gpus)), gpus] as const)];
+}
 
 const gpusFor = (problem: SolveInput, replicasOf: (target: SolveTarget) => number): number =>
   solve({

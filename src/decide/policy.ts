@@ -113,7 +113,12 @@ export interface Policy {
   readonly schedules: readonly SchedulePolicy[];
   readonly flapBudget?: { readonly reversals: number; readonly perMs: number };
   /** Absent: never to zero. */
-  readonly scaleToZero?: { readonly targets: readonly string[]; readonly idleWindowMs: number };
+  readonly scaleToZero?: {
+    readonly targets: readonly string[];
+    readonly idleWindowMs: number;
+    /** What is learned of it is forgotten with it. */
+    readonly demandQuery?: string;
+  };
 }
 
 /** @param spec after defaulting and validation: a text that does not parse is a broken invariant and throws */
@@ -159,7 +164,13 @@ export function readPolicy(spec: ScalingPolicySpec): Policy {
       ? {}
       : { flapBudget: { reversals: flapBudget.reversals, perMs: durationMs(flapBudget.per) } }),
     ...(scaleToZero.enabled
-      ? { scaleToZero: { targets: scaleToZero.set, idleWindowMs: durationMs(scaleToZero.idleWindow) } }
+      ? {
+          scaleToZero: {
+            targets: scaleToZero.set,
+            idleWindowMs: durationMs(scaleToZero.idleWindow),
+            ...(scaleToZero.demandQuery === undefined ? {} : { demandQuery: scaleToZero.demandQuery }),
+          },
+        }
       : {}),
   };
 }

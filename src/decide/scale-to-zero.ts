@@ -15,6 +15,10 @@ export interface ZeroMemory {
   readonly silentSinceMs?: number;
   /** It gave nothing at zero replicas: the pods themselves were its source, so it cannot wake anybody. */
   readonly isDisproven?: true;
+  /** It has answered at zero replicas: what it does not say now is a gap. */
+  readonly isProven?: true;
+  /** The query that this is about. */
+  readonly query?: string;
 }
 
 export interface ZeroState {
@@ -56,15 +60,23 @@ export function zeroStateOf(
   const wasAsleep = isAtZero(policy, observation, targets);
   const signal = collect(observation.zeroDemand ?? { kind: "Total" }, policy.metricsPolicy);
   const waiting = signal.values.length === 0 ? undefined : signal.values.reduce((sum, value) => sum + value, 0);
+  const query = scaleToZero.demandQuery;
+  const known = memory?.query === query ? memory : undefined;
   // An answer at zero replicas is the proof that it can wake the set.
-  const isDisproven = memory?.isDisproven === true && !(wasAsleep && waiting !== undefined);
+  const isProven = known?.isProven === true || (wasAsleep && waiting !== undefined);
+  const isDisproven = known?.isDisproven === true && !isProven;
   const state = (isAsleep: boolean, reason: ZeroState["reason"], detail: string, next: ZeroMemory = {}): ZeroState => ({
     isAsleep,
     wasAsleep,
     targets,
     reason,
     detail,
-    memory: { ...(isDisproven ? { isDisproven } : {}), ...next },
+    memory: {
+      ...(query === undefined ? {} : { query }),
+      ...(isProven ? { isProven } : {}),
+      ...(isDisproven ? { isDisproven } : {}),
+      ...next,
+    },
   });
 
   if (heldAwakeBy !== undefined) return state(false, "HeldAwake", heldAwakeBy);
@@ -82,7 +94,7 @@ export function zeroStateOf(
       "Waking",
       `woken to be safe: the demand query has no answer at zero replicas (${signal.detail})`,
       {
-        ...(isAnswered ? { isDisproven: true as const } : {}),
+        ...(isAnswered && !isProven ? { isDisproven: true as const } : {}),
       },
     );
   }

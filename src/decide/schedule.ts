@@ -9,6 +9,8 @@ import type { SchedulePolicy } from "./policy.ts";
 
 export interface ScheduledBounds {
   readonly min?: number;
+  /** Of windows that are about to open: beside what those say that are open, and only ever upwards. */
+  readonly earlyMin?: number;
   readonly max?: number;
 }
 
@@ -72,7 +74,8 @@ export function scheduledAt(
     windows.push({ name, isEarly, untilMs: ((isActive ? lastMs : nextMs) ?? nowMs) + durationMs });
     for (const [target, { minReplicas, maxReplicas }] of Object.entries(own)) {
       let said = bounds.get(target) ?? {};
-      if (minReplicas !== undefined && claims(`${target}.minReplicas`, name)) said = { ...said, min: minReplicas };
+      if (minReplicas !== undefined && isEarly) said = { ...said, earlyMin: Math.max(said.earlyMin ?? 0, minReplicas) };
+      else if (minReplicas !== undefined && claims(`${target}.minReplicas`, name)) said = { ...said, min: minReplicas };
       if (maxReplicas !== undefined && isActive && claims(`${target}.maxReplicas`, name)) {
         said = { ...said, max: maxReplicas };
         maxOwners.set(target, name);

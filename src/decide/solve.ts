@@ -111,9 +111,9 @@ export const solve = (input: SolveInput): Solution => backlogLast(input, solveAl
 function solveAlike(input: SolveInput): Solution {
   const demands = input.targets.map(({ demandReplicas }) => finite(demandReplicas));
   // The budget gives way to the minimum viable set, and to nothing else.
-  const minViableGpus = input.sets.min * (input.sets.fixedGpus + sumOfMins(input.targets));
-  const isOverBudget = minViableGpus > input.gpuBudget;
-  const gpuBudget = isOverBudget ? minViableGpus : input.gpuBudget;
+  const leastGpus = minViableGpus(input);
+  const isOverBudget = leastGpus > input.gpuBudget;
+  const gpuBudget = isOverBudget ? leastGpus : input.gpuBudget;
   const problem = { ...input, gpuBudget };
 
   const hard = keepable(problem);
@@ -138,6 +138,9 @@ function flat(rules: readonly Rule[]): readonly LatticeConstraint[] {
 
 /** No demand that is not a number reaches the arithmetic; more than anything can serve stays more than that. */
 const finite = (demand: number): number => (demand > 0 ? Math.min(demand, 1e12) : 0);
+
+export const minViableGpus = ({ sets, targets }: Pick<SolveInput, "sets" | "targets">): number =>
+  sets.min * (sets.fixedGpus + sumOfMins(targets));
 
 function sumOfMins(targets: readonly SolveTarget[]): number {
   let gpus = 0;

@@ -54,6 +54,29 @@ describe("schedules", () => {
     expect(plant.totals).toEqual([2]);
   });
 
+  test("a window that is about to open raises beside one that is open, and lowers nothing", () => {
+    const day = { ...window, name: "day", durationMs: 60 * MINUTE_MS, bounds: { decode: { minReplicas: 4 } } };
+    const evening = { ...window, name: "evening", cron: "0 2 * * *", bounds: { decode: { minReplicas: 8 } } };
+    const policy = alone({ schedules: [day, evening] });
+    const plant = at(one(), 90);
+    plant.tick(policy);
+    const early = at(plant, 119).tick(policy);
+    expect(early.schedules).toEqual({ active: ["day"], early: ["evening"] });
+    expect(plant.totals).toEqual([8]);
+    expect(reasons(early)).not.toContain("ScheduleOverlap");
+    // The other way round: what is open stays until it ends.
+    const down = alone({
+      schedules: [
+        { ...day, bounds: { decode: { minReplicas: 8 } } },
+        { ...evening, bounds: { decode: { minReplicas: 2 } } },
+      ],
+    });
+    at(plant, 119).tick(down);
+    expect(plant.totals).toEqual([8]);
+    at(plant, 120).tick(down);
+    expect(plant.totals).toEqual([2]);
+  });
+
   test("two windows on one bound: the first by name is followed, and the overlap is said", () => {
     const policy = alone({
       schedules: [
@@ -338,6 +361,27 @@ describe("scale to zero", () => {
     Object.assign(plant, change);
     ticks(plant, sleeper(), 40);
     expect(plant.totals).toEqual([1, 1]);
+  });
+
+  test("one that has answered at zero has a gap and no more, and one that is written anew starts anew", () => {
+    const { plant, policy } = asleep();
+    ticks(plant, policy, 4);
+    plant.zeroDemand = { kind: "Total" };
+    ticks(plant, policy, 6);
+    expect(plant.totals).toEqual([1, 1]);
+    plant.zeroDemand = waiting(0);
+    ticks(plant, policy, 60);
+    expect(plant.totals).toEqual([0, 0]);
+
+    const disproven = asleep();
+    disproven.plant.zeroDemand = { kind: "Total" };
+    ticks(disproven.plant, disproven.policy, 6);
+    disproven.plant.zeroDemand = waiting(0);
+    const { scaleToZero } = disproven.policy;
+    if (scaleToZero === undefined) throw new Error("the policy does not scale to zero");
+    const corrected = { ...disproven.policy, scaleToZero: { ...scaleToZero, demandQuery: "another" } };
+    ticks(disproven.plant, corrected, 60);
+    expect(disproven.plant.totals).toEqual([0, 0]);
   });
 
   test("a query that has no value at zero wakes the set and is not trusted again", () => {

@@ -32,10 +32,13 @@ export interface Series {
 /** Why a query gave nothing: the reason goes into the `MetricsAvailable` condition. */
 export class MetricsError extends Error {
   readonly kind: "Unreachable" | "QueryInvalid" | "TooLarge" | "Failed";
-  constructor(kind: MetricsError["kind"], message: string) {
+  /** The server refuses this question and may answer another one: it asks for too much, or for what is not ours to see. */
+  readonly isRefusal: boolean;
+  constructor(kind: MetricsError["kind"], message: string, isRefusal = kind === "QueryInvalid" || kind === "TooLarge") {
     super(message);
     this.name = "MetricsError";
     this.kind = kind;
+    this.isRefusal = isRefusal;
   }
 }
 

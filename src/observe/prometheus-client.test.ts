@@ -40,6 +40,19 @@ const json =
     void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(value));
 
 describe("Prometheus client", () => {
+  test.each([
+    [403, true],
+    [422, true],
+    [401, false],
+    [429, false],
+    [503, false],
+  ])("an answer of %d is a refusal of this question alone: %s", async (status, isRefusal) => {
+    const client = createPrometheusClient({
+      url: await serve(json(status, { status: "error", errorType: "x", error: "no" })),
+    });
+    await expect(client.query("x")).rejects.toMatchObject({ kind: "Failed", isRefusal });
+  });
+
   test("reads vectors with NaN and infinities, scalars and matrices", async () => {
     const answers: Record<string, unknown> = {
       "/api/v1/query": {

@@ -172,8 +172,12 @@ function dataOf({ status, body }: Response, maxSeries: number): NonNullable<Answ
   throw new MetricsError(
     status >= 500 && answer?.status === undefined ? "Unreachable" : "Failed",
     answer?.error ?? `HTTP ${status}`,
+    REFUSALS.has(status),
   );
 }
+
+/** Forbidden, as by a proxy that shows each namespace to its own; and a query that is carried out only in part, since it loads too much. */
+const REFUSALS: ReadonlySet<number> = new Set([400, 403, 404, 422]);
 
 /** A gateway's page of HTML is no answer. */
 function parseAnswer(body: Buffer): Answer | undefined {

@@ -148,6 +148,23 @@ describe("questions to the server", () => {
     expect(counted.asked.filter((text) => text.startsWith("sum by"))).toHaveLength(2);
   });
 
+  test.each([
+    ["Failed" as const, false, 2],
+    ["Failed" as const, true, 3],
+  ])(
+    "after %s (a refusal: %s) %d questions were asked: what is too slow is not asked once a policy",
+    async (kind, isRefusal, asked) => {
+      const counted = counting({
+        query: () => Promise.reject(new MetricsError(kind, "no", isRefusal)),
+        queryRange: async () => [],
+      });
+      const queries = shareQueries({ source: counted, clock: new VirtualClock() });
+      const ask = queries.ask("sum(app_queue{ {{selector}} })", { namespace: "a", podRegex: "b" });
+      await expect(ask).rejects.toMatchObject({ kind });
+      expect(counted.asked).toHaveLength(asked);
+    },
+  );
+
   test("a server that is down is not asked a second question", async () => {
     const counted = counting({
       query: () => Promise.reject(new MetricsError("Unreachable", "ECONNREFUSED")),

@@ -5,6 +5,7 @@ import { type Labels, MetricsError, type MetricsSource } from "./metrics-source.
 import { presetOf } from "./presets.ts";
 import { fillQuery } from "./query-text.ts";
 import { readMetric } from "./read-metric.ts";
+import { readTotal } from "./read-total.ts";
 import { shareQueries } from "./shared-queries.ts";
 
 type Answers = Readonly<Record<string, readonly (readonly [Labels, number])[] | MetricsError>>;
@@ -46,6 +47,16 @@ const read = (metric: PolicyMetric, answers: Answers) =>
     scope: { namespace: "ns", podRegex: "x-[0-9]+-a-.*" },
     replicas,
   });
+
+test("a total is as old as its latest sample", async () => {
+  const answers: Answers = {
+    "sum(waiting)": [[{}, 0]],
+    'max (timestamp({__name__="waiting"}))': [[{}, 60]],
+  };
+  const queries = shareQueries({ source: source(answers), clock: new VirtualClock() });
+  const reading = await readTotal("sum(waiting)", queries, { namespace: "ns", podRegex: "x-.*" });
+  expect(reading).toEqual({ kind: "Total", sample: { value: 0, ageMs: 40_000 } });
+});
 
 describe("presets", () => {
   test("only the leader of a group reports, and it speaks for its replica", async () => {

@@ -64,7 +64,7 @@ async function readOwn(query: string, { queries, scope, replicas }: ReadMetricOp
 const LOOKBACK_MS = 300_000;
 
 /** Of several selectors the oldest; of the pods of one selector the newest, since one that ended has a last sample for minutes. */
-function totalAgeMs(
+export function totalAgeMs(
   { times, isBeyondLookback }: Pick<OwnAnswer, "times" | "isBeyondLookback">,
   { heldMs }: Pick<SharedQueries, "heldMs">,
 ): number | undefined {

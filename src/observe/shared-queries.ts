@@ -149,8 +149,8 @@ export function shareQueries({
       const parts = await Promise.all(queriesOfPlan(plan).map(async (text) => [text, await query(text)] as const));
       return answerOf(splitAnswer(plan, new Map(parts), scope), Math.min(...parts.map(([, part]) => part.askedAtMs)));
     } catch (error) {
-      // A server that is down would not answer the smaller question either.
-      if (!(error instanceof MetricsError) || error.kind === "Unreachable") throw error;
+      // A server that is down, too slow or does not know us would not answer the smaller question either, and not a hundred of them.
+      if (!(error instanceof MetricsError) || !error.isRefusal) throw error;
       compiled.refusedUntilMs = clock.monotonicMs() + REFUSED_MS;
       return query(filled);
     }

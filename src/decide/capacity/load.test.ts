@@ -60,6 +60,35 @@ describe("what comes", () => {
     expect(load?.arrivalsPerSecond).toBeCloseTo(10 + (19.835 - 10) * (1 - Math.exp(-1 / 15)), 3);
   });
 
+  test("rates that flutter around one another are no growth, however many requests run", () => {
+    const looks = Array.from({ length: 60 }, (_, tick): readonly [number, Values] => [
+      tick * 15_000,
+      {
+        requestsPerSecond: 10 * (tick % 2 === 0 ? 1.01 : 0.99),
+        promptTokensPerSecond: 10_000,
+        runningRequests: 300,
+        waitingRequests: 0,
+      },
+    ]);
+    const seen = looks.slice(20).map((_, at) => follow("aggregated", looks.slice(0, 20 + at)).load?.arrivalsPerSecond);
+    expect(Math.min(...(seen as number[]))).toBeGreaterThan(9.8);
+    expect(Math.max(...(seen as number[]))).toBeLessThan(10.2);
+  });
+
+  test("what runs in decode is no growth of prefill, where prefill says nothing for a moment", () => {
+    const policy = policyFor("prefill", "decode");
+    let memory: LoadMemory = {};
+    const rates = Array.from({ length: 16 }, (_, tick) => {
+      const prefill = { requestsPerSecond: 5, promptTokensPerSecond: 5_000, runningRequests: 4, waitingRequests: 0 };
+      const decode = { requestsPerSecond: 5, generationTokensPerSecond: 500, runningRequests: 400, waitingRequests: 0 };
+      const observation = observe(policy, tick * 15_000, [tick === 6 ? {} : prefill, decode]);
+      const result = loadOf({ policy, observation, leadMs: LEAD_MS }, 1, memory);
+      memory = result.memory;
+      return result.load?.arrivalsPerSecond;
+    });
+    expect(rates).toEqual(rates.map(() => 5));
+  });
+
   test("decode knows of what waits for its prompt", () => {
     const policy = policyFor("prefill", "decode");
     const loads: readonly Values[] = [

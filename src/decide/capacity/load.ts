@@ -51,8 +51,12 @@ const MAX_HIT_RATIO = 0.99;
 /** What one decision keeps of the load of a target for the next. */
 export interface LoadMemory {
   readonly shape?: ShapeMemory;
-  /** On the input side of the target. */
+  /** Running and waiting on the input side of the target. */
   readonly inSystem?: SystemHistory;
+  /** That side is the prefill targets': a history of theirs says nothing of the target's own engines. */
+  readonly isOfPrefill?: true;
+  /** Waiting alone, of an aggregated target: what its prompts are counted beside. */
+  readonly inQueue?: SystemHistory;
   readonly last?: { readonly atMs: number; readonly arrivalsPerSecond: number };
 }
 
@@ -113,7 +117,10 @@ export function loadOf(
   const outputSide = (key: keyof TargetLoad) => (target.role === "prefill" ? sum("decode", key) : own(key));
 
   const { monotonicMs } = observation;
-  const done = inputSide("requestsPerSecond");
+  const isOfPrefill = fromPrefill && sum("prefill", "requestsPerSecond") !== undefined;
+  /** Rates and what is in the system must be of the same engines. */
+  const flow = (key: keyof TargetLoad) => (isOfPrefill ? sum("prefill", key) : own(key));
+  const done = flow("requestsPerSecond");
   const running = own("runningRequests");
   const promptRate = inputSide("promptTokensPerSecond");
   const shape = follow(known.shape, monotonicMs, {
@@ -149,20 +156,30 @@ export function loadOf(
     };
   }
   // Requests count when they are done. In an engine that also decodes that is much later than their prompt is.
-  const byPrompts = shape === undefined || target.role !== "aggregated" ? 0 : (promptRate ?? 0) / shape.inputTokens;
-  const arrivals = arrivalsOf(
-    Math.max(done, byPrompts),
-    byPrompts > done ? inputSide("waitingRequests") : plus(inputSide("runningRequests"), inputSide("waitingRequests")),
-    known.inSystem ?? [],
+  const byRequests = arrivalsOf(
+    done,
+    plus(flow("runningRequests"), flow("waitingRequests")),
+    (known.isOfPrefill === true) === isOfPrefill ? (known.inSystem ?? []) : [],
     monotonicMs,
   );
-  const followed = smoothed(known.last, arrivals.perSecond, monotonicMs, leadMs);
+  const byPrompts =
+    target.role !== "aggregated" || shape === undefined || promptRate === undefined
+      ? undefined
+      : arrivalsOf(promptRate / shape.inputTokens, own("waitingRequests"), known.inQueue ?? [], monotonicMs);
+  const perSecond = Math.max(byRequests.perSecond, byPrompts?.perSecond ?? 0);
+  const followed = smoothed(known.last, perSecond, monotonicMs, leadMs);
   // A queue of its own says that it is no noise.
   const isQueueing = waiting > MAX_WAITING * Math.max(1, totalsOf(observation, index).ready);
-  const arrivalsPerSecond = isQueueing ? Math.max(followed, arrivals.perSecond) : followed;
+  const arrivalsPerSecond = isQueueing ? Math.max(followed, perSecond) : followed;
   return {
     load: load(arrivalsPerSecond),
-    memory: { ...kept, inSystem: arrivals.history, last: { atMs: monotonicMs, arrivalsPerSecond } },
+    memory: {
+      ...kept,
+      inSystem: byRequests.history,
+      ...(isOfPrefill ? { isOfPrefill } : {}),
+      ...(byPrompts === undefined ? {} : { inQueue: byPrompts.history }),
+      last: { atMs: monotonicMs, arrivalsPerSecond },
+    },
   };
 }
 

@@ -48,7 +48,8 @@ async function settled<T>(compute: () => T): Promise<T> {
     if (error instanceof PromqlError) throw new MetricsError("QueryInvalid", error.message);
     if (error instanceof ExecutionError) {
       const kinds = { "bad-data": "QueryInvalid", "too-large": "TooLarge", execution: "Failed" } as const;
-      throw new MetricsError(kinds[error.kind], error.message);
+      // As the status 422 of a real server: this question fails, and another one need not.
+      throw new MetricsError(kinds[error.kind], error.message, true);
     }
     throw error;
   }
