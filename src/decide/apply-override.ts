@@ -128,10 +128,10 @@ export function withinOverride(
   };
   const { sets } = problem;
   const set = policy.set === undefined ? sets : bounded(-1, policy.set.name, sets.min, sets.max);
-  const setsMax = Math.max(set.min, Math.min(set.max, Math.max(MAX_SET_REPLICAS, sets.max)));
+  const cap = Math.max(MAX_SET_REPLICAS, sets.max);
   return {
     ...problem,
-    sets: { ...sets, min: Math.min(set.min, setsMax), max: setsMax },
+    sets: { ...sets, min: Math.min(set.min, cap), max: Math.min(set.max, cap) },
     targets: problem.targets.map((target, index) => ({
       ...target,
       ...bounded(index, policy.targets[index]?.name ?? "", target.min, target.max),

@@ -228,6 +228,17 @@ describe("what is offered to a shared budget", () => {
     ]);
   });
 
+  test("ends, whatever number of set replicas a person asks for", () => {
+    const set = { name: "sets", level: "PodCliqueSet" as const, maxReplicas: 4, behavior: fast };
+    const scaleTargets = { sets: { replicas: 2 ** 31 - 1 } };
+    const override = { name: "o", reason: "typo", expiresAtMs: 2_000_000, force: true, scaleTargets };
+    const { offer } = decideAt({ scaleTargets: [...targets, set] }, [[1, 1]], [1, [1, 0]], {
+      isSharing: true,
+      override,
+    });
+    expect(offer?.curve.at(-1)).toEqual([1, 2_000]);
+  });
+
   test("has no second part without a queue", () => {
     expect(offered(0)).not.toHaveProperty("backlog");
   });
