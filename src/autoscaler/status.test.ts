@@ -161,6 +161,7 @@ describe("a status is worth a write", () => {
   test("not for times, sentences and ids", () => {
     expect(isWorth({})).toBe(false);
     expect(isWorth({ message: "still holds", atMs: 15_000 })).toBe(false);
+    expect(isWorth({ budget: { ...decided.budget, gpusMax: 50 } })).toBe(false);
     expect(isWorth({ zero: { isAsleep: false, reason: "NotIdle", detail: "3 requests wait" } })).toBe(false);
     expect(isWorth({}, [{ ...drafts[0]!, message: "still holds" }])).toBe(false);
   });

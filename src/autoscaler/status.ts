@@ -236,14 +236,14 @@ export function isMaterialChange({ policy, conditions, decision }: StatusInput):
   if (before?.observedGeneration !== (metadata.generation ?? 0)) return true;
   if (!conditions.every((draft) => isSaid(draft, conditionOf(before.conditions, draft.type)))) return true;
   if (decision === undefined) return SHOWN.some((part) => before[part] !== undefined);
-  const { zero, ...shown } = shownOf(decision);
+  const shown = shownOf(decision);
   return !(
     before.lastDecision?.reason === decision.reason &&
     before.lastDecision.outcome === decision.outcome &&
     !isNews(decision, before.history) &&
-    before.zero?.asleep === zero?.asleep &&
-    before.zero?.reason === zero?.reason &&
-    equalJson(pick(before), shown)
+    before.zero?.asleep === shown.zero?.asleep &&
+    before.zero?.reason === shown.zero?.reason &&
+    equalJson(pick(before), pick(shown))
   );
 }
 
@@ -258,9 +258,10 @@ const SHOWN = ["targets", "budget", "override", "schedule", "zero"] as const sat
 
 type Shown = Pick<ScalingPolicyStatus, (typeof SHOWN)[number]>;
 
-const pick = ({ targets, budget, override, schedule }: ScalingPolicyStatus) => ({
+/** What the others of a shared budget leave is another number at every decision, and no news as long as it is enough. */
+const pick = ({ targets, budget, override, schedule }: Shown) => ({
   targets,
-  budget,
+  budget: budget === undefined ? undefined : { ...budget, gpusMax: undefined },
   override,
   schedule,
 });
