@@ -22,7 +22,7 @@ export interface ReplicaView {
 export interface ReplicaLife {
   /** Its pods: a replica that is made again is another one. */
   readonly id: string;
-  /** From creation to readiness; absent while it is not ready. */
+  /** From the creation of its youngest pod to readiness; absent while it is not ready. */
   readonly readyAfterMs?: number;
 }
 

@@ -1,7 +1,8 @@
 /** Whatever is admitted and whatever is observed: a decision or a hold, with a reason, that can be written and remembered. */
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
-import { admittedPolicies, anyObservation } from "./any-case.fixture.ts";
+import { anyObservation } from "./any-observation.fixture.ts";
+import { admittedPolicies } from "./any-policy.fixture.ts";
 import { permittedInterval } from "./behavior.ts";
 import { decide } from "./decide.ts";
 import type { Decision } from "./decision.ts";

@@ -1,13 +1,12 @@
 /** Stage 8 for a whole policy: the override in force on every set replica, inside the budget unless it is forced. */
 import { MAX_SET_REPLICAS } from "../api/autoscaling/scale-target.ts";
 import type { TargetBounds } from "./bounds.ts";
-import { gpusWanted } from "./current.ts";
 import { nameOf, type StageRecord } from "./decision.ts";
-import { greatestBelow, type LatticeConstraint, leastAbove, type Vector } from "./lattice.ts";
+import { fitBudget } from "./fit-override.ts";
+import { type LatticeConstraint, leastAbove, type Vector } from "./lattice.ts";
 import type { Observation, OverrideObservation } from "./observation.ts";
 import { type OverrideTarget, overriddenValue, overrideVector } from "./override.ts";
 import type { Policy } from "./policy.ts";
-import type { SolveInput } from "./solve.ts";
 
 export interface OverrideContext {
   readonly policy: Policy;
@@ -113,32 +112,6 @@ export function applyOverride(
   return { sets, perSet, isForced: override.force };
 }
 
-/** The problem with the bounds that the override in force leaves its targets: what its numbers ask for beside the demand of the others. */
-export function withinOverride(
-  problem: SolveInput,
-  policy: Policy,
-  { override, targets, ownedTargets = [] }: Observation,
-): SolveInput {
-  if (override === undefined) return problem;
-  const bounded = (at: number, name: string, min: number, max: number): { min: number; max: number } => {
-    if (ownedTargets.includes(name)) return { min, max };
-    const one = { name, minAvailable: targets[at]?.minAvailable ?? 0, min, max };
-    const [low, high] = [0, Number.MAX_SAFE_INTEGER].map((value) => overriddenValue(value, one, override)?.value);
-    return { min: low ?? min, max: Math.max(low ?? min, high ?? max) };
-  };
-  const { sets } = problem;
-  const set = policy.set === undefined ? sets : bounded(-1, policy.set.name, sets.min, sets.max);
-  const cap = Math.max(MAX_SET_REPLICAS, sets.max);
-  return {
-    ...problem,
-    sets: { ...sets, min: Math.min(set.min, cap), max: Math.min(set.max, cap) },
-    targets: problem.targets.map((target, index) => ({
-      ...target,
-      ...bounded(index, policy.targets[index]?.name ?? "", target.min, target.max),
-    })),
-  };
-}
-
 /** What another autoscaler owns is not ours to set, whoever asks. */
 function withoutOwned(
   override: OverrideObservation,
@@ -183,71 +156,6 @@ const fixedAt = (target: OverrideTarget, replicas: number): OverrideTarget => ({
   min: replicas,
   max: replicas,
 });
-
-interface Fit {
-  readonly names: readonly OverrideTarget[];
-  /** By target: the override says something of it. */
-  readonly isNamed: readonly boolean[];
-  readonly ratios: readonly LatticeConstraint[];
-  readonly observation: Observation;
-  readonly gpuBudget: number;
-  /** Set replicas that were there without the override. */
-  readonly decidedSets: number;
-}
-
-/**
- * Brings what the override asks for into the budget: whole set replicas that it added go first, the last one first; then the targets that it does not name
- * give way, down to their minima, since what a person asks for goes before a demand; then what it added itself. One replica at a time, and with it what its
- * ratios and couplings no longer carry.
- */
-function fitBudget(
-  perSet: readonly Vector[],
-  before: readonly Vector[],
-  { names, isNamed, ratios, observation, gpuBudget, decidedSets }: Fit,
-): Vector[] {
-  if (gpusWanted(observation, perSet) <= gpuBudget) return perSet as Vector[];
-  const { ownedTargets = [] } = observation;
-  const fitted = perSet.map((vector) => [...vector]);
-  const isOver = (): boolean => gpusWanted(observation, fitted) > gpuBudget;
-  while (fitted.length > decidedSets && isOver()) fitted.pop();
-  const giveWay = (set: number, floor: Vector): void => {
-    for (let index = 0; index < floor.length && isOver(); index++) {
-      const now = fitted[set] as number[];
-      const taken = (value: number): number[] => {
-        const less = now.map((one, at) => (at === index ? value : one));
-        return [...(greatestBelow(less, ratios, floor) ?? less)];
-      };
-      // Less of one target never costs more, so the most that fits is found by halving.
-      let fits = floor[index] as number;
-      for (let over = now[index] as number; over - fits > 1; ) {
-        const middle = Math.floor((fits + over) / 2);
-        fitted[set] = taken(middle);
-        if (isOver()) over = middle;
-        else fits = middle;
-      }
-      fitted[set] = taken(Math.min(fits, now[index] as number));
-    }
-  };
-  const isGivingWay = (index: number): boolean =>
-    isNamed[index] !== true && !ownedTargets.includes(names[index]?.name ?? "");
-  for (let set = fitted.length - 1; set >= 0 && isOver(); set--) {
-    const asked = fitted[set] as Vector;
-    const least = asked.map((value, index) => {
-      const { min = 0, minAvailable = 0 } = names[index] ?? {};
-      return isGivingWay(index) ? Math.min(value, Math.max(min, minAvailable)) : value;
-    });
-    const floor = leastAbove(least, ratios, asked);
-    if (floor !== undefined) giveWay(set, floor);
-  }
-  for (let set = fitted.length - 1; set >= 0; set--) {
-    const asked = fitted[set] as Vector;
-    giveWay(
-      set,
-      asked.map((value, index) => Math.min(value, before[set]?.[index] as number)),
-    );
-  }
-  return fitted;
-}
 
 /** What a set replica starts from where none is there to copy. */
 function least(targets: readonly OverrideTarget[], ratios: readonly LatticeConstraint[]): Vector {

@@ -5,7 +5,7 @@
  * publishing of the record are the caller's: they do I/O.
  */
 
-import { applyOverride, withinOverride } from "./apply-override.ts";
+import { applyOverride } from "./apply-override.ts";
 import { loadOf } from "./backlog-last.ts";
 import { boundsOf, setBounds, type TargetBounds } from "./bounds.ts";
 import { budgetOf, unknownRecord } from "./budget.ts";
@@ -49,6 +49,7 @@ import { planTransition } from "./transition.ts";
 import { holdWhileWarming, lossOf, markNeverSeen, rememberKnown, type SeenDemand } from "./warm-up.ts";
 import { whyNumbers } from "./why-numbers.ts";
 import { windowsBehind } from "./windows-behind.ts";
+import { withinOverride } from "./within-override.ts";
 
 export interface DecideResult {
   readonly decision: Decision;

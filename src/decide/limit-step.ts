@@ -258,7 +258,8 @@ function limitObject(
   const isStarting = (object?.starting ?? 0) > 0;
   const holds = inPanic || holdsDown || (demands[index]?.holdsDown ?? false) || isChanging || isStarting;
   // A budget that what is there passes is no metric: what it cuts goes, whatever is unknown.
-  if (holds && recommendation < current && !isOverBudget) {
+  const isHeld = holds && recommendation < current && !isOverBudget;
+  if (isHeld) {
     const why = isChanging
       ? "an update or a recycle is under way"
       : holdsDown
@@ -299,7 +300,8 @@ function limitObject(
   const least = Math.min(Math.max(lo, min), max);
   const most = Math.max(Math.min(hi, max), min);
   if (recommendation > most && limits.hiReason !== undefined) note(limits.hiReason, `at most ${most} now`);
-  if (recommendation < least && limits.loReason !== undefined && !holds) note(limits.loReason, `at least ${least} now`);
+  if (recommendation < least && limits.loReason !== undefined && !isHeld)
+    note(limits.loReason, `at least ${least} now`);
   return {
     lo: least,
     hi: most,

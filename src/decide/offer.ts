@@ -14,7 +14,7 @@ const BACKLOG_STEPS = 10;
  * (another number of set replicas rounds worse), so much is needed on the way to the greater one.
  *
  * @param ownGpus what the policy may have whatever the others do: GPUs that it cannot use are not asked for
- * @param asked the problem within what a person has set, where that is not all that there is: asked for by its share like a load, and no minimum
+ * @param asked the problem within what a person has set, where an override is in force: no minimum, and dealt before the load of peers
  */
 export function offerOf(
   problem: SolveInput,

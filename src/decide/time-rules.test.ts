@@ -13,6 +13,19 @@ const reasons = ({ stages }: Decision): readonly string[] => stages.map(({ reaso
 const ticks = (plant: Plant, policy: Policy, count: number): Decision[] =>
   Array.from({ length: count }, () => plant.tick(policy));
 
+test("what a window keeps is said to be kept by it, also where a budget that is too small overrules what else would hold it", () => {
+  const behavior = { ...instant, scaleDown: { ...instant.scaleDown, stabilizationWindowMs: 300_000 } };
+  const policy = alone({ targets: [targetPolicy("decode", { behavior })] });
+  const plant = one(10, 10);
+  ticks(plant, policy, 3);
+  plant.loads = [2];
+  plant.change = (object) => ({ ...object, ready: 2, pending: object.replicas - 2 });
+  const decision = plant.tick({ ...policy, gpuBudgetMax: 4 });
+  expect(plant.totals).toEqual([10]);
+  expect(decision).toMatchObject({ reason: "ScaleDownStabilized", budget: { gpusUsed: 10, gpusMax: 4 } });
+  expect(decision.message).toContain("waits for its scale-down window");
+});
+
 test("a minimum moves a target at once, and no rate is said to hold it", () => {
   const scaleUp = { ...instant.scaleUp, policies: [{ type: "Percent" as const, value: 100, periodMs: 15_000 }] };
   const plant = one(4, 0);
