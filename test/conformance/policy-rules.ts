@@ -49,6 +49,12 @@ const goodPolicy = (): Any => ({
 
 const BAD_POLICIES: readonly BadObject[] = [
   {
+    name: "a target that is named as every object of JavaScript has a field",
+    change: ({ scaleTargets }) => scaleTargets.push(target("constructor")),
+    field: "spec.scaleTargets[3].name",
+    says: "must not be constructor",
+  },
+  {
     name: "a minimum above its maximum",
     change: ({ scaleTargets }) => Object.assign(scaleTargets[0], { minReplicas: 9 }),
     field: "spec.scaleTargets[0].minReplicas",

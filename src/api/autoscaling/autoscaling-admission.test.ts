@@ -676,3 +676,17 @@ test("fields that do not act where they stand are said: what panics and costs GP
   const { behavior, gpusPerReplica, ...plain } = set;
   expect(warningsOf([{ ...scaleTargets[0], behavior, gpusPerReplica }, ...scaleTargets.slice(1), plain])).toEqual([]);
 });
+
+test("a target named constructor is refused, and for nothing else", () => {
+  const named = { name: "constructor", level: "PodClique", ref: "x", maxReplicas: 2 };
+  const { errors } = admit({
+    operation: "CREATE",
+    object: policy({ scaleTargets: [...SMALLEST.spec.scaleTargets, named] }),
+  });
+  expect(errors).toEqual([
+    {
+      field: "spec.scaleTargets[2].name",
+      message: "must not be constructor; choose another name, ref says which object it is",
+    },
+  ]);
+});

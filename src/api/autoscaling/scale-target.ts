@@ -23,6 +23,9 @@ export const MAX_SET_REPLICAS = 1_000;
 /** No machine room has more, and the sum over the most replicas is still a number. */
 export const MAX_GPUS_PER_REPLICA = 99_999;
 
+/** Whatever is kept by the names of targets, every object of JavaScript has this one: the only such field that a name can be. */
+export const RESERVED_NAME = "constructor";
+
 /** Ready-made queries; each engine pack knows its own series for them. */
 export const METRIC_PRESETS = [
   "kvCacheUsage",
@@ -138,9 +141,8 @@ export const SCALE_TARGET = object(
   {
     rules: [
       {
-        // Whatever is kept by the names of targets, an object of JavaScript has that one.
-        rule: "self.name != 'constructor'",
-        message: "must not be constructor; choose another name, ref says which object it is",
+        rule: `self.name != '${RESERVED_NAME}'`,
+        message: `must not be ${RESERVED_NAME}; choose another name, ref says which object it is`,
         fieldPath: ".name",
       },
       {

@@ -10,7 +10,13 @@ import { inactiveFieldWarnings } from "./inactive-fields.ts";
 import { leastReplicas } from "./least-replicas.ts";
 import { validateMetric } from "./metric-validation.ts";
 import { type Band, type Bounds, feasibility, type Tuple } from "./ratio-feasibility.ts";
-import { MAX_GPUS_PER_REPLICA, MAX_SET_REPLICAS, type PolicyMetric, type ScaleTarget } from "./scale-target.ts";
+import {
+  MAX_GPUS_PER_REPLICA,
+  MAX_SET_REPLICAS,
+  type PolicyMetric,
+  RESERVED_NAME,
+  type ScaleTarget,
+} from "./scale-target.ts";
 import type { PolicySchedule, RatioConstraint, ScalingPolicy, ScalingPolicySpec } from "./scaling-policy.ts";
 import { overlapWarnings } from "./schedule-overlap.ts";
 import { windowWarnings } from "./window-warnings.ts";
@@ -61,6 +67,8 @@ function checkTargets(
       errors.push({ field: `${path}.${field}`, message });
     };
     const { level, ref, name, minReplicas, maxReplicas } = target;
+    if (name === RESERVED_NAME)
+      report("name", `must not be ${RESERVED_NAME}; choose another name, ref says which object it is`);
     if (minReplicas > maxReplicas) {
       report("minReplicas", `must not be above maxReplicas (${maxReplicas}); lower it or raise maxReplicas`);
     }
